@@ -1,0 +1,1 @@
+"""Fetch images and drawings, with where each came from."""

@@ -1,0 +1,1 @@
+"""Annotations on disk and in memory: read, judge, write."""

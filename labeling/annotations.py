@@ -1,0 +1,64 @@
+"""The one in-memory model of a labelled picture, in the terms of LabelImg's Pascal VOC file.
+
+Boxes are continuous pixel edges exactly as the file has them, origin at the top-left corner: nothing inside tagbox
+adds or subtracts one. Readers and writers of other conventions translate at the edge.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned box, edges in pixels of the image: ``xmin < xmax`` and ``ymin < ymax`` when it is sound."""
+
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+    @property
+    def width(self) -> float:
+        """Horizontal extent in pixels; zero or negative for an unsound box."""
+        return self.xmax - self.xmin
+
+    @property
+    def height(self) -> float:
+        """Vertical extent in pixels; zero or negative for an unsound box."""
+        return self.ymax - self.ymin
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledObject:
+    """One ``<object>`` of an annotation file.
+
+    ``line`` is the line of its opening tag in the file, or ``None`` when it did not come from a file.
+    """
+
+    name: str
+    box: Box
+    pose: str = "Unspecified"
+    truncated: bool = False
+    difficult: bool = False
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One annotation file: what it says about its image, and the objects drawn in it.
+
+    ``folder``, ``filename`` and ``path`` are decoration (the stem of the XML file finds the image); ``path`` is
+    ``None`` when the file has no such element. ``width``, ``height`` and ``depth`` are what ``<size>`` claims, not
+    what the image is. An annotation without objects is a negative picture; ``verified`` says that a person confirmed
+    it in LabelImg.
+    """
+
+    filename: str
+    width: int
+    height: int
+    depth: int = 3
+    folder: str = "images"
+    path: str | None = None
+    database: str = "Unknown"
+    segmented: bool = False
+    verified: bool = False
+    objects: tuple[LabeledObject, ...] = ()

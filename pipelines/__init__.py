@@ -1,0 +1,1 @@
+"""Train, evaluate and look at detectors; the only home of TensorFlow."""

@@ -1,0 +1,1 @@
+"""SSD MobileNet on TensorFlow Model Garden."""

@@ -1,0 +1,1 @@
+"""The tagbox command: parse, call, print."""

@@ -1,0 +1,83 @@
+"""Where words go: data to stdout, everything else to stderr; bars on a terminal, plain lines elsewhere."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from collectors.progress import Progress
+
+_PLAIN_LINE_EVERY_S = 5.0
+
+
+def say(message: str) -> None:
+    """Tell the person something; goes to stderr so that stdout stays data."""
+    click.echo(message, err=True)
+
+
+def write_json(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False))
+
+
+def write_table(headings: list[str], rows: list[list[str]], *, right: set[int] | None = None) -> None:
+    """Print a table on stdout; columns whose index stands in ``right`` are aligned right. No rows: headings only."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if right and index in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stdout.isatty() else 160
+    Console(file=sys.stdout, width=width, soft_wrap=False).print(table)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Progress]:
+    """Show how far a piece of work is; yields the callback that library code reports to."""
+    if sys.stderr.isatty():
+        with RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=Console(stderr=True),
+            transient=False,
+        ) as bar:
+            task = bar.add_task(title, total=None, note="")
+
+            def report(done: int, total: int | None, note: str = "") -> None:
+                bar.update(task, completed=done, total=total, note=note)
+
+            yield report
+        return
+    started = time.monotonic()
+    last = [started]
+    latest: list[tuple[int, int | None, str]] = [(0, None, "")]
+
+    def report_plainly(done: int, total: int | None, note: str = "") -> None:
+        latest[0] = (done, total, note)
+        now = time.monotonic()
+        if now - last[0] >= _PLAIN_LINE_EVERY_S:
+            last[0] = now
+            say(_plain_line(title, done, total, note, now - started))
+
+    yield report_plainly
+    done, total, note = latest[0]
+    say(_plain_line(title, done, total, note, time.monotonic() - started) + " done")
+
+
+def _plain_line(title: str, done: int, total: int | None, note: str, seconds: float) -> str:
+    of_total = f"/{total}" if total is not None else ""
+    rate = f" {done / seconds:.1f}/s" if seconds > 0.5 and done else ""
+    left = f" ETA {(total - done) * seconds / done:.0f} s" if total and done and total > done else ""
+    return f"{title}: {done}{of_total}{rate}{left}{' ' + note if note else ''}"
