@@ -1,0 +1,22 @@
+"""What every test shares: where the real data lies, and a home of its own."""
+
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return _ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real LabelImg sets, drawings and weights; they live beside the repository and are not part of it."""
+    folder = _ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared test material (../shared/data) is not here")
+    return folder
