@@ -1,6 +1,7 @@
 """A pen held by a hand: lines wobble, circles do not quite close, corners overshoot."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -67,6 +68,10 @@ class DoodlePen:
         knots = np.array(points, float) + self._rng.normal(0, self._miss * 0.4, (len(points), 2))
         self._add(_catmull_rom(knots))
 
+    def trace(self, points: Sequence[Point]) -> None:
+        """Draw through many close points, corners and all; only the hand's shake is added."""
+        self._add(np.array(points, float))
+
     def ellipse(self, centre: Point, radius_x: float, radius_y: float) -> None:
         """Draw an ellipse that starts anywhere and ends near its start, before or past it."""
         start = self._rng.uniform(0, 2 * np.pi)
@@ -106,7 +111,7 @@ class DoodlePen:
 def _every_step(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points `_STEP` apart along the corners, every corner kept."""
     pieces = [corners[:1]]
-    for start, end in zip(corners[:-1], corners[1:], strict=True):
+    for start, end in pairwise(corners):
         parts = max(1, round(float(np.hypot(*(end - start))) / _STEP))
         pieces.append(start + (end - start) * (np.arange(1, parts + 1) / parts)[:, None])
     return np.concatenate(pieces)

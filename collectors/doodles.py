@@ -206,15 +206,19 @@ def _sun(pen: DoodlePen) -> None:
 def _tree(pen: DoodlePen) -> None:
     trunk, crown = pen.between(6, 9), pen.around(36, 3)
     if pen.chance(0.75):
-        bumps = pen.pick((7, 8, 9, 10))
-        wide, tall = pen.between(31, 38), pen.between(26, 32)
+        bumps = pen.pick((6, 7, 8, 9))
+        wide, tall = pen.between(33, 40), pen.between(28, 34)
         turn = pen.between(0, 2 * np.pi)
-        cloud = []
-        for number in range(2 * bumps + 1):
-            angle = turn + number * np.pi / bumps
-            swell = 1.12 if number % 2 else 0.86
-            cloud.append((50 + wide * swell * np.cos(angle), crown + tall * swell * np.sin(angle)))
-        pen.curve(cloud)
+        deep = pen.between(0.14, 0.24)
+        angles = np.linspace(0, 2 * np.pi, 12 * bumps + 1)
+        # Arches that meet in notches, as a cloud is drawn.
+        reach = 1 - deep + deep * np.abs(np.sin(angles * bumps / 2))
+        pen.trace(
+            [
+                (50 + wide * r * np.cos(turn + a), crown + tall * r * np.sin(turn + a))
+                for a, r in zip(angles, reach, strict=True)
+            ]
+        )
         top = crown + tall * 0.8
     else:
         pen.ellipse((50, crown), pen.between(28, 35), pen.between(28, 33))
@@ -230,11 +234,159 @@ def _tree(pen: DoodlePen) -> None:
         pen.ellipse((pen.around(50, 18), pen.around(crown, 13)), 3, 3)
 
 
+def _car(pen: DoodlePen) -> None:
+    left, right = pen.around(5, 2), pen.around(95, 2)
+    belt, floor, roof = pen.around(52, 3), pen.around(74, 2), pen.around(29, 4)
+    front, back = pen.around(70, 4), pen.around(26, 4)
+    slope = pen.between(5, 13)
+    body = [(left, floor), (left, belt), (right, belt), (right, floor)]
+    cabin = [(back - slope, belt), (back, roof), (front, roof), (front + slope, belt)]
+    if pen.chance(0.55):
+        # One silhouette: bonnet, windscreen, roof and boot in a single movement.
+        pen.polyline(
+            [(left, floor), (left, belt), *cabin, (right, belt + pen.between(0, 5)), (right, floor), (left, floor)]
+        )
+        if pen.chance(0.5):
+            pen.line((left + 2, belt), (right - 2, belt))
+    else:
+        pen.polyline([*body, body[0]])
+        pen.polyline(cabin)
+    radius = pen.between(8.5, 12)
+    for hub in (pen.around(25, 3), pen.around(75, 3)):
+        pen.ellipse((hub, floor + 2), radius, radius)
+        if pen.chance(0.55):
+            pen.ellipse((hub, floor + 2), radius * 0.4, radius * 0.4)
+    if pen.chance(0.8):
+        post = (back + front) / 2
+        sill, header = belt - 3, roof + 5
+        pen.polyline(
+            [
+                (back - slope * 0.5, sill),
+                (back + 2, header),
+                (post - 2, header),
+                (post - 2, sill),
+                (back - slope * 0.5, sill),
+            ]
+        )
+        pen.polyline(
+            [
+                (front + slope * 0.5, sill),
+                (front - 2, header),
+                (post + 2, header),
+                (post + 2, sill),
+                (front + slope * 0.5, sill),
+            ]
+        )
+        if pen.chance(0.35):
+            pen.line((post, sill), (post, floor - 3))
+    if pen.chance(0.4):
+        pen.ellipse((right - 5, belt + 7), 3, 3.5)
+    if pen.chance(0.35):
+        handle = pen.around(52, 3)
+        pen.line((handle, belt + 7), (handle + 6, belt + 7))
+
+
+def _star(pen: DoodlePen) -> None:
+    turn, centre = -np.pi / 2 + pen.around(0, 0.12), (50.0, 50.0)
+    tips = [pen.polar(centre, turn + i * 2 * np.pi / 5, 45 * pen.around(1, 0.08)) for i in range(5)]
+    if pen.chance(0.5):
+        # The way children learn it: five lines without lifting the pen.
+        start = pen.pick(range(5))
+        pen.polyline([tips[(start + 2 * i) % 5] for i in range(6)])
+        return
+    depth = pen.between(0.36, 0.52)
+    corners = []
+    for i, tip in enumerate(tips):
+        corners += [tip, pen.polar(centre, turn + (i + 0.5) * 2 * np.pi / 5, 45 * depth * pen.around(1, 0.08))]
+    start = pen.pick(range(10))
+    turned = corners[start:] + corners[:start]
+    pen.polyline([*turned, turned[0]])
+
+
+def _cup(pen: DoodlePen) -> None:
+    side = pen.pick((-1, 1))
+    middle, rim, foot = 50 - side * 9.0, pen.around(34, 3), pen.around(90, 3)
+    wide = pen.between(26, 32)
+    base = wide * pen.between(0.68, 1.0)
+    tall = foot - rim
+    if pen.chance(0.7):
+        lip = pen.between(4, 8)
+        pen.ellipse((middle, rim), wide, lip)
+        pen.curve(
+            [
+                (middle - wide, rim),
+                (middle - wide * 0.97, rim + tall * 0.5),
+                (middle - base, foot - 3),
+                (middle, foot + lip * 0.6),
+                (middle + base, foot - 3),
+                (middle + wide * 0.97, rim + tall * 0.5),
+                (middle + wide, rim),
+            ]
+        )
+    else:
+        pen.polyline(
+            [
+                (middle - wide, rim),
+                (middle - base, foot),
+                (middle + base, foot),
+                (middle + wide, rim),
+                (middle - wide, rim),
+            ]
+        )
+    edge = middle + side * wide
+    reach = pen.between(15, 23)
+    for inset in (0.0, pen.between(4, 6)) if pen.chance(0.5) else (0.0,):
+        pen.curve(
+            [
+                (edge, rim + tall * 0.2 + inset),
+                (edge + side * (reach - inset), rim + tall * 0.22 + inset),
+                (edge + side * (reach + 1 - inset), rim + tall * 0.55),
+                (edge + side * (reach * 0.6 - inset), rim + tall * 0.72 - inset),
+                (edge - side * 2, rim + tall * 0.7 - inset),
+            ]
+        )
+    if pen.chance(0.6):
+        for number in range(pen.pick((2, 3, 3))):
+            x = middle - 14 + number * 13
+            pen.curve([(x, rim - 9), (x + 4, rim - 15), (x - 3, rim - 21), (x + 2, rim - 28)])
+    if pen.chance(0.3):
+        pen.curve([(middle - wide - 8, foot + 1), (middle, foot + 9), (middle + wide + 8, foot + 1)])
+
+
+def _umbrella(pen: DoodlePen) -> None:
+    rim, top = pen.around(48, 3), pen.around(10, 3)
+    wide = pen.between(39, 46)
+    dome = [(50 + wide * np.cos(a), rim - (rim - top) * np.sin(a)) for a in np.linspace(np.pi, 0, 25)]
+    pen.trace(dome)
+    arches = pen.pick((3, 4, 4, 5))
+    span = 2 * wide / arches
+    deep = pen.between(4, 8)
+    hem = []
+    for number in range(arches):
+        start = 50 - wide + number * span
+        hem += [(start + span * t, rim - deep * np.sin(np.pi * t)) for t in np.linspace(0, 1, 9)]
+    pen.trace(hem)
+    if pen.chance(0.7):
+        for number in range(1, arches):
+            foot = 50 - wide + number * span
+            pen.curve([(50, top), ((50 + foot) / 2 + (foot - 50) * 0.22, (top + rim) / 2 - 4), (foot, rim)])
+    hook = pen.pick((-1, 1)) * pen.between(7, 10)
+    end = pen.around(88, 2)
+    bend = [(50 + hook * (1 - np.cos(a)), end + abs(hook) * np.sin(a)) for a in np.linspace(0, np.pi, 11)]
+    pen.trace([(50, rim - (deep if arches % 2 else 0)), (50, (rim + end) / 2), *bend])
+    if pen.chance(0.5):
+        pen.line((50, top), (50, top - pen.between(5, 8)))
+
+
 _RECIPES: dict[str, Callable[[DoodlePen], None]] = {
+    "car": _car,
     "cat": _cat,
+    "cup": _cup,
     "fish": _fish,
     "flower": _flower,
     "house": _house,
+    "star": _star,
     "sun": _sun,
     "tree": _tree,
+    "umbrella": _umbrella,
 }
