@@ -12,10 +12,10 @@ from official.core import config_definitions as tfm
 from official.core import exp_factory
 from official.modeling import hyperparams
 
-import pipelines.detection.experiments  # noqa: F401 - registers the experiments
+import pipelines.detection.experiments
 from collectors.errors import ConfigError, InputError
+from pipelines.config_files import CONFIG_DIR, packaged_configs
 
-CONFIG_DIR = Path(__file__).parent / "configs"
 _EXPERIMENT_KEY = "experiment"
 
 
@@ -44,7 +44,7 @@ def _mapping_without_twins(loader: _StrictLoader, node: yaml.MappingNode) -> dic
                 fix="Keep one of the two.",
             )
         seen[key_node.value] = line
-    return loader.construct_mapping(node, deep=True)
+    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
 
 
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_twins)
@@ -75,11 +75,6 @@ class Experiment:
         self.params.override(_nested(key, value), is_strict=True)
         for leaf, _ in _leaves(value, key):
             self.origins[leaf] = origin
-
-
-def packaged_configs() -> list[Path]:
-    """Return the configs that come with tagbox, by name."""
-    return sorted(CONFIG_DIR.glob("*.yaml"))
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -150,6 +145,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], Path]:
     try:
         node = loader.get_single_node()
         content = loader.construct_document(node) if node is not None else None
+        lines = dict(_lines_of(node)) if node is not None else {}
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"is not YAML: {error.problem}", where=f"{path}:{line}", fix="Mend that line.") from error
@@ -159,7 +155,7 @@ def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], Path]:
         loader.dispose()
     if not isinstance(content, dict):
         raise ConfigError("is not a mapping of keys", where=str(path), fix="Start from a file in pipelines/configs/.")
-    return content, dict(_lines_of(node)), path
+    return content, lines, path
 
 
 def _registered(name: Any, path: Path) -> tfm.ExperimentConfig:

@@ -105,7 +105,7 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
         ``AR10``, ``AR100``, ``num_images``, and ``per_class``: ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in
         ``[0, 1]``; a figure that is not defined, because there is no truth to find, is ``None``.
     """
-    truth_counts = {class_id: 0 for class_id in class_names}
+    truth_counts = dict.fromkeys(class_names, 0)
     for annotation in record.annotations:
         truth_counts[annotation["category_id"]] = truth_counts.get(annotation["category_id"], 0) + 1
     precision, recall, areas = _accumulate(record, class_names)

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -153,7 +153,7 @@ class RunDirectory:
             return list(csv.DictReader(stream))
 
 
-def _csv_text(columns: list[str], rows: list[Mapping[str, Any]]) -> str:
+def _csv_text(columns: list[str], rows: Sequence[Mapping[str, Any]]) -> str:
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, columns, restval="")
     writer.writeheader()
@@ -167,5 +167,7 @@ def _read_json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read ({error})", where=str(path), fix="Remove the file and evaluate again.") from error
+        raise InputError(
+            f"cannot read ({error})", where=str(path), fix="Remove the file and evaluate again."
+        ) from error
     return content if isinstance(content, dict) else None

@@ -89,4 +89,5 @@ def ssd_anchors(
             center_y - heights / 2, center_x - widths / 2, center_y + heights / 2, center_x + widths / 2
         )
         maps.append(np.stack(grid, axis=-1).reshape(-1, 4))
-    return np.concatenate(maps).astype(np.float32)
+    anchors: FloatArray = np.concatenate(maps).astype(np.float32)
+    return anchors

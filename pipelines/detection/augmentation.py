@@ -71,9 +71,7 @@ def ssd_random_crop(image: Any, boxes: Any, classes: Any, seed: Any) -> tuple[An
 
     def cropped() -> tuple[Any, Any, Any]:
         top_left, bottom_right = window[:2], window[2:]
-        inside = tf.concat(
-            [tf.maximum(clipped[:, :2], top_left), tf.minimum(clipped[:, 2:], bottom_right)], axis=1
-        )
+        inside = tf.concat([tf.maximum(clipped[:, :2], top_left), tf.minimum(clipped[:, 2:], bottom_right)], axis=1)
         area_inside = tf.reduce_prod(tf.maximum(inside[:, 2:] - inside[:, :2], 0.0), axis=1)
         share = tf.math.divide_no_nan(area_inside, tf.reduce_prod(clipped[:, 2:] - clipped[:, :2], axis=1))
         # A box that only touches the crop has nothing inside it to learn from, even in the case without a minimum.

@@ -12,7 +12,10 @@ NAMES = ("ssd_mobilenet_v1",)
 
 @exp_factory.register_config_factory("ssd_mobilenet_v1")
 def ssd_mobilenet_v1() -> tfm.ExperimentConfig:
-    """SSD MobileNet v1, 300x300, fine-tuned for 1,500 steps of 8 pictures: SGD, cosine with warm-up."""
+    """SSD MobileNet v1, 300x300, fine-tuned for 1,500 steps of 8 pictures: SGD, cosine with warm-up.
+
+    ``decay_steps`` 0 lets the cosine end with the run.
+    """
     steps = 1500
     config = tfm.ExperimentConfig(task=SSDTask())
     config.runtime.distribution_strategy = "off"
@@ -34,7 +37,7 @@ def ssd_mobilenet_v1() -> tfm.ExperimentConfig:
     config.trainer.optimizer_config = optimization.OptimizationConfig(
         {
             "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "global_clipnorm": 10.0}},
-            "learning_rate": {"type": "cosine", "cosine": {"initial_learning_rate": 0.02, "decay_steps": steps}},
+            "learning_rate": {"type": "cosine", "cosine": {"initial_learning_rate": 0.02, "decay_steps": 0}},
             "warmup": {"type": "linear", "linear": {"warmup_learning_rate": 0.0, "warmup_steps": 50}},
         }
     )

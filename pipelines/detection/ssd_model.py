@@ -59,9 +59,7 @@ def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
     for index, (feature_map, boxes) in enumerate(zip(maps, specs, strict=True)):
         encodings.append(_predictor(feature_map, len(boxes), 4, 0.0, f"box_{index}", config.head))
         bias = config.head.class_prediction_bias_init
-        logits.append(
-            _predictor(feature_map, len(boxes), num_classes + 1, bias, f"class_{index}", config.head)
-        )
+        logits.append(_predictor(feature_map, len(boxes), num_classes + 1, bias, f"class_{index}", config.head))
     outputs = {
         "box_encodings": tf_keras.layers.Concatenate(axis=1, name="box_encodings")(encodings),
         "class_logits": tf_keras.layers.Concatenate(axis=1, name="class_logits")(logits),
@@ -149,9 +147,7 @@ def _extra_layer(net: Any, index: int, config: SSDModel) -> Any:
     return net
 
 
-def _predictor(
-    net: Any, boxes_a_location: int, columns: int, bias: float, name: str, head: SSDHead
-) -> Any:
+def _predictor(net: Any, boxes_a_location: int, columns: int, bias: float, name: str, head: SSDHead) -> Any:
     net = tf_keras.layers.Conv2D(
         boxes_a_location * columns,
         head.kernel_size,

@@ -46,9 +46,7 @@ class SSDDetectionTask(base_task.Task):
                 model, Path(config.init_checkpoint), kind=config.init_checkpoint_type
             )
 
-    def build_inputs(
-        self, params: SSDData, input_context: tf.distribute.InputContext | None = None
-    ) -> tf.data.Dataset:
+    def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""
         return input_pipeline.build_dataset(params, self.task_config.model.input_size, input_context)
 
