@@ -50,6 +50,7 @@ _TABLE = (
         "L02", _W, "a picture without XML", "Label it in LabelImg (no object: press Space to verify it), or remove it."
     ),
     Code("L03", _W, "<filename> names another file", "Write the picture's name; training goes by the stem of the XML."),
+    Code("L04", _I, "<path> leads elsewhere", "Nothing to do: the picture is found by the stem of the XML."),
     Code(
         "L05", _E, "several pictures have the stem of this XML", "Keep the one that was labelled and rename the others."
     ),
@@ -97,6 +98,12 @@ _TABLE = (
         "B05", _E, "a box reaches beyond the picture", "Check that the picture is the one labelled, then draw it again."
     ),
     Code("B06", _E, "a box lies outside the picture", "Remove the box or draw it again."),
+    Code(
+        "B07",
+        _W,
+        "a box too small to learn",
+        "Remove it or label larger pictures: a 300-pixel model sees no more of it.",
+    ),
     Code("B08", _W, "the same box twice", "Remove one of the two."),
     Code("B10", _E, "one box with two labels", "Remove the wrong one of the two."),
     Code("C01", _E, "a label that is not in the label map", "Correct the label, or add it to the label map."),

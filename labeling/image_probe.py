@@ -6,7 +6,8 @@ does, in the middle of the night. So every picture is decoded to the last row he
 
 import hashlib
 import io
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -43,6 +44,8 @@ class ImageFacts:
         orientation: EXIF orientation, 1 (upright) to 8; 5 to 8 swap width and height.
         problem: Why it cannot be used, or ``NONE``.
         detail: The decoder's own words, or the start of the text found.
+        foreign_to_tensorflow: Why TensorFlow cannot load it although it decodes here, a noun such as ``palette BMP``;
+            empty when it can.
     """
 
     num_bytes: int
@@ -54,6 +57,7 @@ class ImageFacts:
     orientation: int = 1
     problem: ImageProblem = ImageProblem.NONE
     detail: str = ""
+    foreign_to_tensorflow: str = ""
 
 
 def probe_image(path: Path) -> ImageFacts:
@@ -78,45 +82,30 @@ def probe_bytes(content: bytes) -> ImageFacts:
     if start.startswith(_TEXT_STARTS):
         words = " ".join(content[:60].decode("utf-8", errors="replace").split())
         return ImageFacts(size, digest, problem=ImageProblem.TEXT, detail=words)
-    header: dict[str, str | int] = {}
+    facts = ImageFacts(size, digest)
     try:
         with Image.open(io.BytesIO(content)) as image:
             name = (image.format or "").lower()
-            header = {"format": "jpeg" if name == "mpo" else name, "mode": image.mode}
-            header |= {"width": image.width, "height": image.height}
-            orientation = _orientation_of(image)
+            facts = replace(
+                facts,
+                format="jpeg" if name == "mpo" else name,
+                mode=image.mode,
+                width=image.width,
+                height=image.height,
+                orientation=_orientation_of(image),
+            )
             image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return ImageFacts(size, digest, problem=ImageProblem.TOO_LARGE, detail=str(error))
+        return replace(facts, problem=ImageProblem.TOO_LARGE, detail=str(error))
     except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
         problem = ImageProblem.TRUNCATED if _is_cut_off(content, error) else ImageProblem.UNDECODABLE
         detail = " ".join(str(error).split())[:160] or type(error).__name__
         if "cannot identify image file" in detail:
             detail = "no image format known here"
-        return _facts(size, digest, header, problem=problem, detail=detail)
-    return _facts(size, digest, header, orientation=orientation)
-
-
-def _facts(
-    size: int,
-    digest: str,
-    header: dict[str, str | int],
-    *,
-    orientation: int = 1,
-    problem: ImageProblem = ImageProblem.NONE,
-    detail: str = "",
-) -> ImageFacts:
-    return ImageFacts(
-        num_bytes=size,
-        sha256=digest,
-        format=str(header.get("format", "")),
-        mode=str(header.get("mode", "")),
-        width=int(header.get("width", 0)),
-        height=int(header.get("height", 0)),
-        orientation=orientation,
-        problem=problem,
-        detail=detail,
-    )
+        return replace(facts, problem=problem, detail=detail)
+    if facts.format == "png" and (fault := _damaged_chunk(content)):
+        return replace(facts, problem=ImageProblem.UNDECODABLE, detail=fault)
+    return replace(facts, foreign_to_tensorflow=_foreign(facts, content))
 
 
 def _orientation_of(image: Image.Image) -> int:
@@ -133,3 +122,33 @@ def _is_cut_off(content: bytes, error: Exception) -> bool:
     if content.startswith(b"\xff\xd8\xff"):
         return b"\xff\xd9" not in content[-64:]
     return content.startswith(b"\x89PNG") and b"IEND" not in content[-64:]
+
+
+def _damaged_chunk(content: bytes) -> str:
+    """Name the first critical PNG chunk whose checksum is wrong; Pillow does not look, TensorFlow refuses it."""
+    position = 8
+    while position + 12 <= len(content):
+        length = int.from_bytes(content[position : position + 4], "big")
+        kind = content[position + 4 : position + 8]
+        end = position + 8 + length
+        is_critical = not kind[0] & 0x20
+        if is_critical and zlib.crc32(content[position + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
+            return f"wrong checksum in PNG chunk {kind.decode('latin-1')!r}"
+        if kind == b"IEND":
+            return ""
+        position = end + 4
+    return "PNG without its last chunk"
+
+
+def _foreign(facts: ImageFacts, content: bytes) -> str:
+    if facts.format not in ("jpeg", "png", "bmp"):
+        return facts.format.upper()
+    if facts.format != "bmp":
+        return ""
+    # TensorFlow reads the palette indices of a BMP as grey levels and says nothing; other depths it refuses.
+    bits, compression = int.from_bytes(content[28:30], "little"), int.from_bytes(content[30:34], "little")
+    if facts.mode == "P":
+        return "palette BMP"
+    if bits not in (8, 24, 32):
+        return f"{bits}-bit BMP"
+    return "" if compression in (0, 3) else "compressed BMP"

@@ -13,6 +13,9 @@ from labeling.findings import Finding
 CLIPPED_PX = 2.0
 """A box that reaches this far beyond the edge, in pixels, is clipped; farther is an error."""
 
+_MODEL_SIDE_PX = 300
+_SMALLEST_SIDE_PX = 3.0
+
 
 def not_finite(subject: Subject) -> Iterator[Finding]:
     """B01: NaN or infinity."""
@@ -42,6 +45,21 @@ def beyond(subject: Subject) -> Iterator[Finding]:
 def outside(subject: Subject) -> Iterator[Finding]:
     """B06: nothing of the box lies in the picture."""
     yield from _judge(subject, "B06", "")
+
+
+def too_small(subject: Subject) -> Iterator[Finding]:
+    """B07: less than three pixels of a side are left once the picture is resized to the 300 x 300 of the model."""
+    if subject.annotation is None or subject.frame is None:
+        return
+    width, height = subject.frame
+    for index, labeled in enumerate(subject.annotation.objects):
+        side = _MODEL_SIDE_PX * min(labeled.box.width / width, labeled.box.height / height)
+        if 0 < side < _SMALLEST_SIDE_PX and fault_of(labeled.box, subject.frame) in ("", "B04"):
+            got = f"{labeled.name!r} of {labeled.box.width:g}x{labeled.box.height:g} px in {width}x{height}"
+            least = (
+                f"{_SMALLEST_SIDE_PX * width / _MODEL_SIDE_PX:.1f}x{_SMALLEST_SIDE_PX * height / _MODEL_SIDE_PX:.1f}"
+            )
+            yield subject.about_object("B07", index, got=got, wanted=f"at least {least} px")
 
 
 def repeated(subject: Subject) -> Iterator[Finding]:
@@ -119,6 +137,7 @@ CHECKS: tuple[Check, ...] = (
     slightly_beyond,
     beyond,
     outside,
+    too_small,
     repeated,
     labelled_twice,
 )

@@ -15,7 +15,6 @@ _SUFFIXES_OF = {
     "tiff": {".tif", ".tiff"},
     "avif": {".avif"},
 }
-_LOADABLE = ("jpeg", "png", "bmp")
 _HUGE_PIXELS = 50_000_000
 
 
@@ -42,9 +41,9 @@ def suffix_differs(subject: Subject) -> Iterator[Finding]:
 
 
 def format_not_loadable(subject: Subject) -> Iterator[Finding]:
-    """I04: TensorFlow refuses it, or returns it with a time axis (GIF, WebP) that stops the training."""
-    if subject.decoded is not None and subject.decoded.format not in _LOADABLE:
-        yield subject.about_image("I04", got=subject.decoded.format.upper(), wanted="JPEG, PNG or BMP")
+    """I04: TensorFlow refuses it, misreads it (palette BMP), or adds a time axis that stops training (GIF, WebP)."""
+    if subject.decoded is not None and subject.decoded.foreign_to_tensorflow:
+        yield subject.about_image("I04", got=subject.decoded.foreign_to_tensorflow, wanted="JPEG, PNG or 24-bit BMP")
 
 
 def orientation_ignored(subject: Subject) -> Iterator[Finding]:
@@ -74,7 +73,7 @@ def orientation_ignored(subject: Subject) -> Iterator[Finding]:
 
 def not_plain_rgb(subject: Subject) -> Iterator[Finding]:
     """I07: grey, palette, alpha or CMYK pixels, which the trainer converts."""
-    if subject.decoded is not None and subject.decoded.mode != "RGB" and subject.decoded.format in _LOADABLE:
+    if subject.decoded is not None and subject.decoded.mode != "RGB" and not subject.decoded.foreign_to_tensorflow:
         yield subject.about_image("I07", got=f"mode {subject.decoded.mode}", wanted="RGB")
 
 

@@ -5,7 +5,7 @@ from pathlib import PureWindowsPath
 
 from labeling.checks.subject import Check, Subject
 from labeling.dataset import IMAGE_SUFFIXES, Match
-from labeling.findings import Finding
+from labeling.findings import Finding, Severity
 
 
 def picture_missing(subject: Subject) -> Iterator[Finding]:
@@ -21,16 +21,28 @@ def picture_missing(subject: Subject) -> Iterator[Finding]:
 
 
 def filename_differs(subject: Subject) -> Iterator[Finding]:
-    """L03: ``<filename>`` names another file than the one of this stem."""
+    """L03: ``<filename>`` names another file than the one of this stem; info when only the suffix is missing."""
     if subject.annotation is None or subject.image_path is None:
         return
     named = _base_name(subject.annotation.filename)
     actual = subject.image_path.name
-    # LabelImg writes two blanks as a tab, and very old versions left the suffix out.
-    if named.replace("\t", "  ") in (actual, subject.image_path.stem) or named == actual:
+    # LabelImg writes two blanks as a tab.
+    if actual in (named, named.replace("\t", "  ")):
         return
+    severity = Severity.INFO if named == subject.image_path.stem else None
     got = repr(named) if named else "no <filename>"
-    yield subject.about_xml("L03", got=got, wanted=repr(actual), line=subject.annotation.filename_line)
+    line = subject.annotation.filename_line
+    yield subject.about_xml("L03", got=got, wanted=repr(actual), line=line, severity=severity)
+
+
+def path_elsewhere(subject: Subject) -> Iterator[Finding]:
+    """L04: ``<path>`` is where the picture lay on the machine of whoever labelled it."""
+    if subject.annotation is None or subject.image_path is None or not subject.annotation.path:
+        return
+    said = subject.annotation.path
+    is_absolute = PureWindowsPath(said).is_absolute() or said.startswith("/")
+    if is_absolute and said != str(subject.image_path.resolve()):
+        yield subject.about_xml("L04", got=repr(said), wanted="a path that is there, or none")
 
 
 def stem_ambiguous(subject: Subject) -> Iterator[Finding]:
@@ -66,6 +78,7 @@ def _base_name(filename: str) -> str:
 CHECKS: tuple[Check, ...] = (
     picture_missing,
     filename_differs,
+    path_elsewhere,
     stem_ambiguous,
     spelling_differs,
     picture_claimed_twice,

@@ -1,6 +1,6 @@
 """Checks of the data set as a whole: what no single file can show."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -60,7 +60,7 @@ def labelled_differently(whole: Whole) -> Iterator[Finding]:
     for group in _same_bytes(whole):
         for first, second in _couples(group):
             if _labels(first) != _labels(second):
-                yield _same(second, first, "D04", f"the same labels as there: {_labels(first) or 'none'}")
+                yield _same(second, first, "D04", f"{_labels(first)} as there, not {_labels(second)}")
 
 
 def repeated(whole: Whole) -> Iterator[Finding]:
@@ -110,8 +110,8 @@ def _couples(group: list[Subject]) -> Iterator[tuple[Subject, Subject]]:
 
 
 def _labels(subject: Subject) -> str:
-    names = sorted(labeled.name for labeled in subject.annotation.objects) if subject.annotation is not None else []
-    return ", ".join(names)
+    counts = Counter(labeled.name for labeled in subject.annotation.objects) if subject.annotation is not None else {}
+    return " and ".join(f"{count} {name!r}" for name, count in sorted(counts.items())) or "no object"
 
 
 def _same(subject: Subject, other: Subject, code: str, wanted: str) -> Finding:
