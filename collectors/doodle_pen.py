@@ -1,7 +1,6 @@
 """A pen held by a hand: lines wobble, circles do not quite close, corners overshoot."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -110,11 +109,12 @@ class DoodlePen:
 
 def _every_step(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     """Points `_STEP` apart along the corners, every corner kept."""
-    pieces = [corners[:1]]
-    for start, end in pairwise(corners):
-        parts = max(1, round(float(np.hypot(*(end - start))) / _STEP))
-        pieces.append(start + (end - start) * (np.arange(1, parts + 1) / parts)[:, None])
-    return np.concatenate(pieces)
+    steps = np.diff(corners, axis=0)
+    parts = np.maximum(1, np.rint(np.hypot(steps[:, 0], steps[:, 1]) / _STEP)).astype(int)
+    number = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts) + 1
+    step = np.repeat(steps / parts[:, None], parts, axis=0)
+    between = np.repeat(corners[:-1], parts, axis=0) + step * number[:, None]
+    return np.concatenate([corners[:1], between])
 
 
 def _catmull_rom(knots: NDArray[np.float64]) -> NDArray[np.float64]:

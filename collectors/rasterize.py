@@ -93,7 +93,7 @@ def rasterize_placed(strokes: Sequence[AnyStroke], transform: NDArray[np.float64
         ValueError: There is no stroke, or a stroke has no point or another shape.
     """
     _check_shape(strokes, "the drawing")
-    points = np.concatenate(strokes) @ transform[:, :2].T + transform[:, 2]
+    points = _points(strokes) @ transform[:, :2].T + transform[:, 2]
     reach = line_width_px / 2
     left, top = (int(edge) for edge in np.floor(points.min(axis=0) - reach))
     right, bottom = (int(edge) for edge in np.ceil(points.max(axis=0) + reach))
@@ -151,7 +151,7 @@ def _render_small(
     offsets = np.repeat(_offsets(batch, side / scale), [len(drawing) for drawing in batch], axis=0)
     cell = _FINER * side
     sheet = _Sheet(cell, cell * len(strokes), _FINER * line_width)
-    points = (np.concatenate(strokes) + np.repeat(offsets, lengths, axis=0)) * (_FINER * scale)
+    points = (_points(strokes) + np.repeat(offsets, lengths, axis=0)) * (_FINER * scale)
     points[:, 1] += np.repeat(np.arange(len(strokes)) * cell, lengths)
     sheet.draw(points, lengths)
     fine = sheet.coverage().reshape(len(strokes), side, _FINER, side, _FINER)
@@ -160,7 +160,7 @@ def _render_small(
         for column in range(_FINER):
             summed += fine[:, :, row, :, column]
     clear = 1 - summed.reshape(len(strokes), -1) * np.float32(1 / (_FINER**2 * 255))
-    seen = 255 * (1 - np.multiply.reduceat(clear, first, axis=0))
+    seen: NDArray[np.float32] = 255 * (1 - np.multiply.reduceat(clear, first, axis=0))
     return np.rint(seen).astype(np.uint8).reshape(len(batch), side, side)
 
 
@@ -174,7 +174,7 @@ def _render_large(
         cells = [number for number, drawing in enumerate(batch) if len(drawing) > turn]
         strokes = [batch[cell][turn] for cell in cells]
         lengths = _lengths(strokes)
-        points = (np.concatenate(strokes) + np.repeat(offsets[cells], lengths, axis=0)) * scale
+        points = (_points(strokes) + np.repeat(offsets[cells], lengths, axis=0)) * scale
         points[:, 1] += np.repeat(np.array(cells) * side, lengths)
         sheet.draw(points, lengths)
     return sheet.coverage().reshape(len(batch), side, side)
@@ -197,13 +197,17 @@ def _offsets(batch: Sequence[Sequence[AnyStroke]], cell: float) -> NDArray[np.fl
     """Return how far each drawing moves to stand in the middle of its cell, shape ``(drawings, 2)``."""
     strokes = [stroke for drawing in batch for stroke in drawing]
     counts = np.array([sum(map(len, drawing)) for drawing in batch])
-    points = np.concatenate(strokes)
+    points = _points(strokes)
     largest = np.maximum.reduceat(points, np.cumsum(counts) - counts)
     # Written so that a NaN is refused as well: ink off the canvas would run into the cell of another drawing.
     if not (points.min() >= 0 and largest.max() < CANVAS):
         raise ValueError(f"a drawing has a coordinate outside 0 to {CANVAS}")
     moved: NDArray[np.float64] = (cell - largest) / 2
     return moved
+
+
+def _points(strokes: Sequence[AnyStroke]) -> NDArray[np.float64]:
+    return np.concatenate(strokes, dtype=np.float64)
 
 
 def _lengths(strokes: Sequence[AnyStroke]) -> NDArray[np.intp]:

@@ -43,7 +43,7 @@ def _resampled(stroke: NDArray[np.floating]) -> NDArray[np.float64]:
     steps = np.hypot(*np.diff(stroke, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     if along[-1] == 0:
-        return stroke[:1].astype(np.float64)
+        return stroke[[0, -1]].astype(np.float64)
     stops = np.append(np.arange(0.0, along[-1], 1.0), along[-1])
     return np.stack([np.interp(stops, along, stroke[:, 0]), np.interp(stops, along, stroke[:, 1])], axis=1)
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
 from collectors.quickdraw_formats import Drawing
 from collectors.rasterize import InkPatch, rasterize_placed
 from labeling.annotations import Box, LabeledObject
 from labeling.scene_backgrounds import paint_background
-from labeling.scene_spec import SceneSpec
+from labeling.scene_spec import Colour, SceneSpec
 
 _TRIES = 40
 VISIBLE_FROM = 32
@@ -25,9 +25,9 @@ class LooseBoxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture, shape ``(height, width, 3)``, and the labelled doodles in it, in drawing order."""
+    """An RGB picture and the labelled doodles in it, in drawing order."""
 
-    image: NDArray[np.uint8]
+    image: Image.Image
     objects: tuple[LabeledObject, ...]
 
 
@@ -172,22 +172,15 @@ def _tight(box: Box | None, extent: Box, *, hidden: bool) -> Box:
     return box
 
 
-def _ink_colour(
-    spec: SceneSpec, image: NDArray[np.uint8], ink: InkPatch, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def _ink_colour(spec: SceneSpec, image: Image.Image, ink: InkPatch, rng: np.random.Generator) -> Colour:
     """Choose an ink; on a photograph the one of three that stands out most."""
-    choices = np.array(spec.colours, np.float32)[rng.integers(len(spec.colours), size=3)]
+    choices = [spec.colours[int(i)] for i in rng.integers(len(spec.colours), size=3)]
     if spec.background != "photos":
-        return np.asarray(choices[0])
+        return choices[0]
     height, width = ink.coverage.shape
-    ground = image[ink.top : ink.top + height, ink.left : ink.left + width].reshape(-1, 3).mean(axis=0)
-    return np.asarray(choices[int(np.abs(choices - ground).sum(axis=1).argmax())])
+    ground = np.array(image.crop((ink.left, ink.top, ink.left + width, ink.top + height))).mean(axis=(0, 1))
+    return max(choices, key=lambda colour: float(np.abs(ground - colour).sum()))
 
 
-def _lay_ink(image: NDArray[np.uint8], ink: InkPatch, colour: NDArray[np.float32]) -> None:
-    height, width = ink.coverage.shape
-    top, left = max(0, ink.top), max(0, ink.left)
-    bottom, right = min(image.shape[0], ink.top + height), min(image.shape[1], ink.left + width)
-    share = ink.coverage[top - ink.top : bottom - ink.top, left - ink.left : right - ink.left, None] / np.float32(255)
-    window = image[top:bottom, left:right]
-    window[:] = np.rint(window + (colour - window) * share).astype(np.uint8)
+def _lay_ink(image: Image.Image, ink: InkPatch, colour: Colour) -> None:
+    image.paste(colour, (ink.left, ink.top), Image.fromarray(ink.coverage))
