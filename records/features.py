@@ -18,9 +18,8 @@ from labeling.annotations import Box
 from records.errors import ExampleError
 from records.example import BytesList, Feature, FloatList, Int64List
 
-# Formats that both TensorFlow's `decode_image` (as a picture, not an animation) and the OD API take, by Pillow's name.
-# A phone's MPO is a JPEG with a second picture behind it, which decoders leave alone.
-FORMAT_NAMES = {"JPEG": "jpeg", "MPO": "jpeg", "PNG": "png", "BMP": "bmp"}
+# What both TensorFlow's `decode_image` (as a picture, not an animation) and the OD API take.
+FORMATS = ("jpeg", "png", "bmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +42,8 @@ class ExampleObject:
 class ExampleSource:
     """Everything of an example but the bytes of its picture.
 
-    Paths are relative to the data root, with forward slashes; hashes are hex SHA-256; ``format`` is one of the values
-    of `FORMAT_NAMES`. A picture without objects is a negative: its lists are empty.
+    Paths are relative to the data root, with forward slashes; hashes are hex SHA-256; ``format`` is one of
+    `FORMATS`. A picture without objects is a negative: its lists are empty.
     """
 
     source_id: int
@@ -88,10 +87,10 @@ def normalized_box(box: Box, *, width: int, height: int) -> tuple[float, float, 
 
 
 def area_px(box: Box, *, width: int, height: int) -> float:
-    """Return the area, in square pixels, of the part of a box that lies inside its picture."""
+    """Return the area, in square pixels and rounded to 32 bits, of the part of a box that lies inside its picture."""
     horizontal = min(max(box.xmax, 0), width) - min(max(box.xmin, 0), width)
     vertical = min(max(box.ymax, 0), height) - min(max(box.ymin, 0), height)
-    return float(horizontal * vertical)
+    return float(struct.unpack("<f", struct.pack("<f", horizontal * vertical))[0])
 
 
 def detection_features(source: ExampleSource, encoded: bytes) -> dict[str, Feature]:

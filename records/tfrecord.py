@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple, Protocol, cast
 
 import google_crc32c
 
@@ -27,6 +27,22 @@ _PIECE_BYTES = 1 << 26
 FRAME_OVERHEAD_BYTES = _HEADER.size + _FOOTER.size
 
 
+class Readable(Protocol):
+    """Anything bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes; none at the end."""
+        ...
+
+
+class Writable(Protocol):
+    """Anything bytes can be written to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of ``data``."""
+        ...
+
+
 class Frame(NamedTuple):
     """One record of a file: the byte offset at which its frame begins, and its payload."""
 
@@ -40,7 +56,7 @@ def masked_crc32c(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def write_frames(stream: IO[bytes], payloads: Iterable[bytes]) -> int:
+def write_frames(stream: Writable, payloads: Iterable[bytes]) -> int:
     """Write each payload as one frame and return how many there were.
 
     Raises:
@@ -56,7 +72,7 @@ def write_frames(stream: IO[bytes], payloads: Iterable[bytes]) -> int:
     return count
 
 
-def read_frames(stream: IO[bytes], *, path: str) -> Iterator[Frame]:
+def read_frames(stream: Readable, *, path: str) -> Iterator[Frame]:
     """Read frame after frame, checking both checksums of each.
 
     Args:
@@ -130,7 +146,7 @@ def _cannot_read(path: str, error: OSError) -> InputError:
     return InputError(f"cannot read the record: {error.strerror or error}", where=path)
 
 
-def _read_exactly(stream: IO[bytes], num_bytes: int, *, path: str, offset: int) -> bytes:
+def _read_exactly(stream: Readable, num_bytes: int, *, path: str, offset: int) -> bytes:
     """Read up to ``num_bytes``; fewer only at the end of the file.
 
     A length is believed piece by piece: a forged one with a right checksum must not ask for all memory at once.
