@@ -123,7 +123,7 @@ def build_from_plan(
 
     to_build = [record for record in plan.records if record.shards and record.file not in current]
     summaries = staging.build_shards(to_build, plan.data_root, out_dir, progress=progress, jobs=jobs)
-    plan.label_map.write()
+    wrote_label_map = plan.label_map.write()
     staging.commit_shards(to_build, out_dir)
     built = {record.file: RecordEntry.of(record, summaries[record.file]) for record in to_build}
     new = Manifest(label_map.items, (*kept, *current.values(), *built.values()), manifest.tagbox_version())
@@ -137,6 +137,7 @@ def build_from_plan(
         outcomes=tuple(_outcome(r, current.get(r.file), built.get(r.file)) for r in plan.records),
         notices=(*report.notices, *gone),
         removed=removed,
+        wrote_label_map=wrote_label_map,
     )
 
 
