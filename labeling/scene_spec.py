@@ -90,7 +90,7 @@ class SceneSpec:
             "0 to 100, smallest first",
         )
         _require(0 <= self.negatives < 1, "negatives", "0 up to but not 1")
-        _require(0 < self.verification_share < 1, "verification_share", "more than 0, less than 1")
+        _require(0.01 <= self.verification_share <= 0.99, "verification_share", "0.01 to 0.99")
         _require(1 <= self.jpeg_quality <= 95, "jpeg_quality", "1 to 95")
 
     @property
