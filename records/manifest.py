@@ -93,7 +93,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(f"cannot read the manifest: {error}", where=str(path), fix=_FIX) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ManifestError("this is not a manifest of tagbox records", where=str(path), fix=_FIX)
