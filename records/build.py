@@ -101,7 +101,9 @@ def build_from_plan(
     wrote_label_map = plan.label_map.write()
     staging.commit_shards(to_build, out_dir)
     built = {record.file: RecordEntry.of(record, summaries[record.file]) for record in to_build}
-    new = Manifest(label_map.items, (*kept, *current.values(), *built.values()), manifest.tagbox_version())
+    # A record of which everything was refused has no file, and its refusals stand in the manifest all the same.
+    empty = [RecordEntry.of(record, ()) for record in plan.records if not record.shards]
+    new = Manifest(label_map.items, (*kept, *current.values(), *built.values(), *empty), manifest.tagbox_version())
     _write_texts(new, old, label_map, out_dir)
     removed = _remove_stale(old, new, out_dir)
     gone = (

@@ -63,6 +63,7 @@ def _entries(draw):
         shards=tuple(ShardSummary(draw(_TEXT), len(group), draw(_SIZE), draw(_TEXT)) for group in groups),
         examples=tuple(groups),
         refused=tuple(draw(st.lists(st.builds(Refusal, _TEXT, _TEXT, _TEXT), max_size=2))),
+        num_unlabeled=draw(_SIZE),
     )
 
 
