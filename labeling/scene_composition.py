@@ -104,7 +104,7 @@ def _place(
         turned = points @ turn.T
         low, high = turned.min(axis=0), turned.max(axis=0)
         longer = max(float((high - low).max()), 1.0)
-        scale = (rng.uniform(*spec.object_size) * spec.shorter_side - pen) / longer
+        scale = (rng.uniform(*spec.scale) * spec.shorter_side - pen) / longer
         size = (high - low) * scale + pen
         room = np.array([spec.width, spec.height]) - 2 * _MARGIN_PX - size
         corner = _MARGIN_PX + rng.uniform(0, 1, 2) * room

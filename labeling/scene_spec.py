@@ -30,7 +30,7 @@ class SceneSpec:
         width: Picture width in pixels.
         height: Picture height in pixels.
         objects: How many doodles of the chosen categories a scene gets; fewer where no room is left, never none.
-        object_size: Longer side of a doodle as a share of the picture's shorter side.
+        scale: Longer side of a doodle as a share of the picture's shorter side.
         max_overlap: Largest share of the smaller of two boxes that the other may cover, 0 to 1.
         rotation_deg: Largest turn to either side, degrees.
         mirror: Share of doodles flipped left to right.
@@ -48,7 +48,7 @@ class SceneSpec:
     width: int = 320
     height: int = 240
     objects: tuple[int, int] = (2, 4)
-    object_size: tuple[float, float] = (0.25, 0.55)
+    scale: tuple[float, float] = (0.25, 0.55)
     max_overlap: float = 0.05
     rotation_deg: float = 12.0
     mirror: float = 0.5
@@ -66,13 +66,11 @@ class SceneSpec:
         """Refuse what cannot be drawn."""
         _require(48 <= self.width <= 8192 and 48 <= self.height <= 8192, "size", "48 to 8192 pixels a side")
         _require(1 <= self.objects[0] <= self.objects[1] <= 100, "objects", "1 to 100, smallest first")
-        _require(
-            0.05 <= self.object_size[0] <= self.object_size[1] <= 0.9, "object_size", "0.05 to 0.9, smallest first"
-        )
+        _require(0.05 <= self.scale[0] <= self.scale[1] <= 0.9, "scale", "0.05 to 0.9, smallest first")
         _require(0 <= self.max_overlap <= 1, "max_overlap", "0 to 1")
         _require(0 <= self.rotation_deg <= 180, "rotation_deg", "0 to 180 degrees")
         _require(0 <= self.mirror <= 1, "mirror", "0 to 1")
-        thickest = self.object_size[0] * self.shorter_side / 2
+        thickest = self.scale[0] * self.shorter_side / 2
         _require(
             1 <= self.pen_range[0] <= self.pen_range[1] <= thickest,
             "line_width",

@@ -150,7 +150,7 @@ def scenes(
         width=size[0],
         height=size[1],
         objects=objects,
-        object_size=scale,
+        scale=scale,
         max_overlap=max_overlap,
         rotation_deg=rotation,
         mirror=mirror,

@@ -63,7 +63,7 @@ def test_no_drawing_is_seen_in_both_splits(tmp_path: Path):
         Drawing("frame", str(height), (np.array([[0, 0], [255, 0], [255, height], [0, height], [0, 0]], np.int16),))
         for height in heights
     ]
-    spec = SceneSpec(width=400, height=400, objects=(1, 1), object_size=(0.8, 0.8), rotation_deg=0, line_width=(2, 2))
+    spec = SceneSpec(width=400, height=400, objects=(1, 1), scale=(0.8, 0.8), rotation_deg=0, line_width=(2, 2))
     compose_scenes({"frame": frames}, tmp_path, spec=spec, training=120, verification=120, seed=1)
     seen: dict[str, set[int]] = {"training": set(), "verification": set()}
     for path in tmp_path.rglob("*.xml"):

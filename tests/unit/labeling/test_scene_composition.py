@@ -25,7 +25,7 @@ specs = st.builds(
     width=st.integers(48, 500),
     height=st.integers(48, 500),
     objects=st.sampled_from([(1, 1), (2, 5)]),
-    object_size=st.sampled_from([(0.2, 0.3), (0.3, 0.9)]),
+    scale=st.sampled_from([(0.2, 0.3), (0.3, 0.9)]),
     max_overlap=st.just(0.0),
     rotation_deg=st.sampled_from([0.0, 30.0, 180.0]),
     line_width=st.sampled_from([None, (1.0, 1.0), (1.0, 4.0)]),
@@ -54,7 +54,7 @@ def test_boxes_bound_the_ink_of_the_picture(spec, seed):
 @given(st.integers(0, 2**32))
 @settings(max_examples=40)
 def test_overlapping_doodles_are_composed_too(seed):
-    spec = SceneSpec(objects=(6, 9), object_size=(0.2, 0.6), max_overlap=1.0, background="plain")
+    spec = SceneSpec(objects=(6, 9), scale=(0.2, 0.6), max_overlap=1.0, background="plain")
     scene = _scene(spec, seed, categories=doodle_categories())
     assert len(scene.objects) >= 6
 
@@ -103,7 +103,7 @@ def test_a_negative_scene_has_no_labels():
 
 
 def test_a_full_picture_gets_fewer_doodles_and_keeps_to_the_overlap():
-    scene = _scene(SceneSpec(objects=(30, 30), object_size=(0.5, 0.6), max_overlap=0.0), 2)
+    scene = _scene(SceneSpec(objects=(30, 30), scale=(0.5, 0.6), max_overlap=0.0), 2)
     boxes = [labeled.box for labeled in scene.objects]
     assert 1 <= len(boxes) < 30
     for number, first in enumerate(boxes):
@@ -116,7 +116,7 @@ def test_a_full_picture_gets_fewer_doodles_and_keeps_to_the_overlap():
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
 def test_the_scale_is_the_longer_side_as_a_share_of_the_picture(share):
-    spec = SceneSpec(width=600, height=400, objects=(1, 1), object_size=(share, share))
+    spec = SceneSpec(width=600, height=400, objects=(1, 1), scale=(share, share))
     for seed in range(10):
         box = _scene(spec, seed).objects[0].box
         assert max(box.width, box.height) == pytest.approx(share * 400, abs=2)
