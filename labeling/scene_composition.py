@@ -174,7 +174,7 @@ def _tight(box: Box | None, extent: Box, *, hidden: bool) -> Box:
 
 def _ink_colour(spec: SceneSpec, image: Image.Image, ink: InkPatch, rng: np.random.Generator) -> Colour:
     """Choose an ink; on a photograph the one of three that stands out most."""
-    choices = [spec.colours[int(i)] for i in rng.integers(len(spec.colours), size=3)]
+    choices = [spec.inks[int(i)] for i in rng.integers(len(spec.inks), size=3)]
     if spec.background != "photos":
         return choices[0]
     height, width = ink.coverage.shape

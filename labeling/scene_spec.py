@@ -19,6 +19,9 @@ PEN_COLOURS: tuple[Colour, ...] = (
     (104, 66, 38),
 )
 
+# On photographs, which may be dark, chalk as well.
+CHALK_COLOURS: tuple[Colour, ...] = ((250, 250, 245), (255, 226, 90), (140, 230, 250), (255, 170, 190))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneSpec:
@@ -35,7 +38,7 @@ class SceneSpec:
         rotation_deg: Largest turn to either side, degrees.
         mirror: Share of doodles flipped left to right.
         line_width: Pen width in pixels; ``None`` takes 0.9 % to 1.8 % of the shorter side.
-        colours: Ink colours, red green blue, 0 to 255.
+        colours: Ink colours, red green blue, 0 to 255; ``None`` takes eight pens, and chalk too on photographs.
         background: ``paper`` (grain, tint and light made from the seed), ``plain`` (white) or ``photos``.
         photos: Pictures to draw on, for the background ``photos``.
         clutter: Categories that are drawn and not labelled.
@@ -53,7 +56,7 @@ class SceneSpec:
     rotation_deg: float = 12.0
     mirror: float = 0.5
     line_width: tuple[float, float] | None = None
-    colours: tuple[Colour, ...] = PEN_COLOURS
+    colours: tuple[Colour, ...] | None = None
     background: str = "paper"
     photos: tuple[Path, ...] = ()
     clutter: tuple[str, ...] = ()
@@ -76,10 +79,8 @@ class SceneSpec:
             "line_width",
             f"1 to {thickest:g} pixels (half of the smallest doodle), smallest first",
         )
-        _require(bool(self.colours), "colours", "at least one")
-        _require(
-            all(0 <= part <= 255 for colour in self.colours for part in colour), "colours", "three numbers 0 to 255"
-        )
+        _require(bool(self.inks), "colours", "at least one")
+        _require(all(0 <= part <= 255 for colour in self.inks for part in colour), "colours", "three numbers 0 to 255")
         _require(self.background in {"paper", "plain", "photos"}, "background", "paper, plain or photos")
         _require(self.background != "photos" or bool(self.photos), "photos", "at least one picture to draw on")
         _require(
@@ -100,6 +101,13 @@ class SceneSpec:
     def pen_range(self) -> tuple[float, float]:
         """Pen width in pixels, smallest and largest."""
         return self.line_width or (max(1.0, 0.009 * self.shorter_side), max(1.0, 0.018 * self.shorter_side))
+
+    @property
+    def inks(self) -> tuple[Colour, ...]:
+        """The colours to choose from."""
+        if self.colours is not None:
+            return self.colours
+        return PEN_COLOURS + CHALK_COLOURS if self.background == "photos" else PEN_COLOURS
 
 
 def _require(holds: bool, option: str, allowed: str) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from collectors.doodles import doodle_categories, draw_doodle
 from labeling.scene_composition import VISIBLE_FROM, compose_scene
@@ -131,3 +132,14 @@ def test_mirroring_and_rotation_can_be_switched_off():
             for points in (np.concatenate(drawing.strokes) for drawing in DRAWINGS["fish"])
         ]
         assert min(abs(labeled.box.width / labeled.box.height - ratio) for ratio in ratios) < 0.1
+
+
+@pytest.mark.parametrize(("ground", "stands_out"), [((0, 0, 0), 120), ((255, 255, 255), 120)])
+def test_ink_stands_out_from_a_photograph(tmp_path, ground, stands_out):
+    Image.new("RGB", (64, 64), ground).save(tmp_path / "photo.png")
+    spec = SceneSpec(background="photos", photos=(tmp_path / "photo.png",), objects=(1, 1), line_width=(4, 4))
+    chosen = 0
+    for seed in range(20):
+        difference = np.abs(np.asarray(_scene(spec, seed).image).astype(int) - ground).sum(axis=-1)
+        chosen += difference.max() > 3 * stands_out
+    assert chosen >= 15, "the best of three inks: seldom is none of them good"
