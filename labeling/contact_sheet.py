@@ -122,7 +122,8 @@ def _draw_object(
     top = min(max(0.0, origin[1] + box.ymin * scales[1]), side - 1)
     right = min(max(left, origin[0] + box.xmax * scales[0] - 1), side - 1)
     bottom = min(max(top, origin[1] + box.ymax * scales[1] - 1), side - 1)
-    draw.rectangle((left, top, right, bottom), outline=colour, width=2)
+    # A box of a pixel or less has no inside to outline.
+    draw.rectangle((left, top, right, bottom), outline=colour, width=2 if min(right - left, bottom - top) >= 4 else 1)
     font = ImageFont.load_default(11)
     text = _fitted(labeled.name + (" (difficult)" if labeled.difficult else ""), font, side - int(left) - 4)
     extent = draw.textbbox((0, 0), text, font=font)

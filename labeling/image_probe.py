@@ -128,7 +128,7 @@ def _is_cut_off(content: bytes, error: Exception) -> bool:
 
 
 def _damaged_chunk(content: bytes) -> str:
-    """Name the first PNG chunk of a wrong checksum, or ""; Pillow overlooks those of pixels, TensorFlow refuses them."""
+    """Name the first PNG chunk of a wrong checksum, or ""; in the pixels Pillow overlooks it, TensorFlow does not."""
     position = len(_PNG_START)
     if not content.startswith(_PNG_START):
         return ""

@@ -24,7 +24,7 @@ def picture_bytes(
 ) -> bytes:
     """Encode a picture whose pixels depend on ``seed``."""
     image = Image.new("RGB", size, (seed * 37 % 256, seed * 91 % 256, 120))
-    ImageDraw.Draw(image).ellipse((5, 5, size[0] - 9, size[1] - 9), fill=(255, seed % 256, 0))
+    ImageDraw.Draw(image).ellipse((5, 5, max(5, size[0] - 9), max(5, size[1] - 9)), fill=(255, seed % 256, 0))
     stream = io.BytesIO()
     options: dict[str, Any] = {}
     if orientation != 1:
