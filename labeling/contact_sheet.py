@@ -82,11 +82,21 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
         ConfigError: The suffix is neither.
         InputError: The disk refuses.
     """
+    kind = sheet_format(path)
+    with atomic_writer(path) as stream:
+        sheet.save(stream, kind, quality=88)
+
+
+def sheet_format(path: Path) -> str:
+    """Return ``JPEG`` or ``PNG``, by the suffix.
+
+    Raises:
+        ConfigError: The suffix is neither's.
+    """
     kinds = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
     if path.suffix.lower() not in kinds:
         raise ConfigError(f"cannot write a sheet as {path.suffix or path.name!r}", fix="Use .jpg or .png.")
-    with atomic_writer(path) as stream:
-        sheet.save(stream, kinds[path.suffix.lower()], quality=88)
+    return kinds[path.suffix.lower()]
 
 
 def colour_of(label: str) -> tuple[int, int, int]:

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PureWindowsPath
 
-from collectors.errors import InputError
+from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from labeling.dataset import IMAGE_SUFFIXES, SPLITS, LabelFile, find_dataset
-from labeling.errors import DatasetError
 
 
 class Outcome(StrEnum):
@@ -119,11 +118,12 @@ def place_labels(
         progress: Called after each name.
 
     Raises:
-        DatasetError: The source is missing or has no XML, or the class name cannot be a folder.
+        ConfigError: The class name cannot be a folder.
+        DatasetError: The source is missing or has no XML.
         InputError: The disk refuses.
     """
     if class_name in ("", ".", "..") or PureWindowsPath(class_name).name != class_name:
-        raise DatasetError(f"{class_name!r} cannot be the name of a folder", fix="Give a plain class name such as cat.")
+        raise ConfigError(f"{class_name!r} cannot be the name of a folder", fix="Give a plain class name such as cat.")
     unknown = set(names) - set(SPLITS)
     assert not unknown, f"splits are {SPLITS}, not {unknown}"
     files = find_dataset(source)

@@ -203,8 +203,9 @@ def sheet(
 
     Takes pictures evenly from the whole set, so that the page shows all of it. Refused pictures are left out.
     """
-    from labeling.contact_sheet import contact_sheet, pick_evenly, save_sheet
+    from labeling.contact_sheet import contact_sheet, pick_evenly, save_sheet, sheet_format
 
+    sheet_format(output)  # before the long work
     report = _checked(root, None, class_names, None)
     wanted = [
         image

@@ -112,7 +112,7 @@ def test_large_picture_is_a_warning_of_ours_not_of_pillow(tmp_path: Path) -> Non
 def test_every_file_is_accounted_for(
     tmp_path_factory: pytest.TempPathFactory, defects: list[Defect], jobs: int
 ) -> None:
-    """Whatever is wrong: XML = usable + refused, pictures = usable + refused + unlabelled, and threads change nothing."""
+    """Whatever is wrong: XML = usable + refused, pictures = usable + refused + unlabelled; threads change nothing."""
     root = tmp_path_factory.mktemp("data")
     write_class(root, "cat")
     write_class(root, "cow", training=1, verification=0, first_seed=50)
