@@ -175,7 +175,7 @@ def _prepare(
             records.append(dataclasses.replace(record, num_unlabeled=unlabeled))
     notices += label_map_notices(choice, usable)
     notices += record_notices(root, records, wanted)
-    notices += check_notices(report, root)
+    notices += check_notices(report, choice, root)
     return BuildPlan(root, choice, tuple(records), tuple(target.file for target in targets), tuple(notices))
 
 
@@ -252,7 +252,7 @@ def _nothing_to_build(data_root: Path, folders: Sequence[ClassFolder], split: st
     place = f"{folders[0].name}/{split or 'training'}"
     waiting = sum(folder.num_waiting for folder in folders)
     fix = (
-        f"{waiting} labelled pictures wait in unlabeled/: move them to {place}/ with their images."
+        f"XML waiting in unlabeled/: {waiting}; move them to {place}/ with their pictures."
         if waiting
         else f"Draw boxes in LabelImg and save the XML in {place}/, the pictures in {place}/images/."
     )

@@ -100,8 +100,8 @@ def verify(folder: Path, as_json: bool) -> int:
         for finding in report.findings:
             click.echo(str(finding))
     say(
-        f"{report.num_files} files, {report.num_examples} examples, {report.num_boxes} boxes, "
-        f"{_size(report.num_bytes)}: {len(report.findings) or 'no'} findings"
+        f"{report.num_examples} examples with {report.num_boxes} boxes in {report.num_files} files, "
+        f"{_size(report.num_bytes)}; findings: {len(report.findings)}"
     )
     return exit_codes.FINDINGS if report.findings else exit_codes.DONE
 
@@ -200,7 +200,7 @@ def _print_report(report: BuildReport, *, as_json: bool) -> None:
         say(f"refused: {refusal.path}: {refusal.code} {refusal.reason}")
     if report.num_refused > _SHOWN:
         where = "--json prints" if _wrote_nothing(report) else f"{report.manifest_path} has"
-        say(f"refused: and {report.num_refused - _SHOWN} more; {where} them all")
+        say(f"refused: {report.num_refused - _SHOWN} more; {where} them all")
     for notice in report.notices:
         say(f"warning: {notice.message}")
     if report.wrote_label_map:
@@ -214,7 +214,7 @@ def _wrote_nothing(report: BuildReport) -> bool:
 
 
 def _summary(report: BuildReport) -> str:
-    account = f"{report.num_found} labelled pictures = {report.num_written} in records + {report.num_refused} refused"
+    account = f"labelled pictures: {report.num_found} = {report.num_written} in records + {report.num_refused} refused"
     if not report.num_written:
         return f"{account}; nothing was written"
     if report.dry_run:
