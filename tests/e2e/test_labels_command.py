@@ -98,6 +98,15 @@ def test_json_lines_are_the_only_thing_on_stdout(root: Path) -> None:
     assert lines[-1]["xml"]["refused_by_code"] == {"X01": 1}
 
 
+def test_file_name_of_another_encoding_is_reported(root: Path) -> None:
+    folder = os.fsencode(root / "data/cat/training")
+    Path(os.fsdecode(folder + b"/caf\xe9.xml")).write_bytes(b"<annotation/>")
+    code, text = _check(root)
+    assert code == 1
+    assert "data/cat/training/caf?.xml: error L01" in text
+    assert _check(root, "--json")[0] == 1
+
+
 def test_label_map_beside_the_classes_is_used(root: Path) -> None:
     write_label_map(LabelMap.from_names(["dog", "cats"]), root / "data/label_map.pbtxt")
     done = _run("check", "data", "--class", "cat", cwd=root)

@@ -66,6 +66,13 @@ def test_empty_class_folder_among_good_ones(tmp_path: Path) -> None:
     assert len(report.images) == 3
 
 
+def test_class_that_is_still_collected_is_only_a_warning(tmp_path: Path) -> None:
+    write_class(tmp_path, "cat")
+    (tmp_path / "dog" / "unlabeled" / "images").mkdir(parents=True)
+    (finding,) = check_dataset(tmp_path).findings
+    assert (finding.code, finding.severity) == ("D11", Severity.WARNING)
+
+
 def test_empty_class_folder_alone_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dog" / "training").mkdir(parents=True)
     with pytest.raises(DatasetError, match="no XML labels"):
