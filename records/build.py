@@ -9,10 +9,10 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from collectors.errors import InputError
+from collectors.errors import InputError, TagboxError
 from collectors.files import sha256_of_file, write_atomically
 from collectors.progress import Progress, no_progress
-from labeling.label_map import LabelMap, format_csv, format_pbtxt
+from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_map
 from records import label_ids, manifest, staging
 from records.build_report import BuildReport, NothingUsableError, RecordOutcome, State
 from records.manifest import Manifest, RecordEntry
@@ -159,8 +159,11 @@ def _is_on_disk(entry: RecordEntry, out_dir: Path) -> bool:
 def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Path) -> None:
     """Write the copies of the label map, then the manifest; a file that would not change is left alone."""
     path = out_dir / label_ids.FILE_NAME
-    _write_if_other(path.with_suffix(".csv"), format_csv(label_map))
-    _write_if_other(path, format_pbtxt(label_map))
+    if not _has_text(path.with_suffix(".csv"), format_csv(label_map)):
+        write_atomically(path.with_suffix(".csv"), format_csv(label_map))
+    # The same map in other words (it may be the caller's own file) stays as it is.
+    if not _has_items(path, label_map):
+        write_atomically(path, format_pbtxt(label_map))
     path = out_dir / manifest.FILE_NAME
     # A newer tagbox alone is no reason to touch the manifest of records that it would write the same.
     version = old.tagbox_version if path.exists() else new.tagbox_version
@@ -169,9 +172,11 @@ def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Pat
         write_atomically(path, manifest.format_manifest(new))
 
 
-def _write_if_other(path: Path, text: str) -> None:
-    if not _has_text(path, text):
-        write_atomically(path, text)
+def _has_items(path: Path, label_map: LabelMap) -> bool:
+    try:
+        return read_label_map(path).items == label_map.items
+    except TagboxError:
+        return False
 
 
 def _has_text(path: Path, text: str) -> bool:

@@ -4,9 +4,11 @@ Shards are written into ``.building/`` inside the records folder, under a name t
 A build that was stopped leaves the finished ones there, and the next one takes up those whose plan is still the same.
 """
 
+import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
@@ -118,10 +120,11 @@ def _write_shards(
     # Fresh processes: a fork of a program with threads (TensorFlow's) can hang.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     try:
-        futures = {
-            pool.submit(write_shard, shard, data_root=data_root, path=staging / name): name
-            for name, shard in missing.items()
-        }
+        with _interrupts_held_back():
+            futures = {
+                pool.submit(write_shard, shard, data_root=data_root, path=staging / name): name
+                for name, shard in missing.items()
+            }
         for future in as_completed(futures):
             name = futures[future]
             yield name, future.result()
@@ -133,6 +136,22 @@ def _write_shards(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start, which keeps it from them for good (a mask is inherited).
+
+    They finish the shard in hand, this process decides, and no traceback of theirs reaches the terminal.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _workers_worth(shards: Iterable[ShardPlan]) -> int:

@@ -163,6 +163,8 @@ def _refuse_mixture(newer: dict[str, Any], older: dict[str, Any]) -> None:
     missing = [name for name in _OLDER_FLAGS[:-1] if older[name] is None]
     if missing:
         raise click.UsageError(f"--{missing[0]} is missing: the flags of the older script go together.")
+    if older["output_path"].is_dir():
+        raise click.UsageError(f"--output_path is a folder: {older['output_path']}. Give the name of the record file.")
 
 
 def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs: int | None) -> BuildPlan:

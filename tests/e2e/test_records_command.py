@@ -154,6 +154,10 @@ def test_the_flags_of_the_older_script(tagbox, tmp_path):
         (["--custom_class=cat"], "--data_dir is missing"),
         (["data", "--data_dir=data"], "DATA does not go with --data_dir"),
         (["--out=records", "--custom_class=cat"], "--out does not go with --custom_class"),
+        (
+            ["--data_dir=data", "--custom_class=cat", "--training_type=training", "--output_path=data"],
+            "is a folder: data",
+        ),
         (["--training_type=test"], "'test' is not one of 'training', 'verification'"),
         (["--jobs=0"], "Invalid value for '--jobs'"),
         (["--class=cta"], "Did you mean cat?"),

@@ -463,6 +463,25 @@ def test_labels_that_only_the_users_map_has(tmp_path):
     assert verify_records(tmp_path / "records").findings == ()
 
 
+def test_a_map_of_the_caller_in_the_records_folder_stays_as_it_was_written(tmp_path):
+    data, out = make_data(tmp_path / "data", classes=["cat"]), tmp_path / "records"
+    out.mkdir()
+    text = "# mine\nitem { name: 'cat' id: 3 }\n"
+    (out / "label_map.pbtxt").write_text(text)
+    build_records(data, out, label_map_path=out / "label_map.pbtxt")
+    assert (out / "label_map.pbtxt").read_text() == text
+    assert (out / "label_map.csv").read_text() == "3,cat\n"
+    assert verify_records(out).findings == ()
+
+
+def test_a_broken_copy_of_the_label_map_is_written_anew(tmp_path):
+    data, out = make_data(tmp_path / "data", classes=["cat"]), tmp_path / "records"
+    build_records(data, out)
+    (out / "label_map.pbtxt").write_text("item {")
+    build_records(data, out)
+    assert verify_records(out).findings == ()
+
+
 def test_labels_that_no_map_has_come_with_the_text_that_mends_it(tmp_path):
     data = tmp_path / "data"
     add_picture(data, "pets", "training", "a", boxes=[(1, 1, 9, 9), (4, 4, 9, 9)], labels=["zebra", "ant eater"])
