@@ -102,7 +102,7 @@ _TABLE = (
         "B07",
         _W,
         "a box too small to learn",
-        "Remove it or label larger pictures: a 300-pixel model sees no more of it.",
+        "Remove it, or label larger pictures: at 300 pixels nothing is left of it.",
     ),
     Code("B08", _W, "the same box twice", "Remove one of the two."),
     Code("B10", _E, "one box with two labels", "Remove the wrong one of the two."),
