@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from scripts.output import say
+
 Command = Callable[..., Any]
 
 
@@ -42,7 +44,7 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        click.echo("\nstopping after this loop of steps and saving; press Ctrl-C again to drop them", err=True)
+        say("stopping after this loop of steps and saving; press Ctrl-C again to drop them")
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
