@@ -115,16 +115,14 @@ class RunDirectory:
         return _read_json(self.path / "results.json")
 
     def append_row(self, row: Mapping[str, Any]) -> None:
-        """Add a row to ``results.csv``; new columns make the file be rewritten with them, old rows stay."""
-        path = self.path / "results.csv"
+        """Add a row to ``results.csv``; a new column leaves its cells of older rows empty.
+
+        Raises:
+            InputError: The disk refuses it; the rows that were there stay.
+        """
         rows = self.read_rows()
         columns = list(dict.fromkeys([*(rows[0] if rows else ()), *row]))
-        if rows and list(rows[0]) == columns:
-            with path.open("a", newline="", encoding="utf-8") as stream:
-                csv.DictWriter(stream, columns).writerow(row)
-            return
-        text = _csv_text(columns, [*rows, row])
-        write_atomically(path, text)
+        write_atomically(self.path / "results.csv", _csv_text(columns, [*rows, row]))
 
     def drop_rows_after(self, step: int) -> None:
         """Forget rows of steps that a resumed run will do again."""
