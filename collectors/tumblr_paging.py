@@ -12,6 +12,7 @@ from collectors.ledger import Walk
 from collectors.tumblr_posts import Post
 
 EMPTY_PAGES_TO_END = 2
+IDLE_PAGES_TO_LEAVE = 2
 _MAX_IDLE_PAGES = 8
 _TAIL = 3
 _JUMP_S = 3_600
@@ -64,15 +65,18 @@ def _step(walk: Walk, page: Sequence[Post], num_new: int, page_size: int) -> Gap
     if num_new:
         # The page did not get us further down, but it showed something: ask once more from the same place.
         return None
-    # Only posts we know, and no way down but to leave this second.
+    # Only posts we know, and no way down but to leave this second. One such page can be a short one, two are an answer.
+    walk.idle_pages += 1
+    if walk.idle_pages < IDLE_PAGES_TO_LEAVE:
+        return None
     second = walk.before - 1
     below = [post.order_timestamp for post in page if post.order_timestamp < walk.before]
-    if not below:
-        walk.idle_pages += 1
-        if walk.idle_pages >= _MAX_IDLE_PAGES:
-            walk.state = "done"
-            return Gap("repeated_page", second, "the server repeats a page instead of going back in time")
+    if not below and walk.idle_pages >= _MAX_IDLE_PAGES:
+        walk.state = "done"
+        return Gap("repeated_page", second, "the server repeats a page instead of going back in time")
     walk.before = second
+    if below:
+        walk.idle_pages = 0
     in_second = sum(stamp == second for stamp in below)
     if in_second >= page_size:
         return Gap("same_second", second, f"{in_second} or more posts share this second; a page holds no more")

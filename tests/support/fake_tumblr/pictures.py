@@ -38,14 +38,18 @@ def picture_bytes(recipe: Recipe) -> bytes:
     """Draw and encode a picture."""
     if recipe.form == "bomb":
         return _bomb()
-    image = _draw(recipe)
+    if recipe.copy == "smaller_copy":
+        motif = replace(recipe, copy="", width=recipe.width * 5 // 3, height=recipe.height * 5 // 3)
+        image = _draw(motif).resize((recipe.width, recipe.height), Image.Resampling.LANCZOS)
+    else:
+        image = _draw(recipe)
     stream = io.BytesIO()
     if recipe.form == "jpg":
         image.save(stream, "JPEG", quality=72 if recipe.copy == "smaller_copy" else 85)
     elif recipe.form == "png":
         image.save(stream, "PNG")
     elif recipe.form == "gif":
-        image.quantize(64).save(stream, "GIF")
+        image.quantize(64, dither=Image.Dither.NONE).save(stream, "GIF")
     elif recipe.form == "webp":
         image.save(stream, "WEBP", quality=90)
     else:
@@ -78,14 +82,14 @@ def _draw(recipe: Recipe) -> Image.Image:
     tiles = (height // grain.shape[0] + 1, width // grain.shape[1] + 1, 1)
     pixels = np.asarray(image, np.int16) + np.tile(grain, tiles)[:height, :width]
     if recipe.look == "dark":
-        pixels = pixels // 8
+        pixels = pixels // 5
     image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if recipe.copy == "mirrored" else image
 
 
 @lru_cache(maxsize=8)
 def _grains(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(-22, 23, (4, 160, 160, 1)).astype(np.int16)
+    return np.random.default_rng(seed).integers(-14, 15, (4, 160, 160, 1)).astype(np.int16)
 
 
 def _grain(seed: int, master: int) -> np.ndarray:

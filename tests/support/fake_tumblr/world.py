@@ -260,7 +260,7 @@ class _Builder:
             recipe = replace(recipe, width=900, height=150, look="extreme")
         elif trait in _BAD_LOOKS:
             recipe = replace(recipe, look=trait, form="png" if trait == "screenshot" else recipe.form)
-        if harmless in ("gif_still", "webp_still") and not lasting:
+        if harmless in ("gif_still", "webp_still") and not lasting and recipe.look == "good":
             recipe = replace(recipe, form=harmless.removesuffix("_still"))
         if lasting in ("animated", "pixel_bomb"):
             recipe = replace(recipe, form="animated" if lasting == "animated" else "bomb", look="good")
