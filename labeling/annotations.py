@@ -4,7 +4,7 @@ Boxes are continuous pixel edges exactly as the file has them, origin at the top
 adds or subtracts one. Readers and writers of other conventions translate at the edge.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Box:
 class LabeledObject:
     """One ``<object>`` of an annotation file.
 
-    ``line`` is the line of its opening tag in the file, or ``None`` when it did not come from a file.
+    ``line`` is the line of its opening tag in the file, or ``None`` when it did not come from a file; it says where an
+    object was found, not what it is, so two objects that differ in nothing else are equal.
     """
 
     name: str
@@ -39,7 +40,7 @@ class LabeledObject:
     pose: str = "Unspecified"
     truncated: bool = False
     difficult: bool = False
-    line: int | None = None
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class Annotation:
     ``folder``, ``filename`` and ``path`` are decoration (the stem of the XML file finds the image); ``path`` is
     ``None`` when the file has no such element. ``width``, ``height`` and ``depth`` are what ``<size>`` claims, not
     what the image is. An annotation without objects is a negative picture; ``verified`` says that a person confirmed
-    it in LabelImg.
+    it in LabelImg. ``filename_line`` and ``size_line`` are where those elements stand, ``None`` when the file lacks
+    them; they do not count in comparisons.
     """
 
     filename: str
@@ -62,3 +64,5 @@ class Annotation:
     segmented: bool = False
     verified: bool = False
     objects: tuple[LabeledObject, ...] = ()
+    filename_line: int | None = field(default=None, compare=False)
+    size_line: int | None = field(default=None, compare=False)

@@ -39,6 +39,11 @@ def write_table(headings: list[str], rows: list[list[str]], *, right: set[int] |
     Console(file=sys.stdout, width=width, soft_wrap=False).print(table)
 
 
+def figure(value: float | None) -> str:
+    """Return a figure with three decimals; a dash where it is not defined."""
+    return "-" if value is None else f"{value:.3f}"
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Progress]:
     """Show how far a piece of work is; yields the callback that library code reports to."""

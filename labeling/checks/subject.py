@@ -1,0 +1,129 @@
+"""What the checks look at: one XML file with everything known about it and its picture."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labeling.annotations import Annotation, Box
+from labeling.codes import CODES
+from labeling.dataset import LabelFile
+from labeling.findings import Finding, Severity
+from labeling.image_probe import ImageFacts, ImageProblem
+from labeling.label_map import LabelMap
+from labeling.voc import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One XML file, read, with its picture, decoded.
+
+    Attributes:
+        files: Where both lie.
+        reading: What the reader made of the XML.
+        image: What the picture is; ``None`` when there is none, or more than one.
+        label_map: Labels that are allowed; ``None`` allows all.
+        rivals: Other XML files that claim the same picture.
+    """
+
+    files: LabelFile
+    reading: Reading
+    image: ImageFacts | None
+    label_map: LabelMap | None = None
+    rivals: tuple[Path, ...] = ()
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """The annotation, or ``None`` when the XML could not be taken apart."""
+        return self.reading.annotation
+
+    @property
+    def image_path(self) -> Path | None:
+        """The picture, when there is exactly one."""
+        return self.files.image_paths[0] if len(self.files.image_paths) == 1 else None
+
+    @property
+    def decoded(self) -> ImageFacts | None:
+        """The picture's facts when it decodes, else ``None``."""
+        return self.image if self.image is not None and self.image.problem is ImageProblem.NONE else None
+
+    @property
+    def frame(self) -> tuple[int, int] | None:
+        """Width and height that the boxes were drawn in, in pixels; ``None`` when nothing tells.
+
+        What ``<size>`` says when it says something, for a wrong ``<size>`` is a finding of its own and need not be
+        repeated for every box; else the picture's.
+        """
+        if self.annotation is not None and self.annotation.width > 0 and self.annotation.height > 0:
+            return self.annotation.width, self.annotation.height
+        return (self.decoded.width, self.decoded.height) if self.decoded is not None else None
+
+    def about_xml(
+        self,
+        code: str,
+        *,
+        got: str,
+        wanted: str,
+        line: int | None = None,
+        object_index: int | None = None,
+        severity: Severity | None = None,
+        action: str | None = None,
+    ) -> Finding:
+        """Make a finding about the XML file."""
+        return make_finding(
+            code,
+            self.files.xml_path,
+            got=got,
+            wanted=wanted,
+            line=line,
+            object_index=object_index,
+            severity=severity,
+            action=action,
+        )
+
+    def about_image(
+        self, code: str, *, got: str, wanted: str, severity: Severity | None = None, action: str | None = None
+    ) -> Finding:
+        """Make a finding about the picture."""
+        path = self.image_path or self.files.xml_path
+        return make_finding(code, path, got=got, wanted=wanted, severity=severity, action=action)
+
+    def about_object(self, code: str, index: int, *, got: str, wanted: str, action: str | None = None) -> Finding:
+        """Make a finding about the object of this index, counted from 0."""
+        assert self.annotation is not None
+        line = self.annotation.objects[index].line
+        return self.about_xml(code, got=got, wanted=wanted, line=line, object_index=index + 1, action=action)
+
+
+Check = Callable[[Subject], Iterable[Finding]]
+"""A check of one XML file with its picture; it yields nothing when all is well or when it cannot tell."""
+
+
+def make_finding(
+    code: str,
+    path: Path,
+    *,
+    got: str,
+    wanted: str,
+    line: int | None = None,
+    object_index: int | None = None,
+    severity: Severity | None = None,
+    action: str | None = None,
+) -> Finding:
+    """Make a finding with the title, severity and action of its code, the last two unless given."""
+    known = CODES[code]
+    return Finding(
+        code=code,
+        severity=known.severity if severity is None else severity,
+        path=path,
+        line=line,
+        object_index=object_index,
+        message=f"{known.title}: {got}; wanted {wanted}",
+        got=got,
+        wanted=wanted,
+        action=known.action if action is None else action,
+    )
+
+
+def shown_box(box: Box) -> str:
+    """Return a box as people read it: ``(xmin, ymin)-(xmax, ymax)``."""
+    return f"({box.xmin:g}, {box.ymin:g})-({box.xmax:g}, {box.ymax:g})"

@@ -1,0 +1,140 @@
+"""Checks of the data set as a whole: what no single file can show."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from labeling.checks.subject import Subject, make_finding
+from labeling.dataset import UNLABELED, DatasetFiles
+from labeling.findings import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The data set: its files, and every pair that no check has refused.
+
+    Attributes:
+        files: Everything found by name.
+        usable: Pairs without an error, sorted by the path of the XML.
+    """
+
+    files: DatasetFiles
+    usable: tuple[Subject, ...]
+
+
+WholeCheck = Callable[[Whole], Iterable[Finding]]
+
+
+def unlabelled(whole: Whole) -> Iterator[Finding]:
+    """L02: a picture without XML; not the same as a picture without objects, which has an XML that says so."""
+    for image in whole.files.unlabeled:
+        yield make_finding("L02", image.path, got="no XML of this stem", wanted=f"{image.path.stem}.xml")
+
+
+def stray(whole: Whole) -> Iterator[Finding]:
+    """L09: XML in a class folder but in neither split; it is not used."""
+    for folder in whole.files.class_folders:
+        for path in folder.stray_xml:
+            yield make_finding("L09", path, got=path.parent.name + "/", wanted="training/ or verification/")
+
+
+def waiting(whole: Whole) -> Iterator[Finding]:
+    """L11: labelled pictures that were not placed in a split yet."""
+    for folder in whole.files.class_folders:
+        if folder.num_waiting:
+            got = f"{folder.num_waiting} XML files"
+            yield make_finding("L11", folder.path / UNLABELED, got=got, wanted="them in training/ or verification/")
+
+
+def in_both_splits(whole: Whole) -> Iterator[Finding]:
+    """D01: the same bytes in training and in verification, whichever class folders they lie in."""
+    for group in _same_bytes(whole):
+        training = [subject for subject in group if subject.files.split == "training"]
+        for subject in group:
+            if subject.files.split == "verification" and training:
+                yield _same(subject, training[0], "D01", "it in one split")
+
+
+def labelled_differently(whole: Whole) -> Iterator[Finding]:
+    """D04: the same bytes with different labels in one class folder (or in a plain folder)."""
+    for group in _same_bytes(whole):
+        for first, second in _couples(group):
+            if _labels(first) != _labels(second):
+                yield _same(second, first, "D04", f"{_labels(first)} as there, not {_labels(second)}")
+
+
+def repeated(whole: Whole) -> Iterator[Finding]:
+    """D12: the same bytes twice in one split of one class, labelled alike."""
+    for group in _same_bytes(whole):
+        for first, second in _couples(group):
+            if first.files.split == second.files.split and _labels(first) == _labels(second):
+                yield _same(second, first, "D12", "each picture once")
+
+
+def no_verification(whole: Whole) -> Iterator[Finding]:
+    """D09: a class that can be trained but not measured."""
+    for folder in whole.files.class_folders:
+        if "verification" not in _splits(whole, folder.name) and "training" in _splits(whole, folder.name):
+            yield make_finding("D09", folder.path, got="none that can be used", wanted="some in verification/")
+
+
+def no_training(whole: Whole) -> Iterator[Finding]:
+    """D10: a class that can be measured but not trained."""
+    for folder in whole.files.class_folders:
+        if "training" not in _splits(whole, folder.name) and _has_labels(whole, folder.name):
+            yield make_finding("D10", folder.path, got="none that can be used", wanted="some in training/")
+
+
+def no_labels(whole: Whole) -> Iterator[Finding]:
+    """D11: a class folder without a single XML file in its splits."""
+    for folder in whole.files.class_folders:
+        if not _has_labels(whole, folder.name):
+            yield make_finding("D11", folder.path, got="no XML in training/ or verification/", wanted="labels")
+
+
+def _same_bytes(whole: Whole) -> list[list[Subject]]:
+    groups: dict[str, list[Subject]] = defaultdict(list)
+    for subject in whole.usable:
+        if subject.image is not None:
+            groups[subject.image.sha256].append(subject)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _couples(group: list[Subject]) -> Iterator[tuple[Subject, Subject]]:
+    """Each picture of a group with the first one of the same class folder."""
+    first: dict[str, Subject] = {}
+    for subject in group:
+        earlier = first.setdefault(subject.files.class_name, subject)
+        if earlier is not subject:
+            yield earlier, subject
+
+
+def _labels(subject: Subject) -> str:
+    counts = Counter(labeled.name for labeled in subject.annotation.objects) if subject.annotation is not None else {}
+    return " and ".join(f"{count} {name!r}" for name, count in sorted(counts.items())) or "no object"
+
+
+def _same(subject: Subject, other: Subject, code: str, wanted: str) -> Finding:
+    path = subject.image_path or subject.files.xml_path
+    return make_finding(code, path, got=f"the same bytes as {other.image_path}", wanted=wanted)
+
+
+def _splits(whole: Whole, class_name: str) -> set[str]:
+    return {subject.files.split for subject in whole.usable if subject.files.class_name == class_name}
+
+
+def _has_labels(whole: Whole, class_name: str) -> bool:
+    return any(label.class_name == class_name for label in whole.files.labels)
+
+
+CHECKS: tuple[WholeCheck, ...] = (
+    unlabelled,
+    stray,
+    waiting,
+    in_both_splits,
+    labelled_differently,
+    repeated,
+    no_verification,
+    no_training,
+    no_labels,
+)

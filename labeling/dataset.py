@@ -1,0 +1,281 @@
+"""Where the labels and pictures of a data set lie, found by names alone: nothing is opened here.
+
+Two layouts are known. A data root has class folders, ``<class>/{training,verification}/*.xml`` with the pictures in
+``images/`` below (or beside the XML). Anything else is a plain folder: XML anywhere in it, pictures beside the XML, in
+``images/`` below, or in ``images/`` or ``JPEGImages/`` next door. A picture belongs to the XML of the same stem;
+``<filename>``, ``<folder>`` and ``<path>`` are decoration, as they are for LabelImg.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from labeling.errors import DatasetError
+
+SPLITS = ("training", "verification")
+UNLABELED = "unlabeled"
+LOADABLE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp")
+OTHER_IMAGE_SUFFIXES = (".gif", ".webp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+IMAGE_SUFFIXES = LOADABLE_SUFFIXES + OTHER_IMAGE_SUFFIXES
+
+
+class Match(StrEnum):
+    """How the picture of an XML file was found."""
+
+    NONE = "none"
+    STEM = "stem"
+    LOOSE = "loose"  # the names differ in case or in Unicode normalisation
+    DOUBLE_SUFFIX = "double suffix"  # a.xml.xml
+
+
+@dataclass(frozen=True, slots=True)
+class LabelFile:
+    """One XML file and what was found for it.
+
+    Attributes:
+        xml_path: The XML file.
+        image_paths: Pictures of its stem in the first folder that has one, sorted; more than one is ambiguous.
+        match: How they were found.
+        class_name: Name of the class folder; empty in a plain folder.
+        split: ``training`` or ``verification``; empty in a plain folder.
+    """
+
+    xml_path: Path
+    image_paths: tuple[Path, ...]
+    match: Match
+    class_name: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """A picture that no XML file claims."""
+
+    path: Path
+    class_name: str
+    split: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFolder:
+    """A class folder of a data root.
+
+    Attributes:
+        path: The folder.
+        name: The class.
+        num_waiting: XML files that wait in ``unlabeled/`` to be placed in a split.
+        stray_xml: XML files that lie in no split at all, sorted.
+    """
+
+    path: Path
+    name: str
+    num_waiting: int
+    stray_xml: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFiles:
+    """Every XML file and every picture of a data set, sorted by path.
+
+    Attributes:
+        root: The folder that was looked through.
+        class_folders: Class folders, sorted by name; empty for a plain folder.
+        labels: XML files with the pictures found for them.
+        unlabeled: Pictures without an XML file, in the folders where pictures of XML files may lie.
+        num_images: Pictures in those folders in all.
+    """
+
+    root: Path
+    class_folders: tuple[ClassFolder, ...]
+    labels: tuple[LabelFile, ...]
+    unlabeled: tuple[ImageFile, ...]
+    num_images: int
+
+
+def find_dataset(root: Path, class_names: Sequence[str] | None = None) -> DatasetFiles:
+    """Find the labels and pictures under a folder.
+
+    Args:
+        root: A data root, one class folder, or any folder with XML in it.
+        class_names: Look at these class folders only; ``None`` for all of them.
+
+    Raises:
+        DatasetError: The folder is missing or cannot be listed, a class folder asked for is missing, or there is no
+            XML file at all.
+    """
+    if not root.is_dir():
+        raise DatasetError(
+            "it is a file" if root.exists() else "no such folder",
+            where=str(root),
+            fix="Give the folder that holds the class folders or the XML files.",
+        )
+    class_dirs = _class_dirs(root)
+    if class_names is not None:
+        class_dirs = _chosen(root, class_dirs, class_names)
+    if not class_dirs:
+        labels, unlabeled, num_images = _match(root, _Search(root, beyond_root=True), "", "")
+        _refuse_empty(root, labels, ())
+        return DatasetFiles(root, (), tuple(labels), tuple(unlabeled), num_images)
+    labels, unlabeled, num_images = [], [], 0
+    folders = []
+    for name, folder in class_dirs:
+        for split in SPLITS:
+            if (folder / split).is_dir():
+                search = _Search(folder / split, beyond_root=False)
+                more_labels, more_unlabeled, more_images = _match(folder / split, search, name, split)
+                labels += more_labels
+                unlabeled += more_unlabeled
+                num_images += more_images
+        folders.append(_class_folder(name, folder))
+    _refuse_empty(root, labels, folders)
+    return DatasetFiles(root, tuple(folders), tuple(labels), tuple(unlabeled), num_images)
+
+
+class _Search:
+    """Finds pictures by stem, in a fixed order of places around each XML file."""
+
+    def __init__(self, root: Path, *, beyond_root: bool) -> None:
+        self._root = root
+        self._beyond_root = beyond_root
+        self._images: dict[Path, dict[str, list[Path]]] = {}
+        self._loose: dict[Path, dict[str, list[Path]]] = {}
+
+    def places(self, xml_dir: Path) -> Iterator[Path]:
+        """Folders where the pictures of the XML files in ``xml_dir`` may lie, nearest first."""
+        yield xml_dir
+        yield xml_dir / "images"
+        inside = xml_dir != self._root
+        if inside or self._beyond_root:
+            yield from (_above(xml_dir) / name for name in ("images", "JPEGImages"))
+        if inside and xml_dir.parent != self._root:
+            yield from (xml_dir.parent.parent / name for name in ("images", "JPEGImages"))
+        yield self._root / "images"
+
+    def find(self, xml_path: Path) -> tuple[tuple[Path, ...], Match]:
+        """Return the pictures of an XML file and how they were found."""
+        places = list(self.places(xml_path.parent))
+        if found := self._by_stem(places, xml_path.stem):
+            return found, Match.STEM
+        if xml_path.stem.lower().endswith(".xml") and (found := self._by_stem(places, Path(xml_path.stem).stem)):
+            return found, Match.DOUBLE_SUFFIX
+        wanted = _loose_key(xml_path.stem)
+        for place in places:
+            self._list(place)
+            if loose := self._loose[place].get(wanted):
+                return tuple(loose), Match.LOOSE
+        return (), Match.NONE
+
+    def images(self, xml_dirs: Iterable[Path]) -> list[Path]:
+        """Every picture in the places of these folders, once, sorted."""
+        found: dict[str, Path] = {}
+        for xml_dir in xml_dirs:
+            for place in self.places(xml_dir):
+                self._list(place)
+                for paths in self._images[place].values():
+                    found.update((os.path.normpath(path), path) for path in paths)
+        return [found[key] for key in sorted(found)]
+
+    def _by_stem(self, places: list[Path], stem: str) -> tuple[Path, ...]:
+        for place in places:
+            self._list(place)
+            if stem in self._images[place]:
+                return tuple(self._images[place][stem])
+        return ()
+
+    def _list(self, place: Path) -> None:
+        if place in self._images:
+            return
+        exact: dict[str, list[Path]] = {}
+        loose: dict[str, list[Path]] = {}
+        for path in _entries(place) if place.is_dir() else ():
+            if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
+                exact.setdefault(path.stem, []).append(path)
+                loose.setdefault(_loose_key(path.stem), []).append(path)
+        self._images[place] = exact
+        self._loose[place] = loose
+
+
+def _match(root: Path, search: _Search, class_name: str, split: str) -> tuple[list[LabelFile], list[ImageFile], int]:
+    xml_paths = list(_xml_below(root))
+    labels = [LabelFile(path, *search.find(path), class_name, split) for path in xml_paths]
+    claimed = {os.path.normpath(image) for label in labels for image in label.image_paths}
+    xml_dirs = sorted({path.parent for path in xml_paths}) or [root]
+    images = search.images(xml_dirs)
+    unlabeled = [ImageFile(path, class_name, split) for path in images if os.path.normpath(path) not in claimed]
+    return labels, unlabeled, len(images)
+
+
+def _class_dirs(root: Path) -> list[tuple[str, Path]]:
+    """The class folders of a root, by name; none when the root is a plain folder."""
+    if any((root / split).is_dir() for split in SPLITS):
+        return [(root.resolve().name, root)]
+    folders = [path for path in _entries(root) if path.is_dir()]
+    if not any((path / name).is_dir() for path in folders for name in (*SPLITS, UNLABELED)):
+        return []
+    return [(path.name, path) for path in folders]
+
+
+def _chosen(root: Path, class_dirs: list[tuple[str, Path]], class_names: Sequence[str]) -> list[tuple[str, Path]]:
+    known = dict(class_dirs)
+    for name in class_names:
+        if name not in known:
+            has = f"It has: {', '.join(known)}." if known else "It has no class folders at all."
+            raise DatasetError(f"no class folder {name!r}", where=str(root), fix=has)
+    return [(name, known[name]) for name in sorted(set(class_names))]
+
+
+def _class_folder(name: str, folder: Path) -> ClassFolder:
+    waiting = 0
+    stray = []
+    for path in _xml_below(folder):
+        part = path.relative_to(folder).parts[0]
+        if part == UNLABELED:
+            waiting += 1
+        elif part not in SPLITS:
+            stray.append(path)
+    return ClassFolder(folder, name, waiting, tuple(stray))
+
+
+def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[ClassFolder]) -> None:
+    if labels:
+        return
+    waiting = sum(folder.num_waiting for folder in folders)
+    if waiting:
+        fix = f"{waiting} XML files lie in {UNLABELED}/: move them with their pictures to training/ and verification/."
+    else:
+        fix = "Draw boxes in LabelImg (PascalVOC) and save them as XML there."
+    where = f"in the training/ and verification/ folders of {root}" if folders else f"under {root}"
+    raise DatasetError(f"no XML labels {where}", fix=fix)
+
+
+def _xml_below(folder: Path) -> Iterator[Path]:
+    """Every XML file below a folder, hidden ones left out, sorted by folder and name."""
+    subfolders = []
+    for path in _entries(folder):
+        if path.is_dir():
+            subfolders.append(path)
+        elif path.suffix.lower() == ".xml":
+            yield path
+    for subfolder in subfolders:
+        if not subfolder.is_symlink():  # a link may lead round in a circle
+            yield from _xml_below(subfolder)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise DatasetError(f"cannot list the folder: {error.strerror or error}", where=str(folder)) from error
+    return [folder / name for name in names if not name.startswith(".")]
+
+
+def _above(folder: Path) -> Path:
+    """The folder above, spelt without ``..`` where the spelling allows it."""
+    return folder / ".." if folder.name in ("", "..") else folder.parent
+
+
+def _loose_key(stem: str) -> str:
+    return unicodedata.normalize("NFC", stem).casefold()

@@ -1,0 +1,125 @@
+"""Random changes of a training picture and its boxes; every draw comes from an explicit seed.
+
+A picture is uint8 ``(height, width, 3)``; boxes are ``(n, 4)`` normalised ``ymin xmin ymax xmax``; classes are int
+``(n,)``. A seed is an int32 tensor of shape ``(2,)``: the same seed gives the same result on any machine.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.detection.ssd_config import SSDAugmentation
+
+# The seven cases of the OD API's ssd_random_crop: share of an object the crop must cover, and share of a box that
+# must lie inside the crop for the box to stay.
+_CROP_OVERLAPS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+_CROP_SKIP_PROBABILITY = 0.15
+_CROP_ASPECT_RANGE = (0.5, 2.0)
+_CROP_AREA_RANGE = (0.1, 1.0)
+_CROP_ATTEMPTS = 100
+_GREY = 128
+_MAX_HUE_SHIFT = 0.05
+
+
+def augment(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmentation) -> tuple[Any, Any, Any]:
+    """Apply the changes that ``config`` asks for, in its order.
+
+    Returns:
+        Picture, boxes and classes; a crop may have fewer boxes, also none.
+    """
+    seeds = _split(seed)
+    if config.color > 0:
+        image = jitter_color(image, next(seeds), config.color)
+    if config.zoom_out > 0:
+        image, boxes = zoom_out(image, boxes, next(seeds), config.zoom_out, config.zoom_out_max)
+    if config.ssd_crop:
+        image, boxes, classes = ssd_random_crop(image, boxes, classes, next(seeds))
+    if config.flip > 0:
+        image, boxes = flip_left_right(image, boxes, next(seeds), config.flip)
+    return image, boxes, classes
+
+
+def flip_left_right(image: Any, boxes: Any, seed: Any, probability: float) -> tuple[Any, Any]:
+    """Mirror picture and boxes with the given probability."""
+    mirrored = tf.stack([boxes[:, 0], 1.0 - boxes[:, 3], boxes[:, 2], 1.0 - boxes[:, 1]], axis=1)
+    flip = tf.random.stateless_uniform([], seed) < probability
+    return tf.cond(flip, lambda: image[:, ::-1, :], lambda: image), tf.where(flip, mirrored, boxes)
+
+
+def ssd_random_crop(image: Any, boxes: Any, classes: Any, seed: Any) -> tuple[Any, Any, Any]:
+    """Crop as the SSD paper does, with the OD API's cases; see the constants of this module.
+
+    A box stays when enough of it (by area) lies inside the crop, and is clipped to it.
+    """
+    seeds = _split(seed)
+    case = tf.random.stateless_uniform([], next(seeds), maxval=len(_CROP_OVERLAPS), dtype=tf.int32)
+    overlap = tf.constant(_CROP_OVERLAPS)[case]
+    skip = tf.random.stateless_uniform([], next(seeds)) < _CROP_SKIP_PROBABILITY
+    clipped = tf.clip_by_value(boxes, 0.0, 1.0)
+    begin, size, window = tf.image.stateless_sample_distorted_bounding_box(
+        tf.shape(image),
+        clipped[None],
+        seed=next(seeds),
+        min_object_covered=overlap,
+        aspect_ratio_range=_CROP_ASPECT_RANGE,
+        area_range=_CROP_AREA_RANGE,
+        max_attempts=_CROP_ATTEMPTS,
+        use_image_if_no_bounding_boxes=True,
+    )
+    window = window[0, 0]
+
+    def cropped() -> tuple[Any, Any, Any]:
+        top_left, bottom_right = window[:2], window[2:]
+        inside = tf.concat([tf.maximum(clipped[:, :2], top_left), tf.minimum(clipped[:, 2:], bottom_right)], axis=1)
+        area_inside = tf.reduce_prod(tf.maximum(inside[:, 2:] - inside[:, :2], 0.0), axis=1)
+        share = tf.math.divide_no_nan(area_inside, tf.reduce_prod(clipped[:, 2:] - clipped[:, :2], axis=1))
+        # A box that only touches the crop has nothing inside it to learn from, even in the case without a minimum.
+        stays = tf.logical_and(share >= overlap, area_inside > 0)
+        moved = (inside - tf.tile(top_left, [2])) / tf.tile(bottom_right - top_left, [2])
+        picture = tf.slice(image, begin, size)
+        return picture, tf.boolean_mask(moved, stays), tf.boolean_mask(classes, stays)
+
+    picture, new_boxes, new_classes = tf.cond(skip, lambda: (image, boxes, classes), cropped)
+    picture.set_shape([None, None, 3])
+    new_boxes.set_shape([None, 4])
+    return picture, new_boxes, new_classes
+
+
+def zoom_out(image: Any, boxes: Any, seed: Any, probability: float, largest: float) -> tuple[Any, Any]:
+    """Put the picture at a random place of a grey canvas, up to ``largest`` times its sides."""
+    seeds = _split(seed)
+    draws = tf.random.stateless_uniform([3], next(seeds))
+    apply = tf.random.stateless_uniform([], next(seeds)) < probability
+    ratio = tf.where(apply, 1.0 + draws[0] * (largest - 1.0), 1.0)
+    size = tf.cast(tf.shape(image)[:2], tf.float32)
+    canvas = tf.cast(tf.round(size * ratio), tf.int32)
+    room = canvas - tf.shape(image)[:2]
+    offset = tf.cast(tf.cast(room, tf.float32) * draws[1:], tf.int32)
+    padding = [[offset[0], room[0] - offset[0]], [offset[1], room[1] - offset[1]], [0, 0]]
+    larger = tf.pad(image, padding, constant_values=tf.constant(_GREY, image.dtype))
+    shift = tf.tile(tf.cast(offset, tf.float32), [2])
+    scale = tf.tile(size, [2])
+    moved = (boxes * scale + shift) / tf.tile(tf.cast(canvas, tf.float32), [2])
+    larger.set_shape([None, None, 3])
+    return larger, moved
+
+
+def jitter_color(image: Any, seed: Any, strength: float) -> Any:
+    """Change brightness, contrast, saturation and hue by up to ``strength`` (0 to 1)."""
+    seeds = _split(seed)
+    picture = tf.image.convert_image_dtype(image, tf.float32)
+    picture = tf.image.stateless_random_brightness(picture, 0.25 * strength, next(seeds))
+    low, high = 1.0 - 0.5 * strength, 1.0 + 0.5 * strength
+    picture = tf.image.stateless_random_contrast(picture, low, high, next(seeds))
+    picture = tf.image.stateless_random_saturation(picture, low, high, next(seeds))
+    picture = tf.image.stateless_random_hue(picture, _MAX_HUE_SHIFT * strength, next(seeds))
+    return tf.image.convert_image_dtype(picture, tf.uint8, saturate=True)
+
+
+def _split(seed: Any) -> Iterator[Any]:
+    """Yield independent seeds, as many as are asked for."""
+    count = 0
+    while True:
+        yield tf.stack([seed[0], seed[1] + count * 1_000_003])
+        count += 1

@@ -1,0 +1,198 @@
+"""What an SSD experiment can be told, as TFM config dataclasses; the YAML files name these fields."""
+
+import dataclasses
+from dataclasses import field
+
+from official.core import config_definitions as tfm
+from official.modeling import hyperparams
+
+
+@dataclasses.dataclass
+class SSDBackbone(hyperparams.Config):
+    """TFM's MobileNet under the detector.
+
+    Attributes:
+        model_id: Name in TFM's MobileNet family; ``MobileNetV1``.
+        depth_multiplier: Scales the number of channels of every layer, above 0.
+        freeze: Keep the weights of the backbone as they were loaded.
+    """
+
+    model_id: str = "MobileNetV1"
+    depth_multiplier: float = 1.0
+    freeze: bool = False
+
+
+@dataclasses.dataclass
+class SSDBatchNorm(hyperparams.Config):
+    """Batch normalisation of backbone and extra layers.
+
+    Attributes:
+        momentum: Decay of the moving statistics. The OD API's 0.9997 needs thousands of steps before an evaluation
+            means anything; 0.97 suits short runs.
+        epsilon: Added to the variance.
+        freeze: Use the loaded statistics and leave them alone.
+    """
+
+    momentum: float = 0.97
+    epsilon: float = 0.001
+    freeze: bool = False
+
+
+@dataclasses.dataclass
+class SSDAnchors(hyperparams.Config):
+    """The anchor boxes; see `pipelines.detection.anchors.box_specs` for each field."""
+
+    min_scale: float = 0.2
+    max_scale: float = 0.95
+    aspect_ratios: list[float] = field(default_factory=lambda: [1.0, 2.0, 0.5, 3.0, 0.3333])
+    interpolated_scale_aspect_ratio: float = 1.0
+    reduce_boxes_in_lowest_layer: bool = True
+    interpolated_box_second: bool = False
+
+
+@dataclasses.dataclass
+class SSDHead(hyperparams.Config):
+    """Extra layers and box predictors.
+
+    Attributes:
+        num_layers: Number of feature maps: two from the backbone, the rest from extra layers.
+        min_depth: No extra layer gets fewer channels.
+        kernel_size: Side of the predictor's convolutions, 1 or 3.
+        class_prediction_bias_init: Initial bias of the class predictor; -4.6 suits the focal loss.
+        init_stddev: Standard deviation of the truncated normal that new kernels are drawn from.
+    """
+
+    num_layers: int = 6
+    min_depth: int = 16
+    kernel_size: int = 1
+    class_prediction_bias_init: float = 0.0
+    init_stddev: float = 0.03
+
+
+@dataclasses.dataclass
+class SSDDetections(hyperparams.Config):
+    """Post-processing: per-class non-maximum suppression.
+
+    Attributes:
+        score_threshold: Detections must score above this.
+        iou_threshold: Of two detections of a class that overlap by more, the weaker goes.
+        max_per_class: Limit a class.
+        max_total: Limit a picture.
+    """
+
+    score_threshold: float = 1e-8
+    iou_threshold: float = 0.6
+    max_per_class: int = 100
+    max_total: int = 100
+
+
+@dataclasses.dataclass
+class SSDModel(hyperparams.Config):
+    """The network.
+
+    Attributes:
+        num_classes: Number of classes without background; 0 takes it from the label map.
+        input_size: Height and width of the network's input in pixels.
+    """
+
+    num_classes: int = 0
+    input_size: list[int] = field(default_factory=lambda: [300, 300])
+    backbone: SSDBackbone = field(default_factory=SSDBackbone)
+    batch_norm: SSDBatchNorm = field(default_factory=SSDBatchNorm)
+    anchors: SSDAnchors = field(default_factory=SSDAnchors)
+    head: SSDHead = field(default_factory=SSDHead)
+    detections: SSDDetections = field(default_factory=SSDDetections)
+
+
+@dataclasses.dataclass
+class SSDMiner(hyperparams.Config):
+    """Hard-example mining; see `pipelines.detection.losses.mine_hard_examples`."""
+
+    enabled: bool = True
+    num_hard_examples: int = 3000
+    iou_threshold: float = 0.99
+    max_negatives_per_positive: float = 3.0
+    min_negatives_per_image: int = 0
+
+
+@dataclasses.dataclass
+class SSDLosses(hyperparams.Config):
+    """The loss.
+
+    Attributes:
+        classification: ``sigmoid`` (with the miner) or ``focal`` (set ``miner.enabled`` to false).
+        l2_weight_decay: In slim's terms, the loss gets ``l2 * sum(w^2) / 2`` of every kernel.
+        normalize_by_code_size: Divide the localisation loss by 4, as later OD API configs do.
+        last_box_wins: Ties of the matcher as in 2017.
+    """
+
+    classification: str = "sigmoid"
+    focal_alpha: float = 0.25
+    focal_gamma: float = 2.0
+    classification_weight: float = 1.0
+    localization_weight: float = 1.0
+    huber_delta: float = 1.0
+    normalize_by_code_size: bool = False
+    background_as_zeros: bool = False
+    matched_threshold: float = 0.5
+    unmatched_threshold: float = 0.5
+    last_box_wins: bool = False
+    l2_weight_decay: float = 4e-5
+    miner: SSDMiner = field(default_factory=SSDMiner)
+
+
+@dataclasses.dataclass
+class SSDAugmentation(hyperparams.Config):
+    """Random changes of training pictures, in this order.
+
+    Attributes:
+        flip: Probability of a mirror image.
+        zoom_out: Probability of putting the picture into a larger grey one.
+        zoom_out_max: Largest ratio of the new side to the old.
+        ssd_crop: The SSD paper's random crop with the OD API's seven cases.
+        color: Strength of brightness, contrast, saturation and hue jitter, 0 (off) to 1.
+    """
+
+    flip: float = 0.5
+    zoom_out: float = 0.0
+    zoom_out_max: float = 2.0
+    ssd_crop: bool = True
+    color: float = 0.0
+
+
+@dataclasses.dataclass
+class SSDData(tfm.DataConfig):
+    """Records to read. ``input_path``: one path or several, globs allowed; empty takes them from ``--records``.
+
+    Attributes:
+        max_boxes: Boxes a picture can have; more are left out of training, never out of evaluation.
+    """
+
+    is_training: bool = True
+    global_batch_size: int = 8
+    drop_remainder: bool = True
+    shuffle_buffer_size: int = 1000
+    max_boxes: int = 100
+    seed: int | None = 0
+    augmentation: SSDAugmentation = field(default_factory=SSDAugmentation)
+
+
+@dataclasses.dataclass
+class SSDTask(tfm.TaskConfig):
+    """One detector to train.
+
+    Attributes:
+        label_map: Path of the label map; empty takes ``label_map.pbtxt`` beside the records.
+        init_checkpoint: Weights to start from: an ``.npz`` under slim's names, or a checkpoint of a tagbox run.
+        init_checkpoint_type: ``backbone`` or ``detector``: how much of ``init_checkpoint`` is taken.
+    """
+
+    model: SSDModel = field(default_factory=SSDModel)
+    losses: SSDLosses = field(default_factory=SSDLosses)
+    train_data: SSDData = field(default_factory=SSDData)
+    validation_data: SSDData = field(
+        default_factory=lambda: SSDData(is_training=False, drop_remainder=False, augmentation=SSDAugmentation(flip=0))
+    )
+    label_map: str = ""
+    init_checkpoint: str = ""
+    init_checkpoint_type: str = "backbone"

@@ -1,0 +1,144 @@
+"""The TFM task of training and evaluating an SSD detector."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+from official.core import base_task, task_factory
+
+from pipelines import checkpoints
+from pipelines import metrics as detection_metrics
+from pipelines.detection import input_pipeline, losses, ssd_model
+from pipelines.detection.ssd_config import SSDData, SSDTask
+
+_LOSS_NAMES = ("classification_loss", "localization_loss", "regularization_loss")
+
+
+@task_factory.register_task_cls(SSDTask)
+class SSDDetectionTask(base_task.Task):
+    """Trains on records, evaluates with COCO's metrics.
+
+    After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the
+    truth and detections they were computed from.
+    """
+
+    def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
+        super().__init__(params, logging_dir, name)
+        self.class_names: Mapping[int, str] = {}
+        self.imported: checkpoints.ImportedWeights | None = None
+        self.evaluation: dict[str, Any] = {}
+        self.record = detection_metrics.DetectionRecord()
+        self._anchors: Any = None
+
+    def build_model(self) -> tf_keras.Model:
+        """Build the network of ``params.model``; ``num_classes`` must be known by now."""
+        model = ssd_model.build_ssd_model(self.task_config.model, num_classes=self.task_config.model.num_classes)
+        self._anchors = tf.constant(model.anchors)
+        return model
+
+    def initialize(self, model: tf_keras.Model) -> None:
+        """Load ``init_checkpoint`` into a fresh model, when there is one."""
+        config = self.task_config
+        if config.init_checkpoint:
+            self.imported = checkpoints.load_weights(
+                model, Path(config.init_checkpoint), kind=config.init_checkpoint_type
+            )
+
+    def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
+        """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""
+        return input_pipeline.build_dataset(params, self.task_config.model.input_size, input_context)
+
+    def build_metrics(self, training: bool = True) -> list[Any]:
+        """Return the running means of the parts of the loss."""
+        return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in _LOSS_NAMES]
+
+    def train_step(
+        self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """Run one step on the batch of one replica."""
+        images, labels = inputs
+        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            outputs = model(images, training=True)
+            total, terms = self._loss(model, outputs, labels)
+            # Gradients of the replicas are summed, so each gets its share of the loss.
+            scaled = total / num_replicas
+            if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+                scaled = optimizer.get_scaled_loss(scaled)
+        variables = model.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+        for metric, term in zip(metrics or [], terms, strict=False):
+            metric.update_state(term)
+        return {self.loss: total}
+
+    def validation_step(
+        self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """Detect in one batch; the truth travels along to `aggregate_logs`."""
+        images, labels = inputs
+        outputs = model(images, training=False)
+        total, terms = self._loss(model, outputs, labels)
+        for metric, term in zip(metrics or [], terms, strict=False):
+            metric.update_state(term)
+        found = ssd_model.detect(outputs, self._anchors, self.task_config.model.detections)
+        return {self.loss: total, "labels": labels, "found": found}
+
+    def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
+        """Move the truth and the detections of one step into the record."""
+        if state is None:
+            self.record = detection_metrics.DetectionRecord()
+        for labels, found in _replicas(step_outputs["labels"], step_outputs["found"]):
+            for row in range(len(labels["source_id"])):
+                count = int(found["num_detections"][row])
+                self.record.add_image(
+                    int(labels["source_id"][row]),
+                    width=int(labels["width"][row]),
+                    height=int(labels["height"][row]),
+                    boxes=labels["boxes"][row],
+                    classes=labels["classes"][row],
+                    is_crowd=labels["is_crowd"][row],
+                    areas=labels["areas"][row],
+                    detected_boxes=found["detection_boxes"][row][:count],
+                    detected_classes=found["detection_classes"][row][:count],
+                    scores=found["detection_scores"][row][:count],
+                )
+        return True
+
+    def reduce_aggregated_logs(self, aggregated_logs: Any, global_step: Any = None) -> dict[str, Any]:
+        """Compute the figures of the whole verification set; undefined ones are left out of the summaries."""
+        self.evaluation = detection_metrics.evaluate_detections(self.record, self.class_names)
+        scalars = {name: value for name, value in self.evaluation.items() if isinstance(value, float)}
+        for name, figures in self.evaluation["per_class"].items():
+            if figures["AP50"] is not None:
+                scalars[f"AP50_by_class/{name}"] = figures["AP50"]
+        scalars.setdefault("AP50", 0.0)
+        return scalars
+
+    def _loss(self, model: tf_keras.Model, outputs: dict[str, Any], labels: dict[str, Any]) -> tuple[Any, list[Any]]:
+        config = self.task_config
+        terms = losses.ssd_loss(
+            outputs,
+            labels["boxes"],
+            labels["classes"],
+            self._anchors,
+            config.losses,
+            num_classes=config.model.num_classes,
+        )
+        decay = config.losses.l2_weight_decay * ssd_model.l2_loss(model)
+        return terms.classification + terms.localization + decay, [terms.classification, terms.localization, decay]
+
+
+def _replicas(*trees: dict[str, Any]) -> list[tuple[dict[str, Any], ...]]:
+    """Split what the trainer collected (a tuple of tensors a value, one a replica) into one tree a replica."""
+    first = next(iter(trees[0].values()))
+    if not isinstance(first, tuple):
+        return [tuple({key: value.numpy() for key, value in tree.items()} for tree in trees)]
+    return [
+        tuple({key: value[replica].numpy() for key, value in tree.items()} for tree in trees)
+        for replica in range(len(first))
+    ]

@@ -1,0 +1,125 @@
+"""Evaluate a run on its verification records."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from official.core import task_factory
+
+from collectors.errors import InputError
+from collectors.files import write_atomically
+from collectors.progress import Progress, no_progress
+from labeling.label_map import read_label_map
+from pipelines import metrics
+from pipelines.detection.task import SSDDetectionTask
+from pipelines.experiment import Experiment, load_experiment
+from pipelines.run_directory import RunDirectory
+
+
+def evaluate(
+    run: RunDirectory,
+    *,
+    checkpoint: str = "best",
+    input_path: list[str] | None = None,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Evaluate a run and write ``results.json``, ``detections.json`` and ``ground_truth.json`` into it.
+
+    Args:
+        run: The run folder.
+        checkpoint: ``best``, ``last``, or the prefix of a checkpoint. Without a best one, the last is taken.
+        input_path: Records to evaluate on instead of the run's own verification records.
+        progress: Told after every batch.
+
+    Returns:
+        The figures of `pipelines.metrics.evaluate_detections`, with ``step`` and ``checkpoint``.
+
+    Raises:
+        InputError: The run has no checkpoint, or the records are gone.
+    """
+    experiment, task, model = open_run(run)
+    step = restore(model, run, checkpoint)
+    data = experiment.params.task.validation_data
+    if input_path:
+        data.input_path = input_path
+    gone = [path for path in data.input_path if not tf.io.gfile.glob(path)]
+    if gone or not data.input_path:
+        raise InputError(
+            "the verification records of this run are gone" if gone else "this run has no verification records",
+            where=", ".join(gone) or str(run.path),
+            fix="Name records with --records, or build them again with tagbox records build.",
+        )
+    state = None
+    step_fn = tf.function(lambda images, labels: task.validation_step((images, labels), model))
+    for done, (images, labels) in enumerate(task.build_inputs(data), start=1):
+        state = task.aggregate_logs(state, step_fn(images, labels))
+        progress(done, None)
+    task.reduce_aggregated_logs(state)
+    return write_evaluation(run, task, step, checkpoint=checkpoint)
+
+
+def stored_experiment(run: RunDirectory) -> Experiment:
+    """Return the experiment as it stands in the run folder.
+
+    Raises:
+        InputError: The folder is not that of a run.
+    """
+    run.require()
+    return load_experiment(run.config_path)
+
+
+def open_run(run: RunDirectory) -> tuple[Experiment, SSDDetectionTask, Any]:
+    """Build the task and the model of a run, with fresh weights; see `restore`."""
+    experiment = stored_experiment(run)
+    task = task_factory.get_task(experiment.params.task, logging_dir=str(run.path))
+    task.class_names = dict(read_label_map(run.label_map_path).items)
+    return experiment, task, task.build_model()
+
+
+def restore(model: Any, run: RunDirectory, checkpoint: str) -> int:
+    """Load a checkpoint of the run into the model and return its step.
+
+    Raises:
+        InputError: There is none, or it does not fit the model.
+    """
+    prefix = checkpoint_prefix(run, checkpoint)
+    step = tf.Variable(0, dtype=tf.int64)
+    try:
+        status = tf.train.Checkpoint(model=model, global_step=step).read(prefix)
+        status.expect_partial().assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, ValueError) as error:
+        raise InputError(
+            f"cannot load the checkpoint ({str(error).splitlines()[0]})",
+            where=prefix,
+            fix="Try the other one: --checkpoint last or --checkpoint best.",
+        ) from error
+    return int(step.numpy())
+
+
+def checkpoint_prefix(run: RunDirectory, checkpoint: str) -> str:
+    """Return the prefix of a checkpoint: ``best``, ``last`` or a path; ``best`` falls back to ``last``."""
+    folders = {"best": [run.best_checkpoints, run.last_checkpoints], "last": [run.last_checkpoints]}
+    if checkpoint not in folders:
+        if not Path(f"{checkpoint}.index").is_file():
+            raise InputError("no such checkpoint", where=checkpoint, fix="Give best, last, or the prefix of one.")
+        return checkpoint
+    for folder in folders[checkpoint]:
+        prefixes = sorted(folder.glob("*.index"), key=lambda path: int(path.stem.rpartition("-")[2]))
+        if prefixes:
+            return str(prefixes[-1].with_suffix(""))
+    raise InputError(
+        "this run has no checkpoint yet",
+        where=str(run.path),
+        fix=f"Train it first: tagbox train {run.config_path} --run {run.path}",
+    )
+
+
+def write_evaluation(run: RunDirectory, task: SSDDetectionTask, step: int, *, checkpoint: str) -> dict[str, Any]:
+    """Write the figures and the data behind them into the run folder, and return the figures."""
+    results = {**task.evaluation, "step": step, "checkpoint": checkpoint}
+    truth = metrics.coco_dataset(task.record, task.class_names)
+    write_atomically(run.path / "ground_truth.json", json.dumps(truth))
+    write_atomically(run.path / "detections.json", json.dumps(task.record.detections))
+    run.write_results(results)
+    return results

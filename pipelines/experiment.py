@@ -1,0 +1,247 @@
+"""A YAML file becomes a TFM experiment: loaded strictly, overridden, every value with its origin."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from official.core import config_definitions as tfm
+from official.core import exp_factory
+from official.modeling import hyperparams
+
+import pipelines.detection.experiments
+from collectors.errors import ConfigError, InputError
+from pipelines.config_files import CONFIG_DIR, packaged_configs
+
+_EXPERIMENT_KEY = "experiment"
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML where 1e-3 is a number, only true and false are booleans, and a key stands once."""
+
+
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool",)]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _mapping_without_twins(loader: _StrictLoader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen: dict[str, int] = {}
+    for key_node, _ in node.value:
+        line = key_node.start_mark.line + 1
+        if key_node.value in seen:
+            raise ConfigError(
+                f"the key `{key_node.value}` stands twice (first in line {seen[key_node.value]})",
+                where=f"{key_node.start_mark.name}:{line}",
+                fix="Keep one of the two.",
+            )
+        seen[key_node.value] = line
+    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_twins)
+
+
+@dataclasses.dataclass(slots=True)
+class Experiment:
+    """A loaded experiment.
+
+    Attributes:
+        name: The registered experiment it starts from.
+        params: The merged TFM config.
+        origins: Dotted key -> where its value comes from (``file:line``, ``--set``...); a key that is absent has the
+            default of the registered experiment.
+    """
+
+    name: str
+    params: tfm.ExperimentConfig
+    origins: dict[str, str]
+
+    def set(self, key: str, value: Any, origin: str) -> None:
+        """Give a dotted key a value, checked like one from a file.
+
+        Raises:
+            ConfigError: There is no such key, or the value has the wrong type.
+        """
+        _check_value(self.params, key.split("."), value, origin)
+        self.params.override(_nested(key, value), is_strict=True)
+        for leaf, _ in _leaves(value, key):
+            self.origins[leaf] = origin
+
+
+def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
+    """Load a YAML config and apply ``key=value`` overrides.
+
+    Args:
+        path: The file; the bare name of a packaged config works too.
+        overrides: Words such as ``trainer.train_steps=500``; the value is read as YAML.
+
+    Raises:
+        InputError: There is no such file.
+        ConfigError: It is not YAML, names no known experiment, or has an unknown key or a value of the wrong type.
+    """
+    content, lines, path = _read_yaml(path)
+    name = content.pop(_EXPERIMENT_KEY, None)
+    experiment = Experiment(str(name), _registered(name, path), {})
+    for key, value in _leaves(content):
+        line = lines.get(key)
+        experiment.set(key, value, f"{path.name}:{line}" if line else path.name)
+    for override in overrides:
+        apply_override(experiment, override)
+    return experiment
+
+
+def apply_override(experiment: Experiment, override: str) -> None:
+    """Apply one ``key=value``; see `load_experiment` for the errors."""
+    key, separator, text = override.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(f"cannot read `{override}`", where="--set", fix="Write it as --set trainer.train_steps=500.")
+    try:
+        value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derives from SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of `{key}` is not YAML", where="--set", fix=str(error)) from error
+    experiment.set(key.strip(), value, "--set")
+
+
+def dump_experiment(experiment: Experiment) -> str:
+    """Write the merged config as YAML, each value with its origin as a comment; `load_experiment` reads it back."""
+    lines = [f"{_EXPERIMENT_KEY}: {experiment.name}"]
+    _dump_into(lines, experiment.params.as_dict(), experiment.origins, "", 0)
+    return "\n".join(lines) + "\n"
+
+
+def _dump_into(lines: list[str], tree: Mapping[str, Any], origins: Mapping[str, str], prefix: str, depth: int) -> None:
+    for key, value in tree.items():
+        dotted = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, Mapping) and value:
+            lines.append(f"{'  ' * depth}{key}:")
+            _dump_into(lines, value, origins, dotted, depth + 1)
+            continue
+        text = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n").removesuffix("\n...")
+        origin = origins.get(dotted)
+        lines.append(f"{'  ' * depth}{key}: {text}" + (f"  # {origin}" if origin else ""))
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], Path]:
+    if not path.is_file() and (CONFIG_DIR / f"{path.name.removesuffix('.yaml')}.yaml").is_file():
+        path = CONFIG_DIR / f"{path.name.removesuffix('.yaml')}.yaml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        names = ", ".join(config.stem for config in packaged_configs())
+        raise InputError("no such config", where=str(path), fix=f"Configs that come with tagbox: {names}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the config ({error})", where=str(path), fix="Give a YAML text file.") from error
+    loader = _StrictLoader(text)
+    loader.name = path.name
+    try:
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node is not None else None
+        lines = dict(_lines_of(node)) if node is not None else {}
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"is not YAML: {error.problem}", where=f"{path}:{line}", fix="Mend that line.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is not YAML: {error}", where=str(path), fix="Give a YAML text file.") from error
+    finally:
+        loader.dispose()
+    if not isinstance(content, dict):
+        raise ConfigError("is not a mapping of keys", where=str(path), fix="Start from a file in pipelines/configs/.")
+    return content, lines, path
+
+
+def _registered(name: Any, path: Path) -> tfm.ExperimentConfig:
+    known = registered_experiments()
+    if name in known:
+        return exp_factory.get_exp_config(name)
+    what = f"`experiment: {name}` is not a known experiment" if name else "has no key `experiment`"
+    raise ConfigError(what, where=str(path), fix=f"Known: {', '.join(known)}.")
+
+
+def registered_experiments() -> list[str]:
+    """Return the names of the experiments that tagbox registers with TFM."""
+    return sorted(pipelines.detection.experiments.NAMES)
+
+
+def _lines_of(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            key = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
+            yield key, key_node.start_mark.line + 1
+            yield from _lines_of(value_node, key)
+
+
+def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value  # type: ignore[no-any-return]
+
+
+def _check_value(config: Any, parts: list[str], value: Any, origin: str) -> None:
+    """Walk to the key through the config objects; refuse what is not there or not of its type."""
+    where = config
+    for depth, part in enumerate(parts):
+        if isinstance(where, hyperparams.Config):
+            names = [field.name for field in dataclasses.fields(where) if not field.name.startswith("_")]
+            if part not in names:
+                _refuse_key(parts, depth, names, origin)
+            where = getattr(where, part)
+        elif where is None:
+            return  # an optional part: TFM builds it from what it is given
+        else:
+            _refuse_key(parts, depth, [], origin)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check_value(config, [*parts, str(key)], inner, origin)
+        return
+    if isinstance(where, hyperparams.Config):
+        raise ConfigError(f"`{'.'.join(parts)}` is a group of keys, not a value", where=origin, fix="Set a key in it.")
+    if not _fits(value, where):
+        kind = type(where).__name__
+        raise ConfigError(
+            f"`{'.'.join(parts)}` is {value!r}, which is no {kind}", where=origin, fix=f"Its default is {where!r}."
+        )
+
+
+def _fits(value: Any, default: Any) -> bool:
+    if default is None or value is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, int):
+        return isinstance(value, int)
+    if isinstance(default, list | tuple):
+        return isinstance(value, list | tuple)
+    if isinstance(default, str):
+        return isinstance(value, str | list)  # input_path takes one path or several
+    return True
+
+
+def _refuse_key(parts: list[str], depth: int, names: list[str], origin: str) -> None:
+    near = difflib.get_close_matches(parts[depth], names, n=1, cutoff=0.5)
+    scope = ".".join(parts[:depth])
+    known = f"Known{f' in `{scope}`' if scope else ''}: {', '.join(sorted(names))}." if names else ""
+    nearest = ".".join([*parts[:depth], near[0]]) if near else ""
+    raise ConfigError(
+        f"there is no key `{'.'.join(parts[: depth + 1])}`",
+        where=origin,
+        fix=f"Did you mean `{nearest}`?" if near else known,
+    )

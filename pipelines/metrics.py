@@ -1,0 +1,176 @@
+"""Average precision of detections, computed by pycocotools on data that can be saved and read again."""
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+_MAX_DETECTIONS = (1, 10, 100)
+_AREA_ALL, _MAX_DETECTIONS_LAST = 0, -1
+
+
+@dataclass(slots=True)
+class DetectionRecord:
+    """Ground truth and detections of a set of pictures, in the field names and units of COCO.
+
+    Attributes:
+        images: One dict a picture: ``id`` (int), ``width``, ``height`` in pixels.
+        annotations: One dict a box: ``id``, ``image_id``, ``category_id``, ``bbox`` ``[x, y, width, height]`` in
+            pixels of the picture, ``area``, ``iscrowd``.
+        detections: One dict a detection: ``image_id``, ``category_id``, ``bbox``, ``score``.
+    """
+
+    images: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    detections: list[dict[str, Any]] = field(default_factory=list)
+
+    def add_image(
+        self,
+        image_id: int,
+        *,
+        width: int,
+        height: int,
+        boxes: Any,
+        classes: Any,
+        is_crowd: Any,
+        areas: Any,
+        detected_boxes: Any,
+        detected_classes: Any,
+        scores: Any,
+    ) -> None:
+        """Add one picture with its truth and what was detected in it.
+
+        Args:
+            image_id: Unique number of the picture.
+            width: Pixels.
+            height: Pixels.
+            boxes: ``(m, 4)`` normalised ``ymin xmin ymax xmax``; rows of class 0 are padding.
+            classes: ``(m,)`` ids from 1.
+            is_crowd: ``(m,)``.
+            areas: ``(m,)`` square pixels.
+            detected_boxes: ``(n, 4)``, like ``boxes``.
+            detected_classes: ``(n,)``.
+            scores: ``(n,)``.
+        """
+        self.images.append({"id": image_id, "width": width, "height": height})
+        scale = np.asarray([height, width, height, width], np.float64)
+        for box, class_id, crowd, area in zip(boxes, classes, is_crowd, areas, strict=True):
+            if class_id <= 0:
+                continue
+            self.annotations.append(
+                {
+                    "id": len(self.annotations) + 1,
+                    "image_id": image_id,
+                    "category_id": int(class_id),
+                    "bbox": _coco_box(box * scale),
+                    "area": float(area),
+                    "iscrowd": int(crowd),
+                }
+            )
+        for box, class_id, score in zip(detected_boxes, detected_classes, scores, strict=True):
+            self.detections.append(
+                {
+                    "image_id": image_id,
+                    "category_id": int(class_id),
+                    "bbox": _coco_box(box * scale),
+                    "score": float(score),
+                }
+            )
+
+
+def coco_dataset(record: DetectionRecord, class_names: Mapping[int, str]) -> dict[str, Any]:
+    """Return the ground truth as a COCO dataset: ``images``, ``annotations``, ``categories``."""
+    return {
+        "info": {"description": "ground truth of a tagbox evaluation"},
+        "images": record.images,
+        "annotations": record.annotations,
+        "categories": [{"id": class_id, "name": name} for class_id, name in sorted(class_names.items())],
+    }
+
+
+def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str]) -> dict[str, Any]:
+    """Compute COCO's metrics, for all classes and for each.
+
+    Args:
+        record: Truth and detections; every picture counts, also one without either.
+        class_names: Name of each class id.
+
+    Returns:
+        ``AP`` (mean over IoU 0.50 to 0.95), ``AP50``, ``AP75``, ``AP_small``, ``AP_medium``, ``AP_large``, ``AR1``,
+        ``AR10``, ``AR100``, ``num_images``, and ``per_class``: ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in
+        ``[0, 1]``; a figure that is not defined, because there is no truth to find, is ``None``.
+    """
+    truth_counts = dict.fromkeys(class_names, 0)
+    for annotation in record.annotations:
+        truth_counts[annotation["category_id"]] = truth_counts.get(annotation["category_id"], 0) + 1
+    precision, recall, areas = _accumulate(record, class_names)
+    per_class = {}
+    for index, class_id in enumerate(sorted(class_names)):
+        rows = None if precision is None else precision[:, :, index, _AREA_ALL, _MAX_DETECTIONS_LAST]
+        per_class[class_names[class_id]] = {
+            "AP": _mean(rows),
+            "AP50": _mean(None if rows is None else rows[0]),
+            "num_truth": truth_counts[class_id],
+        }
+    metrics: dict[str, Any] = {
+        "AP": _mean(_part(precision, area=_AREA_ALL)),
+        "AP50": _mean(_part(precision, area=_AREA_ALL, iou=0)),
+        "AP75": _mean(_part(precision, area=_AREA_ALL, iou=5)),
+    }
+    metrics |= {f"AP_{name}": _mean(_part(precision, area=index)) for index, name in enumerate(areas) if index}
+    metrics |= {
+        f"AR{limit}": _mean(None if recall is None else recall[:, :, _AREA_ALL, index])
+        for index, limit in enumerate(_MAX_DETECTIONS)
+    }
+    return metrics | {"per_class": per_class, "num_images": len(record.images)}
+
+
+def _accumulate(record: DetectionRecord, class_names: Mapping[int, str]) -> tuple[Any, Any, Sequence[str]]:
+    areas = ("all", "small", "medium", "large")
+    if not record.annotations or not record.images:
+        return None, None, areas
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress on stdout
+        truth = COCO()
+        truth.dataset = coco_dataset(record, class_names)
+        truth.createIndex()
+        found = COCO()
+        found.dataset = {
+            **truth.dataset,
+            "annotations": [
+                {**detection, "id": index + 1, "area": detection["bbox"][2] * detection["bbox"][3], "iscrowd": 0}
+                for index, detection in enumerate(record.detections)
+            ],
+        }
+        found.createIndex()
+        evaluation = COCOeval(truth, found, iouType="bbox")
+        evaluation.params.imgIds = sorted({image["id"] for image in record.images})
+        evaluation.params.catIds = sorted(class_names)
+        evaluation.params.maxDets = list(_MAX_DETECTIONS)
+        evaluation.evaluate()
+        evaluation.accumulate()
+    return evaluation.eval["precision"], evaluation.eval["recall"], areas
+
+
+def _part(precision: Any, *, area: int, iou: int | None = None) -> Any:
+    if precision is None:
+        return None
+    chosen = precision if iou is None else precision[iou : iou + 1]
+    return chosen[:, :, :, area, _MAX_DETECTIONS_LAST]
+
+
+def _mean(values: Any) -> float | None:
+    """Average what is defined; pycocotools marks with -1 what is not."""
+    if values is None:
+        return None
+    defined = values[values > -1]
+    return float(defined.mean()) if defined.size else None
+
+
+def _coco_box(edges: Any) -> list[float]:
+    ymin, xmin, ymax, xmax = (float(edge) for edge in edges)
+    return [xmin, ymin, xmax - xmin, ymax - ymin]

@@ -1,0 +1,58 @@
+"""Curves of a run, drawn from its results.csv."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from collectors.files import atomic_writer
+
+_LOSSES = (
+    ("loss", "total", "#1f2937"),
+    ("classification_loss", "classification", "#2563eb"),
+    ("localization_loss", "localisation", "#db2777"),
+)
+_FIGURES = (("AP50", "AP50", "#059669"), ("AP", "AP (0.50 to 0.95)", "#d97706"))
+
+
+def curve_of(rows: Sequence[Mapping[str, str]], column: str) -> tuple[list[int], list[float]]:
+    """Return steps and values of a column of ``results.csv``, without the empty cells."""
+    filled = [row for row in rows if row.get(column)]
+    return [int(row["step"]) for row in filled], [float(row[column]) for row in filled]
+
+
+def plot_training(rows: Sequence[Mapping[str, str]], path: Path) -> None:
+    """Draw the losses and the average precision over the steps into a PNG, side by side.
+
+    Args:
+        rows: What `pipelines.run_directory.RunDirectory.read_rows` gives; without rows the axes stay empty.
+        path: The PNG to write.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
+    losses, precision = figure.subplots(1, 2)
+    for column, label, color in _LOSSES:
+        losses.plot(*curve_of(rows, column), label=label, color=color, linewidth=1.4)
+    _, totals = curve_of(rows, "loss")
+    if totals:
+        # The first steps of a fresh head are off the scale of all that follows.
+        losses.set_ylim(0, 1.1 * sorted(totals)[int(0.97 * (len(totals) - 1))])
+    _finish(losses, "training loss")
+    for column, label, color in _FIGURES:
+        precision.plot(*curve_of(rows, column), label=label, color=color, linewidth=1.8, marker="o", markersize=4)
+    precision.set_ylim(0, 1.02)
+    _finish(precision, "average precision on the verification pictures")
+    with atomic_writer(path) as stream:
+        figure.savefig(stream, format="png")
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("step", fontsize=9)
+    axes.grid(alpha=0.25)
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8)

@@ -1,0 +1,118 @@
+"""Find objects in pictures with a trained run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from collectors.errors import InputError
+from labeling.annotations import Box
+from pipelines.detection import input_pipeline, ssd_model
+from pipelines.evaluate import open_run, restore
+from pipelines.run_directory import RunDirectory
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object found: its class, score in ``[0, 1]``, and box in pixels of the picture."""
+
+    class_id: int
+    name: str
+    score: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was found in one picture, best first; ``error`` says why a picture could not be read."""
+
+    path: Path
+    width: int = 0
+    height: int = 0
+    detections: tuple[Detection, ...] = ()
+    error: str = ""
+
+
+class Predictor:
+    """A trained run, loaded once, ready for any number of pictures.
+
+    Args:
+        run: The run folder.
+        checkpoint: ``best``, ``last``, or the prefix of a checkpoint.
+        min_score: Detections below are left out.
+
+    Raises:
+        InputError: The run has no usable checkpoint.
+    """
+
+    def __init__(self, run: RunDirectory, *, checkpoint: str = "best", min_score: float = 0.5) -> None:
+        experiment, task, model = open_run(run)
+        self.step = restore(model, run, checkpoint)
+        self.class_names = task.class_names
+        self._min_score = min_score
+        config = experiment.params.task.model
+        height, width = config.input_size
+        anchors = tf.constant(model.anchors)
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
+        def detect(image: Any) -> dict[str, Any]:
+            batch = input_pipeline.network_input(image, height, width)[None]
+            return ssd_model.detect(model(batch, training=False), anchors, config.detections)
+
+        self._detect = detect
+
+    def predict(self, paths: Sequence[Path]) -> Iterator[tuple[Prediction, Image.Image | None]]:
+        """Yield, for each path in order, what was found and the picture (``None`` when it cannot be read).
+
+        A picture with an EXIF orientation is turned first, so boxes are those of the picture as people see it.
+        """
+        for path in paths:
+            try:
+                with Image.open(path) as opened:
+                    image = ImageOps.exif_transpose(opened).convert("RGB")
+            except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+                yield Prediction(path, error=f"cannot be read as a picture ({error})"), None
+                continue
+            yield self.predict_image(image, path), image
+
+    def predict_image(self, image: Image.Image, path: Path = Path()) -> Prediction:
+        """Find objects in one RGB picture."""
+        found = {key: value.numpy()[0] for key, value in self._detect(np.asarray(image, np.uint8)).items()}
+        scale = np.asarray([image.height, image.width, image.height, image.width])
+        detections = []
+        for row in range(int(found["num_detections"])):
+            score = float(found["detection_scores"][row])
+            if score < self._min_score:
+                break  # best first
+            ymin, xmin, ymax, xmax = (found["detection_boxes"][row] * scale).tolist()
+            class_id = int(found["detection_classes"][row])
+            name = self.class_names.get(class_id, f"class {class_id}")
+            detections.append(Detection(class_id, name, score, Box(xmin, ymin, xmax, ymax)))
+        return Prediction(path, image.width, image.height, tuple(detections))
+
+
+def find_pictures(sources: Sequence[Path]) -> list[Path]:
+    """Return the pictures that files and folders name, folders searched to any depth, sorted within each.
+
+    Raises:
+        InputError: A source does not exist, or there is no picture at all.
+    """
+    pictures: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            inside = (path for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+            pictures += sorted(inside)
+        elif source.is_file():
+            pictures.append(source)
+        else:
+            raise InputError("no such file or folder", where=str(source), fix="Give pictures or folders of pictures.")
+    if not pictures:
+        where = ", ".join(str(source) for source in sources)
+        raise InputError("no picture is there", where=where, fix=f"Looked for {', '.join(IMAGE_SUFFIXES)}.")
+    return pictures

@@ -1,0 +1,190 @@
+"""Config, label map and records checked against each other before the first step."""
+
+import glob
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collectors.errors import ConfigError, InputError
+from labeling.label_map import LabelMap, read_label_map
+from pipelines.experiment import Experiment
+from records.example import BytesList, Int64List, decode_example
+from records.tfrecord import read_tfrecord
+
+TRAINING_GLOB, VERIFICATION_GLOB = "*_training.record*", "*_verification.record*"
+
+
+@dataclass(slots=True)
+class RecordSurvey:
+    """What stands in a set of records.
+
+    Attributes:
+        paths: Files, sorted.
+        num_examples: Pictures in all.
+        boxes: Number of boxes by class id.
+        texts: Class names by class id, as the examples spell them.
+    """
+
+    paths: list[Path]
+    num_examples: int = 0
+    boxes: Counter[int] = field(default_factory=Counter)
+    texts: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Preflight:
+    """The result of `prepare`: what the run will read, and remarks for the person."""
+
+    label_map: LabelMap
+    training: RecordSurvey
+    verification: RecordSurvey
+    remarks: list[str] = field(default_factory=list)
+
+
+def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True) -> Preflight:
+    """Fill in what the config leaves to the records, and refuse what cannot work.
+
+    Empty ``input_path`` and ``label_map`` are taken from ``records_dir``; ``num_classes`` 0 from the label map.
+
+    Args:
+        experiment: Changed in place.
+        records_dir: Where ``tagbox records build`` wrote.
+        training: Also look at the training records; an evaluation needs none.
+
+    Returns:
+        The label map and a survey of the records.
+
+    Raises:
+        InputError: A record or the label map is missing or damaged, or there is nothing to train on.
+        ConfigError: The records, the label map and the config contradict each other.
+    """
+    task = experiment.params.task
+    for data, pattern in ((task.train_data, TRAINING_GLOB), (task.validation_data, VERIFICATION_GLOB)):
+        if not data.input_path:
+            key = "task.train_data.input_path" if data is task.train_data else "task.validation_data.input_path"
+            paths = sorted(str(path) for path in records_dir.glob(pattern) if not path.name.endswith(".tmp"))
+            experiment.set(key, paths, f"--records {records_dir}")
+    label_map_path = Path(task.label_map) if task.label_map else _label_map_beside(records_dir)
+    experiment.set(
+        "task.label_map", str(label_map_path), experiment.origins.get("task.label_map", "beside the records")
+    )
+    label_map = read_label_map(label_map_path)
+    if not len(label_map):
+        raise ConfigError("the label map names no class", where=str(label_map_path), fix="Build the records again.")
+    if not task.model.num_classes:
+        experiment.set("task.model.num_classes", label_map.max_id, str(label_map_path))
+    if label_map.max_id > task.model.num_classes:
+        raise ConfigError(
+            f"num_classes is {task.model.num_classes}, but the label map has ids up to {label_map.max_id}",
+            where=experiment.origins.get("task.model.num_classes", "task.model.num_classes"),
+            fix="Set task.model.num_classes to 0 to take it from the label map.",
+        )
+    _fit_schedule(experiment)
+    found = Preflight(
+        label_map,
+        _survey(task.train_data.input_path, "training", records_dir) if training else RecordSurvey([]),
+        _survey(task.validation_data.input_path, "verification", records_dir, may_be_empty=training),
+    )
+    for survey in (found.training, found.verification):
+        _check_ids(survey, label_map, label_map_path)
+    _remark(found, training=training)
+    if training:
+        batch = task.train_data.global_batch_size
+        if found.training.num_examples < batch:
+            found.remarks.append(
+                f"only {found.training.num_examples} training pictures for batches of {batch}: each batch repeats some"
+            )
+    return found
+
+
+def _label_map_beside(records_dir: Path) -> Path:
+    path = records_dir / "label_map.pbtxt"
+    if not path.is_file():
+        raise InputError(
+            "no label map",
+            where=str(path),
+            fix=f"Build the records (tagbox records build DATA --out {records_dir}), or set task.label_map.",
+        )
+    return path
+
+
+def _fit_schedule(experiment: Experiment) -> None:
+    """Let a cosine without ``decay_steps`` end with the run."""
+    learning_rate = experiment.params.trainer.optimizer_config.learning_rate
+    if learning_rate.type == "cosine" and not learning_rate.cosine.decay_steps:
+        key = "trainer.optimizer_config.learning_rate.cosine.decay_steps"
+        experiment.set(key, experiment.params.trainer.train_steps, "trainer.train_steps")
+
+
+def expand(input_path: str | Sequence[str]) -> list[Path]:
+    """Return the files that one path or several name; globs and comma-separated lists work, as TFM reads them."""
+    words = [input_path] if isinstance(input_path, str) else list(input_path)
+    patterns = [part.strip() for word in words for part in str(word).split(",") if part.strip()]
+    paths = {Path(path) for pattern in patterns for path in glob.glob(pattern) if not path.endswith(".tmp")}  # noqa: PTH207
+    return sorted(paths)
+
+
+def _survey(
+    input_path: str | Sequence[str], split: str, records_dir: Path, *, may_be_empty: bool = False
+) -> RecordSurvey:
+    paths = expand(input_path)
+    survey = RecordSurvey(paths)
+    missing = [word for word in ([input_path] if isinstance(input_path, str) else input_path) if word]
+    if not paths and (not may_be_empty or missing):
+        wanted = ", ".join(str(word) for word in missing) or str(records_dir / f"*_{split}.record")
+        raise InputError(
+            f"no {split} record is there", where=wanted, fix="Build it with: tagbox records build DATA --out records"
+        )
+    for path in paths:
+        for frame in read_tfrecord(path):
+            survey.num_examples += 1
+            features = decode_example(frame.payload)
+            labels, texts = features.get("image/object/class/label"), features.get("image/object/class/text")
+            if not isinstance(labels, Int64List):
+                continue
+            survey.boxes.update(labels.values)
+            if isinstance(texts, BytesList):
+                pairs = zip(labels.values, texts.values, strict=False)
+                survey.texts.update((label, text.decode(errors="replace")) for label, text in pairs)
+    if not survey.num_examples and not may_be_empty:
+        raise InputError(
+            f"the {split} records hold no picture",
+            where=", ".join(str(path) for path in paths),
+            fix=f"Label some pictures and put them into data/<class>/{split}/, then build the records again.",
+        )
+    return survey
+
+
+def _check_ids(survey: RecordSurvey, label_map: LabelMap, label_map_path: Path) -> None:
+    names = dict(label_map.items)
+    for class_id in sorted(survey.boxes):
+        text = survey.texts.get(class_id, "")
+        known = names.get(class_id)
+        where = ", ".join(str(path) for path in survey.paths[:3])
+        if known is None:
+            raise ConfigError(
+                f"the records have boxes of class id {class_id}{f' ({text})' if text else ''}, "
+                f"which is not in the label map {label_map_path}",
+                where=where,
+                fix="Give the label map the records were built with, or build the records again."
+                if class_id > 0
+                else "Ids count from 1; build the records again with a label map that has no id 0.",
+            )
+        if text and text != known:
+            raise ConfigError(
+                f"class id {class_id} is `{text}` in the records and `{known}` in the label map {label_map_path}",
+                where=where,
+                fix="Give the label map the records were built with, or build the records again.",
+            )
+
+
+def _remark(found: Preflight, *, training: bool) -> None:
+    if training and not found.verification.num_examples:
+        found.remarks.append("there is no verification record: the run will not be evaluated")
+        return
+    for class_id, name in found.label_map.items:
+        if training and not found.training.boxes[class_id]:
+            found.remarks.append(f"class `{name}` has no box in the training records: it cannot be learned")
+        if not found.verification.boxes[class_id]:
+            found.remarks.append(f"class `{name}` has no box in the verification records: its AP is undefined")

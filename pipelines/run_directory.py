@@ -1,0 +1,173 @@
+"""The folder of one run: the single source of truth about it."""
+
+import csv
+import io
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from collectors.errors import ConfigError, InputError
+from collectors.files import write_atomically
+
+_PACKAGES = ("tagbox", "tensorflow", "tf-models-official", "tf-keras", "numpy", "protobuf", "pycocotools")
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """Paths of a run and what is written into them; nothing is created until something is written."""
+
+    path: Path
+
+    @property
+    def config_path(self) -> Path:
+        """The merged config with the origin of each value."""
+        return self.path / "config.yaml"
+
+    @property
+    def log_path(self) -> Path:
+        """What TFM and tagbox logged, all sessions of the run."""
+        return self.path / "train.log"
+
+    @property
+    def last_checkpoints(self) -> Path:
+        """Folder of the newest checkpoints, for going on."""
+        return self.path / "checkpoints" / "last"
+
+    @property
+    def best_checkpoints(self) -> Path:
+        """Folder of the best checkpoint by AP50, for using the detector."""
+        return self.path / "checkpoints" / "best"
+
+    @property
+    def label_map_path(self) -> Path:
+        """The run's own copy of the label map."""
+        return self.path / "label_map.pbtxt"
+
+    def require(self) -> None:
+        """Check that this is the folder of a run.
+
+        Raises:
+            InputError: It does not exist or holds no ``config.yaml``.
+        """
+        if not self.config_path.is_file():
+            raise InputError(
+                "is not the folder of a run (it has no config.yaml)",
+                where=str(self.path),
+                fix=f"Start one with: tagbox train CONFIG --run {self.path}",
+            )
+
+    def write_config(self, text: str, experiment: str) -> None:
+        """Write the merged config; a run keeps the experiment it was started with.
+
+        Raises:
+            ConfigError: The folder belongs to a run of another experiment, or to something else.
+        """
+        if self.config_path.is_file():
+            previous = self.experiment_name()
+            if previous != experiment:
+                raise ConfigError(
+                    f"this folder holds a run of `{previous}`, not of `{experiment}`",
+                    where=str(self.path),
+                    fix="Choose another folder with --run, or remove this one.",
+                )
+        elif self.path.is_dir() and any(self.path.iterdir()):
+            raise ConfigError(
+                "this folder has files in it but is not a run",
+                where=str(self.path),
+                fix="Choose another folder with --run.",
+            )
+        write_atomically(self.config_path, text)
+
+    def experiment_name(self) -> str:
+        """Return the experiment named in the first line of ``config.yaml``."""
+        with self.config_path.open(encoding="utf-8") as stream:
+            return stream.readline().partition(":")[2].strip()
+
+    def write_environment(self, command: list[str]) -> None:
+        """Record versions, machine and command of this session."""
+        versions = {}
+        for name in _PACKAGES:
+            try:
+                versions[name] = metadata.version(name)
+            except metadata.PackageNotFoundError:
+                versions[name] = "not installed"
+        content = {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "cpu_count": os.cpu_count(),
+            "packages": versions,
+            "command": command,
+            "executable": Path(sys.executable).name,
+        }
+        write_atomically(self.path / "environment.json", json.dumps(content, indent=2) + "\n")
+
+    def write_status(self, state: str, **more: Any) -> None:
+        """Record where the run stands: ``running``, ``interrupted``, ``failed`` or ``done``."""
+        content = {"state": state, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid(), **more}
+        write_atomically(self.path / "status.json", json.dumps(content, indent=2) + "\n")
+
+    def read_status(self) -> dict[str, Any]:
+        """Return what `write_status` wrote last; an empty dict when there is none."""
+        return _read_json(self.path / "status.json") or {}
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Write ``results.json``, the figures of the newest evaluation."""
+        write_atomically(self.path / "results.json", json.dumps(results, indent=2, ensure_ascii=False) + "\n")
+
+    def read_results(self) -> dict[str, Any] | None:
+        """Return ``results.json``, or ``None`` when the run was never evaluated."""
+        return _read_json(self.path / "results.json")
+
+    def append_row(self, row: Mapping[str, Any]) -> None:
+        """Add a row to ``results.csv``; new columns make the file be rewritten with them, old rows stay."""
+        path = self.path / "results.csv"
+        rows = self.read_rows()
+        columns = list(dict.fromkeys([*(rows[0] if rows else ()), *row]))
+        if rows and list(rows[0]) == columns:
+            with path.open("a", newline="", encoding="utf-8") as stream:
+                csv.DictWriter(stream, columns).writerow(row)
+            return
+        text = _csv_text(columns, [*rows, row])
+        write_atomically(path, text)
+
+    def drop_rows_after(self, step: int) -> None:
+        """Forget rows of steps that a resumed run will do again."""
+        rows = self.read_rows()
+        kept = [row for row in rows if int(row["step"]) <= step]
+        if len(kept) != len(rows):
+            write_atomically(self.path / "results.csv", _csv_text(list(rows[0]), kept))
+
+    def read_rows(self) -> list[dict[str, str]]:
+        """Return the rows of ``results.csv`` in the order of steps; empty cells are empty strings."""
+        path = self.path / "results.csv"
+        if not path.is_file():
+            return []
+        with path.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+
+
+def _csv_text(columns: list[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot read ({error})", where=str(path), fix="Remove the file and evaluate again."
+        ) from error
+    return content if isinstance(content, dict) else None

@@ -1,0 +1,124 @@
+"""Pictures out of records: truth drawn on them, detections beside them."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from collectors.files import atomic_writer
+from labeling.annotations import Box
+from pipelines.drawing import beside, detected_box, draw_boxes, truth_box
+from pipelines.predict import Predictor
+from records.example import BytesList, FloatList, Int64List, decode_example
+from records.tfrecord import read_tfrecord
+
+_MAX_SIDE = 480
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPicture:
+    """A picture out of a record with its ground truth, boxes in pixels."""
+
+    name: str
+    image: Image.Image
+    boxes: tuple[tuple[int, Box], ...]
+
+
+def pick_pictures(paths: Sequence[Path], limit: int) -> list[RecordPicture]:
+    """Return up to ``limit`` pictures spread evenly over the records; those that cannot be decoded are passed over."""
+    total = sum(1 for path in paths for _ in read_tfrecord(path))
+    wanted = {round(index * (total - 1) / max(1, limit - 1)) for index in range(min(limit, total))}
+    return [picture for index, picture in _pictures(paths, wanted) if index in wanted]
+
+
+def write_samples(
+    predictor: Predictor, paths: Sequence[Path], output: Path, *, limit: int = 12
+) -> list[tuple[Path, str]]:
+    """Draw truth (left) and detections (right) of some pictures of ``paths``.
+
+    Args:
+        predictor: The trained run.
+        paths: Records.
+        output: Folder of the JPEGs ``sample_01.jpg``...; older samples in it are removed.
+        limit: At most this many.
+
+    Returns:
+        Each file with the name of its picture.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    for old in output.glob("sample_*.jpg"):
+        old.unlink()
+    written = []
+    for number, picture in enumerate(pick_pictures(paths, limit), start=1):
+        image, scale = _fit(picture.image)
+        truth = [truth_box(_scaled(box, scale), predictor.class_names.get(label, "?")) for label, box in picture.boxes]
+        found = [
+            detected_box(_scaled(one.box, scale), one.name, one.class_id, one.score)
+            for one in predictor.predict_image(picture.image).detections
+        ]
+        path = output / f"sample_{number:02d}.jpg"
+        with atomic_writer(path) as stream:
+            beside(draw_boxes(image, truth), draw_boxes(image, found)).save(stream, "JPEG", quality=85)
+        written.append((path, picture.name))
+    return written
+
+
+def write_sheet(
+    paths: Sequence[Path], class_names: Mapping[int, str], output: Path, *, limit: int = 24, columns: int = 6
+) -> bool:
+    """Draw a contact sheet of training pictures with their truth; false when there is no picture."""
+    pictures = pick_pictures(paths, limit)
+    if not pictures:
+        return False
+    cell_width, cell_height = 240, 180
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
+    for index, picture in enumerate(pictures):
+        boxes = [truth_box(box, class_names.get(label, "?")) for label, box in picture.boxes]
+        drawn = draw_boxes(picture.image, boxes)
+        drawn.thumbnail((cell_width - 6, cell_height - 6))
+        left = (index % columns) * cell_width + (cell_width - drawn.width) // 2
+        sheet.paste(drawn, (left, (index // columns) * cell_height + (cell_height - drawn.height) // 2))
+    with atomic_writer(output) as stream:
+        sheet.save(stream, "JPEG", quality=85)
+    return True
+
+
+def _pictures(paths: Sequence[Path], wanted: set[int]) -> Iterator[tuple[int, RecordPicture]]:
+    index = -1
+    for path in paths:
+        for frame in read_tfrecord(path):
+            index += 1
+            if index not in wanted:
+                continue
+            features = decode_example(frame.payload)
+            encoded, filename = features.get("image/encoded"), features.get("image/filename")
+            if not isinstance(encoded, BytesList) or not encoded.values:
+                continue
+            try:
+                image = Image.open(io.BytesIO(encoded.values[0])).convert("RGB")
+            except (OSError, UnidentifiedImageError, ValueError):
+                continue
+            name = filename.values[0].decode(errors="replace") if isinstance(filename, BytesList) else f"#{index}"
+            labels = features.get("image/object/class/label")
+            edges = [features.get(f"image/object/bbox/{edge}") for edge in ("xmin", "ymin", "xmax", "ymax")]
+            scale = (image.width, image.height, image.width, image.height)
+            columns = [
+                [value * factor for value in edge.values] if isinstance(edge, FloatList) else []
+                for edge, factor in zip(edges, scale, strict=True)
+            ]
+            boxes = [Box(*row) for row in zip(*columns, strict=True)]
+            ids = labels.values if isinstance(labels, Int64List) else ()
+            yield index, RecordPicture(name, image, tuple(zip(ids, boxes, strict=False)))
+
+
+def _fit(image: Image.Image) -> tuple[Image.Image, float]:
+    scale = min(1.0, _MAX_SIDE / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size), scale
+
+
+def _scaled(box: Box, scale: float) -> Box:
+    return Box(box.xmin * scale, box.ymin * scale, box.xmax * scale, box.ymax * scale)

@@ -1,0 +1,110 @@
+"""Writing one shard: the only step of a build that touches pictures, and a pure function of its plan.
+
+It runs in a process of its own as well as in this one; it needs the data root and a plan, and nothing else.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from collectors.errors import InputError
+from collectors.files import atomic_writer
+from collectors.progress import Progress, no_progress
+from records.errors import DamagedRecordError, PictureChangedError
+from records.example import encode_example
+from records.features import ExampleSource, detection_features
+from records.plan import ShardPlan
+from records.tfrecord import read_frames, write_frames
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSummary:
+    """What a written shard is: its name, how many examples and bytes it has, and the hex SHA-256 of its bytes."""
+
+    file: str
+    num_examples: int
+    num_bytes: int
+    sha256: str
+
+
+class HashingStream:
+    """Passes bytes through to or from a file and keeps their SHA-256 and number."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self.num_bytes = 0
+
+    @property
+    def sha256(self) -> str:
+        """Hex SHA-256 of the bytes so far."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        """Write all of ``data``."""
+        self._stream.write(data)
+        return self._count(data)
+
+    def read(self, size: int = -1) -> bytes:
+        """Read up to ``size`` bytes."""
+        data = self._stream.read(size)
+        self._count(data)
+        return data
+
+    def _count(self, data: bytes) -> int:
+        self._digest.update(data)
+        self.num_bytes += len(data)
+        return len(data)
+
+
+def write_shard(shard: ShardPlan, *, data_root: Path, path: Path, progress: Progress = no_progress) -> ShardSummary:
+    """Write the examples of a shard into ``path``, whole or not at all.
+
+    Args:
+        shard: What to write.
+        data_root: Where its pictures lie.
+        path: The file to make.
+        progress: Told after every example.
+
+    Raises:
+        PictureChangedError: A picture is not the one of the plan.
+        InputError: A picture cannot be read, or the disk refuses the file.
+    """
+    with atomic_writer(path) as stream:
+        hashing = HashingStream(stream)
+        count = write_frames(hashing, _payloads(shard, data_root, progress))
+    return ShardSummary(shard.file, count, hashing.num_bytes, hashing.sha256)
+
+
+def summarize_shard(path: Path, *, file: str) -> ShardSummary | None:
+    """Read a whole shard and say what it is, or ``None`` when it is missing, unreadable or damaged."""
+    try:
+        with path.open("rb") as stream:
+            hashing = HashingStream(stream)
+            count = sum(1 for _ in read_frames(hashing, path=str(path)))
+    except (OSError, InputError, DamagedRecordError):
+        return None
+    return ShardSummary(file, count, hashing.num_bytes, hashing.sha256)
+
+
+def _payloads(shard: ShardPlan, data_root: Path, progress: Progress) -> Iterator[bytes]:
+    for done, source in enumerate(shard.examples, start=1):
+        yield encode_example(detection_features(source, _read_picture(source, data_root)))
+        progress(done, len(shard.examples))
+
+
+def _read_picture(source: ExampleSource, data_root: Path) -> bytes:
+    path = data_root / source.image_path
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"cannot read the picture: {error.strerror or error}",
+            where=str(path),
+            fix="It was there when the build began; let nothing write into the data folder, then run it again.",
+        ) from error
+    if hashlib.sha256(encoded).hexdigest() != source.image_sha256:
+        raise PictureChangedError(path)
+    return encoded

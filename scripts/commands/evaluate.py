@@ -1,0 +1,54 @@
+"""``tagbox eval``: how good a run is."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scripts import exit_codes
+from scripts.options import json_option, quieten_tensorflow
+from scripts.output import figure, progress, say, write_json, write_table
+
+
+@click.command()
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
+@click.option(
+    "--records", "records", multiple=True, help="Records to evaluate on instead of the run's own; globs work."
+)
+@json_option
+def evaluate(run_dir: Path, checkpoint: str, records: tuple[str, ...], as_json: bool) -> int:
+    """Evaluate a RUN on its verification records: COCO's AP for all classes and for each."""
+    quieten_tensorflow()
+    say("starting TensorFlow")
+    from pipelines.evaluate import evaluate as run_evaluation
+    from pipelines.run_directory import RunDirectory
+
+    with progress("evaluating, batches") as advance:
+        results = run_evaluation(
+            RunDirectory(run_dir), checkpoint=checkpoint, input_path=list(records) or None, progress=advance
+        )
+    if as_json:
+        write_json(results)
+    else:
+        print_results(results)
+    say(f"written: {run_dir / 'results.json'}, detections.json and ground_truth.json beside it")
+    return exit_codes.DONE
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """Print the figures of an evaluation as two tables on stdout."""
+    names = ["AP", "AP50", "AP75", "AR100"]
+    write_table(
+        [*names, "pictures", "step"],
+        [[*(figure(results[name]) for name in names), str(results["num_images"]), str(results["step"])]],
+        right=set(range(6)),
+    )
+    write_table(
+        ["class", "AP", "AP50", "boxes"],
+        [
+            [name, figure(row["AP"]), figure(row["AP50"]), str(row["num_truth"])]
+            for name, row in results["per_class"].items()
+        ],
+        right={1, 2, 3},
+    )

@@ -1,0 +1,94 @@
+"""``tagbox predict``: find objects in pictures, draw them, print them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scripts import exit_codes
+from scripts.options import json_option, quieten_tensorflow
+from scripts.output import progress, say, write_json, write_table
+
+
+@click.command()
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
+@click.option("--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Leave out weaker ones.")
+@click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
+@json_option
+def predict(
+    run_dir: Path, sources: tuple[Path, ...], output: Path | None, min_score: float, checkpoint: str, as_json: bool
+) -> int:
+    """Find objects in pictures with a RUN; folders are searched for pictures.
+
+    Prints one line an object: picture, class, score, and the box in pixels. Pictures that cannot be read are named,
+    the rest is done, and the exit code is 5.
+    """
+    quieten_tensorflow()
+    from pipelines.predict import Predictor, find_pictures
+    from pipelines.run_directory import RunDirectory
+
+    pictures = find_pictures(sources)
+    say("starting TensorFlow")
+    predictor = Predictor(RunDirectory(run_dir), checkpoint=checkpoint, min_score=min_score)
+    predictions, unreadable = [], 0
+    with progress("predicting") as advance:
+        for done, (prediction, image) in enumerate(predictor.predict(pictures), start=1):
+            predictions.append(prediction)
+            if image is None:
+                unreadable += 1
+                say(f"error: {prediction.path}: {prediction.error}")
+            elif output is not None:
+                _draw(prediction, image, _drawn_path(prediction.path, output, pictures))
+            advance(done, len(pictures))
+    rows = [row for prediction in predictions for row in _rows(prediction)]
+    if as_json:
+        write_json([_as_dict(prediction) for prediction in predictions])
+    else:
+        write_table(["picture", "class", "score", "xmin", "ymin", "xmax", "ymax"], rows, right={2, 3, 4, 5, 6})
+    say(
+        f"{len(rows)} objects in {len(predictions) - unreadable} pictures"
+        + (f", {unreadable} not read" if unreadable else "")
+    )
+    if output is not None:
+        say(f"drawn pictures are in {output}")
+    return exit_codes.PARTLY_DONE if unreadable else exit_codes.DONE
+
+
+def _drawn_path(path: Path, output: Path, pictures: list[Path]) -> Path:
+    """Name a drawn picture after its source; sources of one name in several folders get their number as well."""
+    twins = [other for other in pictures if other.stem == path.stem]
+    suffix = f"_{twins.index(path) + 1}" if len(twins) > 1 else ""
+    return output / f"{path.stem}{suffix}.jpg"
+
+
+def _draw(prediction: Any, image: Any, path: Path) -> None:
+    from collectors.files import atomic_writer
+    from pipelines.drawing import detected_box, draw_boxes
+
+    boxes = [detected_box(found.box, found.name, found.class_id, found.score) for found in prediction.detections]
+    with atomic_writer(path) as stream:
+        draw_boxes(image, boxes).save(stream, "JPEG", quality=92)
+
+
+def _rows(prediction: Any) -> list[list[str]]:
+    return [
+        [str(prediction.path), found.name, f"{found.score:.3f}"]
+        + [f"{edge:.0f}" for edge in (found.box.xmin, found.box.ymin, found.box.xmax, found.box.ymax)]
+        for found in prediction.detections
+    ]
+
+
+def _as_dict(prediction: Any) -> dict[str, Any]:
+    objects = [
+        {
+            "class": found.name,
+            "class_id": found.class_id,
+            "score": found.score,
+            "box": {name: getattr(found.box, name) for name in ("xmin", "ymin", "xmax", "ymax")},
+        }
+        for found in prediction.detections
+    ]
+    base = {"path": str(prediction.path), "width": prediction.width, "height": prediction.height, "objects": objects}
+    return {**base, "error": prediction.error} if prediction.error else base
