@@ -41,6 +41,9 @@ def judge_post(post: Post, candidate: Candidate, policy: ConsentPolicy, *, since
     """Say why a picture is not to be fetched, from what the post tells; ``None`` when it may be.
 
     Args:
+        post: The post.
+        candidate: One of its pictures.
+        policy: Which signals count.
         since: First Unix second wanted, 0 for no bound.
         until: First Unix second no longer wanted, 0 for no bound.
     """

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
+from typing import Any
 
 import urllib3
 from urllib3.util import Retry, Timeout
@@ -98,7 +99,7 @@ class Downloader:
         self._random = random.Random()
         # No Referer (Tumblr refuses foreign ones), no text/html (it would answer with a viewer page).
         headers = {"User-Agent": agent, "Accept": "image/*", "Accept-Encoding": "identity"}
-        options = {
+        options: dict[str, Any] = {
             "headers": headers,
             "maxsize": settings.per_host,
             "timeout": Timeout(connect=10.0, read=settings.read_timeout_s),
@@ -207,7 +208,9 @@ class Downloader:
             if length.isdigit() and int(length) > self.settings.max_bytes:
                 return Refusal("too_many_bytes", f"{int(length):,} bytes, more than {self.settings.max_bytes:,}")
             return None
-        return Refusal(f"http_{status}", _STATUS_WORDS.get(status, f"the server answered {status}"), status in _RETRIED_STATUS)
+        return Refusal(
+            f"http_{status}", _STATUS_WORDS.get(status, f"the server answered {status}"), status in _RETRIED_STATUS
+        )
 
     def _receive(
         self, response: urllib3.BaseHTTPResponse, part_path: Path, start: int, result: Download, deadline: float

@@ -84,7 +84,9 @@ def examine(content: bytes, limits: ImageLimits) -> ImageFacts:
         # An MPO is a JPEG with a second view of the same scene, not an animation.
         num_frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
         if num_frames > 1 and not limits.first_frame:
-            raise ImageRefusedError("animated", f"an animation of {num_frames} frames (--animated first-frame takes one)")
+            raise ImageRefusedError(
+                "animated", f"an animation of {num_frames} frames (--animated first-frame takes one)"
+            )
         _load(image)
         stored, extension = _as_jpeg_or_png(image, content, is_still=num_frames == 1)
         rgb = _flattened(image)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from collectors.errors import InputError
 from collectors.ledger_schema import LEDGER_PATH, connect
@@ -116,11 +117,13 @@ class Ledger:
         values = (query.class_name, query.tag, query.blog, query.since, query.until)
         with self.transaction() as db:
             db.execute(
-                "INSERT INTO queries (class_name, tag, blog, since, until) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                "INSERT INTO queries (class_name, tag, blog, since, until) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT DO NOTHING",
                 values,
             )
             row = db.execute(
-                "SELECT id FROM queries WHERE class_name = ? AND tag = ? AND blog = ? AND since = ? AND until = ?", values
+                "SELECT id FROM queries WHERE class_name = ? AND tag = ? AND blog = ? AND since = ? AND until = ?",
+                values,
             ).fetchone()
         return int(row["id"])
 
@@ -269,6 +272,19 @@ class Ledger:
             db.execute(
                 "INSERT INTO spending VALUES (?, ?) ON CONFLICT DO UPDATE SET amount = amount + excluded.amount",
                 (name, amount),
+            )
+
+    def setting(self, name: str) -> Any:
+        """Return a remembered value, or ``None``."""
+        row = self.connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row["value"])
+
+    def remember(self, name: str, value: Any) -> None:
+        """Remember a JSON value under a name."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO settings VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                (name, json.dumps(value, sort_keys=True)),
             )
 
     def recent_calls(self, now: float) -> list[float]:

@@ -108,6 +108,7 @@ CREATE INDEX media_sha256 ON media (sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX media_pixels ON media (pixel_sha256) WHERE pixel_sha256 IS NOT NULL;
 CREATE INDEX media_path ON media (path) WHERE path != '';
 CREATE INDEX media_duplicate ON media (duplicate_of) WHERE duplicate_of IS NOT NULL;
+CREATE INDEX media_labelled ON media (id) WHERE state IN ('labelled', 'recorded');
 CREATE INDEX media_kept ON media (id) WHERE state IN ('kept', 'labelled', 'recorded');
 CREATE TABLE sightings (           -- one picture in one post
     media INTEGER NOT NULL REFERENCES media (id),
@@ -134,6 +135,10 @@ CREATE TABLE api_calls (           -- the last day's, so that a new process know
 CREATE TABLE spending (            -- totals of the dataset
     name TEXT PRIMARY KEY,
     amount INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE settings (            -- what a command of the dataset is to remember, JSON
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE counters (
     query_id INTEGER NOT NULL,
@@ -171,7 +176,9 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         InputError: The file is missing (without ``create``), is no ledger, is damaged, or a newer tagbox wrote it.
     """
     if not create and not path.is_file():
-        raise InputError("there is no ledger here", where=str(path), fix="Collect something first: tagbox collect --help")
+        raise InputError(
+            "there is no ledger here", where=str(path), fix="Collect something first: tagbox collect --help"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)

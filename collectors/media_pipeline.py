@@ -6,6 +6,7 @@ fetched does not depend on how fast they come.
 
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,10 @@ from collectors.selection import Selector
 
 _MAX_FAILURES_IN_A_ROW = 25
 _AHEAD_PER_THREAD = 8
+
+
+Take = Callable[[int, int], list[MediaJob]]
+"""(how many at most, only rows after this id) -> jobs in order of their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +107,18 @@ class MediaPipeline:
             self._order.append(row["id"])
             self._ready[row["id"]] = None
 
-    def dispatch(self, wanted: int, walk_id: int | None) -> int:
-        """Send waiting pictures to the threads, so that no more than ``wanted`` are under way; returns how many."""
+    def dispatch(self, wanted: int, take: Take) -> int:
+        """Send pictures to the threads, so that no more than ``wanted`` are under way; returns how many.
+
+        Args:
+            wanted: Pictures that may be under way.
+            take: Chooses the next ones and marks them as queued.
+        """
         room = min(wanted, self._ahead) - len(self._order)
         # Rows are taken in blocks: a transaction for every picture would cost more than it.
         if room <= 0 or (room < self._ahead // 4 and room < wanted - len(self._order) and self._order):
             return 0
-        jobs = self._media.take(room, after=self._after, walk_id=walk_id)
+        jobs = take(room, self._after)
         for job in jobs:
             self._after = job.media_id
             self._order.append(job.media_id)
@@ -185,7 +195,7 @@ class MediaPipeline:
         self.tally.refused[code] = self.tally.refused.get(code, 0) + 1
 
     def join(self) -> None:
-        """Let the threads end what they are at; call with ``stop`` set or all done. What they put in is still to come."""
+        """Let the threads end what they are at, with ``stop`` set or all done; read once more what they put in."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._downloader.close()
 

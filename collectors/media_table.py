@@ -21,6 +21,9 @@ INCOMING = Path(".tagbox") / "incoming"
 REFUSED = Path(".tagbox") / "refused"
 KEPT_STATES = ("kept", "labelled", "recorded")
 
+# A picture tried again keeps the code of its refusal until it arrives, so that it can go back to where it was.
+_BACK = "UPDATE media SET state = CASE WHEN code = '' THEN 'seen' ELSE 'refused' END"
+
 
 @dataclass(frozen=True, slots=True)
 class MediaJob:
@@ -40,11 +43,13 @@ class MediaTable:
     def recover(self) -> None:
         """Bring a ledger left by a killed process into order: nothing in flight, every file where its row says."""
         with self._ledger.transaction() as db:
-            db.execute("UPDATE media SET state = 'seen' WHERE id IN (SELECT id FROM media WHERE state = 'queued')")
+            db.execute(f"{_BACK} WHERE id IN (SELECT id FROM media WHERE state = 'queued')")  # noqa: S608
         self.settle_files()
         incoming = self._ledger.root / INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
-        waiting = {row[0] for row in self._db.execute("SELECT id FROM media WHERE state IN ('seen', 'queued', 'fetched')")}
+        waiting = {
+            row[0] for row in self._db.execute("SELECT id FROM media WHERE state IN ('seen', 'queued', 'fetched')")
+        }
         staged = {row[0] for row in self._db.execute("SELECT source_path FROM media WHERE file_state = 'staged'")}
         for path in incoming.iterdir():
             is_part = path.suffix == ".part" and path.stem.isdigit() and int(path.stem) in waiting
@@ -75,6 +80,24 @@ class MediaTable:
                 db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
         return [MediaJob(row["id"], row["url"]) for row in rows]
 
+    def take_retryable(self, num: int, *, after: int, codes: Sequence[str] = ()) -> list[MediaJob]:
+        """Mark the next refused pictures that are worth another try as queued.
+
+        Args:
+            num: How many at most.
+            after: Only rows with a larger id.
+            codes: Take the refusals with these codes instead, retryable or not.
+        """
+        marks = ",".join("?" * len(codes))
+        condition = f"code IN ({marks})" if codes else "is_retryable = 1"
+        rows = self._db.execute(
+            f"SELECT id, url FROM media WHERE state = 'refused' AND {condition} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+            [*codes, after, num],
+        ).fetchall()
+        with self._ledger.transaction() as db:
+            db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
+        return [MediaJob(row["id"], row["url"]) for row in rows]
+
     def fetched_rows(self, *, walk_id: int | None) -> list[sqlite3.Row]:
         """Rows whose file is staged and that nobody has judged yet, in order: what a killed process left."""
         return self._db.execute(
@@ -82,18 +105,16 @@ class MediaTable:
         ).fetchall()
 
     def put_back(self, media_ids: Iterable[int]) -> None:
-        """Return queued pictures to ``seen``."""
+        """Return queued pictures to ``seen``, or to ``refused`` when they were being tried again."""
         with self._ledger.transaction() as db:
-            db.executemany(
-                "UPDATE media SET state = 'seen' WHERE id = ? AND state = 'queued'", [(media_id,) for media_id in media_ids]
-            )
+            db.executemany(f"{_BACK} WHERE id = ? AND state = 'queued'", [(media_id,) for media_id in media_ids])
 
     def record_transfer(self, media_id: int, *, status: int, attempts: int, num_bytes: int, etag: str) -> None:
         """Note what the network did for a picture."""
         with self._ledger.transaction() as db:
             db.execute(
-                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, fetched_at = ? "
-                "WHERE id = ?",
+                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, "
+                "fetched_at = ? WHERE id = ?",
                 (status, attempts, num_bytes, etag, int(time.time()), media_id),
             )
             self._ledger.spend("media_requests", attempts)
@@ -124,6 +145,8 @@ class MediaTable:
         """Move a picture to ``refused``.
 
         Args:
+            media_id: The row.
+            refusal: Why.
             duplicate_of: The picture it is a copy of; copies of the refused one become copies of that.
             keep_file_at: Where to put the file, below the root; empty removes it.
         """
@@ -132,8 +155,8 @@ class MediaTable:
             source = row["source_path"] or row["path"]
             file_state = ("placing" if keep_file_at else "removing") if source else ""
             db.execute(
-                "UPDATE media SET state = 'refused', code = ?, reason = ?, is_retryable = ?, duplicate_of = ?, path = ?, "
-                "source_path = ?, file_state = ? WHERE id = ?",
+                "UPDATE media SET state = 'refused', code = ?, reason = ?, is_retryable = ?, duplicate_of = ?, "
+                "path = ?, source_path = ?, file_state = ? WHERE id = ?",
                 (
                     refusal.code, refusal.reason, refusal.is_retryable, duplicate_of,
                     keep_file_at if source else "", source, file_state, media_id,
@@ -159,7 +182,8 @@ class MediaTable:
             InputError: A file cannot be moved.
         """
         rows = self._db.execute(
-            "SELECT id, path, source_path, file_state FROM media WHERE file_state IN ('placing', 'removing') ORDER BY id"
+            "SELECT id, path, source_path, file_state FROM media "
+            "WHERE file_state IN ('placing', 'removing') ORDER BY id"
         ).fetchall()
         if not rows:
             return
@@ -182,8 +206,8 @@ class MediaTable:
                 ) from error
         with self._ledger.transaction() as db:
             db.executemany(
-                "UPDATE media SET source_path = '', file_state = CASE file_state WHEN 'placing' THEN 'placed' ELSE '' END "
-                "WHERE id = ?",
+                "UPDATE media SET source_path = '', file_state = "
+                "CASE file_state WHEN 'placing' THEN 'placed' ELSE '' END WHERE id = ?",
                 [(row["id"],) for row in rows],
             )
 
@@ -208,6 +232,16 @@ class MediaTable:
             "SELECT count(*) FROM media WHERE walk_id = ? AND state IN ('kept', 'labelled', 'recorded')", (walk_id,)
         )
         return int(found.fetchone()[0])
+
+    def requeue_copies(self, media_id: int) -> int:
+        """Let the copies of a picture that is no longer kept stand for themselves: they wait to be fetched again."""
+        with self._ledger.transaction() as db:
+            changed = db.execute(
+                "UPDATE media SET state = 'seen', code = '', reason = '', duplicate_of = NULL, file_state = '' "
+                "WHERE duplicate_of = ? AND state = 'refused'",
+                (media_id,),
+            )
+        return changed.rowcount
 
     def set_state(self, media_ids: Sequence[int], state: str) -> None:
         """Set the state of rows that need nothing else changed."""

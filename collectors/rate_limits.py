@@ -1,7 +1,7 @@
 """When the next API call may go out: one scheduler for everything a process asks of Tumblr.
 
-Tumblr limits an address (300 calls a minute) and a key (1,000 an hour, 5,000 a day), and answers 429 for both. The key's
-quota is told in headers; the address's is not, so it is kept by counting.
+Tumblr limits an address (300 calls a minute) and a key (1,000 an hour, 5,000 a day), and answers 429 for both. The
+key's quota is told in headers; the address's is not, so it is kept by counting.
 """
 
 import random
@@ -17,6 +17,7 @@ from collectors.errors import RemoteError
 # A window as the server sees it can be shorter than as we see it: requests take unequal time to arrive.
 _ARRIVAL_SLACK_S = 0.25
 _MAX_BURSTS_IN_A_ROW = 6
+_TOLD_FROM_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class RateScheduler:
         earlier: Unix times of calls already made, oldest first.
         max_wait_s: Longest single wait; beyond it `QuotaSpentError` is raised.
         burst_wait_s: Pause after a 429 of the address limit, before jitter; it doubles with every one in a row.
-        on_wait: Told about waits of more than a second.
+        on_wait: Told about waits of more than five seconds.
         on_call: Told the Unix time of a call before it goes out.
         stop: When set, waiting ends with `StoppedError`.
         seed: Of the jitter.
@@ -180,7 +181,7 @@ class RateScheduler:
     def _wait(self, seconds: float, reason: str) -> None:
         if seconds > self.max_wait_s:
             raise QuotaSpentError(reason, self._clock() + seconds)
-        if seconds > 1 and self._on_wait is not None:
+        if seconds > _TOLD_FROM_S and self._on_wait is not None:
             self._on_wait(self._clock() + seconds, reason)
         if self._stop.wait(seconds):
             raise StoppedError

@@ -26,9 +26,7 @@ class Selector:
         radius: Bits in which the hashes of near duplicates may differ.
     """
 
-    def __init__(
-        self, ledger: Ledger, thresholds: QualityThresholds, *, radius: int = NEAR_DUPLICATE_RADIUS
-    ) -> None:
+    def __init__(self, ledger: Ledger, thresholds: QualityThresholds, *, radius: int = NEAR_DUPLICATE_RADIUS) -> None:
         self._ledger = ledger
         self._media = MediaTable(ledger)
         self._thresholds = thresholds

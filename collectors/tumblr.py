@@ -19,7 +19,7 @@ from collectors.image_files import ImageLimits
 from collectors.image_quality import QualityThresholds
 from collectors.ledger import Ledger, Query, Walk
 from collectors.media_pipeline import Arrival, MediaPipeline, Tally
-from collectors.media_table import MediaTable
+from collectors.media_table import MediaJob, MediaTable
 from collectors.progress import Progress, no_progress
 from collectors.rate_limits import StoppedError
 from collectors.selection import Selector
@@ -60,6 +60,7 @@ class SessionReport:
 
     Attributes:
         ended_by: limit, exhausted, max_posts, budget, stopped.
+        refused: Code -> pictures refused in this session, those that were never fetched included.
         unavailable: Title of a query -> why it could not be read.
         num_gaps: Possible gaps recorded for the queries, in this session and before.
     """
@@ -71,6 +72,7 @@ class SessionReport:
     calls: int = 0
     num_gaps: int = 0
     kept_in_class: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
     unavailable: dict[str, str] = field(default_factory=dict)
 
 
@@ -133,6 +135,7 @@ class TumblrSession:
             InputError: The disk refuses a file or the ledger.
         """
         self._media.recover()
+        before = self._counts()
         options = self._options
         self._pipeline = MediaPipeline(
             self._ledger,
@@ -168,6 +171,9 @@ class TumblrSession:
         if self._stop.is_set():
             self._report.ended_by = "stopped"
         self._report.calls = self._num_calls()
+        for (state, code), num in self._counts().items():
+            if state == "refused" and num > before.get((state, code), 0):
+                self._report.refused[code] = num - before.get((state, code), 0)
         self._report.kept_in_class = self._media.num_kept(self._class_name)
         self._report.num_gaps = self._count_gaps()
         return self._report
@@ -189,7 +195,7 @@ class TumblrSession:
         return walks
 
     def _was_cut(self, known: Sequence[Walk]) -> bool:
-        """Tell whether the last session of these walks did not come to its end, so that there is no news to look for."""
+        """Tell whether the last session of these walks was interrupted, so that it has to be ended first."""
         return any(walk.note == "under way" for walk in known)
 
     def _demote(self, walk: Walk) -> None:
@@ -201,6 +207,10 @@ class TumblrSession:
         assert self._pipeline is not None
         pipeline = self._pipeline
         limit = self._options.limit or _NO_LIMIT
+
+        def take(num: int, after: int) -> list[MediaJob]:
+            return self._media.take(num, after=after, walk_id=walk_id)
+
         pipeline.begin(walk_id)
         self._report.ended_by = "exhausted"
         for walk in walks:
@@ -212,7 +222,7 @@ class TumblrSession:
             kept = self._media.num_kept(self._class_name) if walk_id is None else self._media.num_kept_of_walk(walk_id)
             wanted = limit - kept
             if wanted > pipeline.num_under_way:
-                pipeline.dispatch(wanted, walk_id)
+                pipeline.dispatch(wanted, take)
             if wanted > pipeline.num_under_way and not self._page_under_way:
                 # Fewer under way than wanted after taking all there are: more posts are needed.
                 self._ask_for_page(walks, pipeline.num_under_way)
@@ -315,6 +325,13 @@ class TumblrSession:
         yield_words = f", {tally.kept / calls:.1f} pictures a call" if calls else ""
         note = f"{tally.num_refused} refused, {self._report.new_posts} new posts, {calls} calls{yield_words}"
         self._progress(kept, self._options.limit, note)
+
+    def _counts(self) -> dict[tuple[str, str], int]:
+        """Pictures of the class by state and refusal code."""
+        rows = self._ledger.connection.execute(
+            "SELECT state, code, sum(num) FROM counters WHERE class_name = ? GROUP BY state, code", (self._class_name,)
+        )
+        return {(row[0], row[1]): int(row[2]) for row in rows}
 
     def _count_gaps(self) -> int:
         marks = ",".join("?" * len(self._queries))

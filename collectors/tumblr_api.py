@@ -155,7 +155,7 @@ class TumblrApi:
         )
 
 
-class _Request(TumblrRequest):  # type: ignore[misc]
+class _Request(TumblrRequest):
     """pytumblr's request part: pooled, with timeouts, retries and the whole answer."""
 
     def __init__(

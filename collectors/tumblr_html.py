@@ -22,7 +22,7 @@ class HtmlImage:
 
 
 def images_in_html(html: str) -> list[HtmlImage]:
-    """Find the pictures of an HTML fragment, in document order. Broken HTML gives what can be read; no picture, ``[]``."""
+    """Find the pictures of an HTML fragment, in document order; broken HTML gives what can be read."""
     collector = _ImageCollector()
     collector.feed(html)
     collector.close()
@@ -47,7 +47,9 @@ def parse_srcset(srcset: str) -> list[tuple[str, int]]:
         if index < len(words):
             descriptor = words[index]
             index += 1
-            width = _whole_number(descriptor.rstrip(",").removesuffix("w")) if descriptor.rstrip(",").endswith("w") else 0
+            width = (
+                _whole_number(descriptor.rstrip(",").removesuffix("w")) if descriptor.rstrip(",").endswith("w") else 0
+            )
         found.append((url, width))
     return [(url, width) for url, width in found if url]
 

@@ -5,6 +5,7 @@ Posts come in three shapes that all carry pictures: legacy photo posts (``photos
 One answer of the API can mix them, so every post is read for all three.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -160,10 +161,8 @@ def _candidates(raw: Mapping[str, Any], blog: str, post_id: str, limit: SizeLimi
                 offers[key] = ([*known, rendition], known_alt or alt_text, known_blog, known_post)
             else:
                 offers[key] = ([rendition], alt_text, root_blog, root_post_id)
-    position = 0
-    for key, (renditions, alt_text, root_blog, root_post_id) in offers.items():
+    for position, (key, (renditions, alt_text, root_blog, root_post_id)) in enumerate(offers.items(), start=1):
         chosen = best_rendition(renditions, limit) or renditions[0]
-        position += 1
         yield Candidate(
             media_key=key,
             url=chosen.url,
@@ -208,11 +207,14 @@ def _content_pictures(content: Any) -> Iterator[tuple[list[Rendition], str]]:
     """Pictures of NPF blocks (a list) or of HTML (a string); the API uses the same key for both."""
     if isinstance(content, str):
         for image in images_in_html(content):
-            yield [
-                Rendition(url, *_scaled(width, image.original_width, image.original_height))
-                for url, width in image.sources
-                if url.startswith(("http://", "https://"))
-            ], image.alt_text
+            yield (
+                [
+                    Rendition(url, *_scaled(width, image.original_width, image.original_height))
+                    for url, width in image.sources
+                    if url.startswith(("http://", "https://"))
+                ],
+                image.alt_text,
+            )
     elif isinstance(content, list):
         for block in content:
             if isinstance(block, Mapping) and block.get("type") == "image":
@@ -239,7 +241,8 @@ def _photo_renditions(photo: Mapping[str, Any]) -> list[Rendition]:
     return [
         Rendition(size["url"], _integer(size.get("width")), _integer(size.get("height")))
         for size in sizes
-        if isinstance(size, Mapping) and isinstance(size.get("url"), str)
+        if isinstance(size, Mapping)
+        and isinstance(size.get("url"), str)
         # `alt_sizes` ends in a square crop that older URLs do not mark
         and not (_integer(size.get("width")) == _integer(size.get("height")) == 75)
     ]
@@ -278,7 +281,7 @@ def _integer(value: Any) -> int:
     if isinstance(value, bool):
         return 0
     if isinstance(value, (int, float)):
-        return int(value) if value == value and abs(value) < 2**63 else 0
+        return int(value) if math.isfinite(value) and abs(value) < 2**63 else 0
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     return 0

@@ -15,7 +15,9 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=2000, help="posts with the tag")
     parser.add_argument("--tag", default="pose")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--faults", type=float, default=0.0, help="switch every fault on at this rate, for example 0.02")
+    parser.add_argument(
+        "--faults", type=float, default=0.0, help="switch every fault on at this rate, for example 0.02"
+    )
     parser.add_argument("--calls-per-hour", type=int, default=1000, help="quota of a key")
     parser.add_argument("--calls-per-minute", type=int, default=300, help="limit of an address")
     options = parser.parse_args()
@@ -25,7 +27,9 @@ def main() -> None:
     with FakeTumblr(world, port=options.port, api=api) as fake:
         fake.keeps_journal = False
         print(f"a local Tumblr with {len(world.posts)} posts tagged {options.tag!r}; end it with Ctrl-C. Try:")
-        print(f"  TUMBLR_CONSUMER_KEY=any tagbox collect tumblr {options.tag} --class pose --limit 50 --host {fake.url}")
+        print(
+            f"  TUMBLR_CONSUMER_KEY=any tagbox collect tumblr {options.tag} --class pose --limit 50 --host {fake.url}"
+        )
         try:
             while True:
                 time.sleep(3600)

@@ -96,7 +96,9 @@ class Faults:
     @classmethod
     def everything(cls, rate: float) -> "Faults":
         """Switch every fault on at one rate."""
-        return cls(**{field.name: rate for field in fields(cls) if field.type is float and field.name != "drip_bytes_per_s"})
+        return cls(
+            **{field.name: rate for field in fields(cls) if field.type is float and field.name != "drip_bytes_per_s"}
+        )
 
 
 def chance(*key: object) -> float:

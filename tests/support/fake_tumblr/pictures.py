@@ -103,7 +103,9 @@ def _screenshot(size: tuple[int, int], seed: int) -> Image.Image:
     font = ImageFont.load_default(18)
     y = 14
     while y < size[1] - 24:
-        line = " ".join("".join(words.choice("abcdefghiklmnoprstu") for _ in range(words.randint(2, 9))) for _ in range(9))
+        line = " ".join(
+            "".join(words.choice("abcdefghiklmnoprstu") for _ in range(words.randint(2, 9))) for _ in range(9)
+        )
         draw.text((16, y), line, fill=(25, 25, 25), font=font)
         y += 30
     return image

@@ -136,7 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
             with fake.lock:
                 fake.media_at_once -= 1
 
-    def _note(self, at: float, parts: urllib.parse.SplitResult, headers: dict[str, str], status: int, at_once: int) -> None:
+    def _note(
+        self, at: float, parts: urllib.parse.SplitResult, headers: dict[str, str], status: int, at_once: int
+    ) -> None:
         if self.server.fake.keeps_journal:
             self.server.fake.journal.append(Request(at, parts.path, parts.query, headers, status, at_once))
 
@@ -173,5 +175,5 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:
             self.close_connection = True
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """The journal is the log."""

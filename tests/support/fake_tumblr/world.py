@@ -3,7 +3,15 @@
 import random
 from dataclasses import dataclass, field, replace
 
-from tests.support.fake_tumblr.faults import HARMLESS_MEDIA, LASTING_MEDIA, PASSING_MEDIA, PICTURES, Faults, chance, pick
+from tests.support.fake_tumblr.faults import (
+    HARMLESS_MEDIA,
+    LASTING_MEDIA,
+    PASSING_MEDIA,
+    PICTURES,
+    Faults,
+    chance,
+    pick,
+)
 from tests.support.fake_tumblr.pictures import Recipe
 
 _BAD_LOOKS = {
@@ -59,7 +67,9 @@ class Picture:
     def extension(self) -> str:
         if self.harmless == "wrong_extension":
             return "png"
-        return {"jpg": "jpg", "png": "png", "gif": "gif", "webp": "webp", "animated": "gif", "bomb": "png"}[self.recipe.form]
+        return {"jpg": "jpg", "png": "png", "gif": "gif", "webp": "webp", "animated": "gif", "bomb": "png"}[
+            self.recipe.form
+        ]
 
 
 @dataclass
@@ -113,7 +123,8 @@ class World:
         return [
             post
             for post in self.posts
-            if (not tag or tag.lower() in [known.lower() for known in post.tags[:20]]) and (not blog or post.blog == blog)
+            if (not tag or tag.lower() in [known.lower() for known in post.tags[:20]])
+            and (not blog or post.blog == blog)
         ]
 
     def truth(self) -> dict[str, str]:
@@ -214,7 +225,9 @@ class _Builder:
         if pictures and self.masters and strikes("reblogged"):
             pictures[0] = self.masters[self.random.randrange(len(self.masters))]
         if strikes("external"):
-            pictures = [replace(picture, is_external=True, media_key=f"external-{picture.number}") for picture in pictures]
+            pictures = [
+                replace(picture, is_external=True, media_key=f"external-{picture.number}") for picture in pictures
+            ]
             form = "html" if pictures else form
         for picture in pictures:
             self.world.pictures[picture.media_key] = picture
@@ -268,7 +281,9 @@ class _Builder:
         picture = Picture(
             number=number,
             recipe=recipe,
-            media_key=f"tumblr_{word:026x}o1" if number % 9 == 0 else f"{word:032x}:{word >> 60 & (2**64 - 1):016x}-{number % 256:02x}",
+            media_key=f"tumblr_{word:026x}o1"
+            if number % 9 == 0
+            else f"{word:032x}:{word >> 60 & (2**64 - 1):016x}-{number % 256:02x}",
             lasting=lasting,
             passing="" if lasting else pick(PASSING_MEDIA, faults, "passing", seed, number),
             harmless=harmless,
