@@ -113,7 +113,8 @@ def _markdown(found: list[Credit]) -> str:
         "# Attribution",
         "",
         f"{len(files)} pictures, collected with tagbox from public posts on Tumblr. The rights remain with "
-        f"their authors: {LICENCE_NOTE}. Do not publish the pictures; to take one out, run `tagbox collect forget POST`.",
+        f"their authors: {LICENCE_NOTE}. Do not publish the pictures; to take one out, "
+        "run `tagbox collect forget POST`.",
         "",
         "| file | post | blog | first posted by | date | description |",
         "|---|---|---|---|---|---|",

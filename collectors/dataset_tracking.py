@@ -34,8 +34,8 @@ def track_labels(ledger: Ledger) -> int:
                 media_id, path = row
                 labelled.add(media_id)
                 db.execute(
-                    "UPDATE media SET state = CASE state WHEN 'kept' THEN 'labelled' ELSE state END, path = ? WHERE id = ? "
-                    "AND (path != ? OR state = 'kept')",
+                    "UPDATE media SET state = CASE state WHEN 'kept' THEN 'labelled' ELSE state END, path = ? "
+                    "WHERE id = ? AND (path != ? OR state = 'kept')",
                     (path, media_id, path),
                 )
         before = [row["id"] for row in db.execute("SELECT id FROM media WHERE state IN ('labelled', 'recorded')")]
