@@ -110,7 +110,9 @@ _TABLE = (
     Code("C02", _E, "a label that differs in case or blanks only", "Write it exactly as the label map does."),
     Code("C03", _W, "the label is not that of the class folder", "Correct it if it is a slip; else nothing to do."),
     Code("C04", _E, "an empty label", "Give the object its label in LabelImg."),
-    Code("D01", _E, "the same picture in training and verification", "Keep it in one of the two: the score is a lie."),
+    Code(
+        "D01", _E, "the same picture in training and verification", "Keep it in one of the two, or the score flatters."
+    ),
     Code("D04", _E, "the same picture with different labels", "Keep the right one and remove the other."),
     Code("D09", _W, "no verification pictures", "Put about a tenth of the labelled pictures into verification/."),
     Code("D10", _E, "no training pictures", "Put labelled pictures into training/."),

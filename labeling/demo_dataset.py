@@ -8,6 +8,7 @@ from collectors.doodles import draw_doodle
 from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from collectors.quickdraw_formats import Drawing, format_simplified
+from labeling.scene_drawings import is_for_verification
 from labeling.scene_spec import SceneSpec
 from labeling.scenes import SceneSummary, compose_scenes
 
@@ -40,7 +41,8 @@ def make_demo_dataset(
     Args:
         root: Gets ``drawings/<category>.ndjson`` and ``data/<category>/{training,verification}/``.
         categories: Names out of `collectors.doodles.doodle_categories`.
-        drawings_per_category: How many doodles to draw of each; about a fifth are for verification only.
+        drawings_per_category: How many doodles to draw of each, and a few more where chance gives one split none;
+            about a fifth are for verification only.
         training_scenes: Training scenes a category.
         verification_scenes: Verification scenes a category.
         seed: Decides every drawing and every scene.
@@ -54,12 +56,13 @@ def make_demo_dataset(
 
     Raises:
         ConfigError: A category that cannot be drawn, or a recipe that cannot.
-        InputError: Too few drawings for both splits, or the disk refuses a file.
+        InputError: The disk refuses a file.
     """
+    spec = spec or SceneSpec(width=size[0], height=size[1])
     total = (drawings_per_category + training_scenes + verification_scenes) * len(categories)
     drawings: dict[str, list[Drawing]] = {}
     for number, category in enumerate(categories):
-        drawings[category] = [draw_doodle(category, index, seed=seed) for index in range(drawings_per_category)]
+        drawings[category] = _draw(category, drawings_per_category, seed, spec.verification_share)
         path = root / "drawings" / f"{category}.ndjson"
         content = b"".join(format_simplified(drawing) for drawing in drawings[category])
         if not path.is_file() or path.read_bytes() != content:
@@ -69,7 +72,7 @@ def make_demo_dataset(
     summary = compose_scenes(
         drawings,
         root / "data",
-        spec=spec or SceneSpec(width=size[0], height=size[1]),
+        spec=spec,
         training=training_scenes,
         verification=verification_scenes,
         seed=seed,
@@ -77,4 +80,15 @@ def make_demo_dataset(
         overwrite=True,
         progress=lambda done, _total, note="": progress(drawn + done, total, note or "scenes"),
     )
-    return DemoDataset(root / "data", root / "drawings", drawn, summary)
+    num_drawings = sum(len(pool) for pool in drawings.values())
+    return DemoDataset(root / "data", root / "drawings", num_drawings, summary)
+
+
+def _draw(category: str, count: int, seed: int, verification_share: float) -> list[Drawing]:
+    """Draw ``count`` doodles, and on until training and verification have one each."""
+    drawn: list[Drawing] = []
+    dealt: set[bool] = set()
+    while len(drawn) < count or len(dealt) < 2:
+        drawn.append(draw_doodle(category, len(drawn), seed=seed))
+        dealt.add(is_for_verification(drawn[-1].key_id, verification_share))
+    return drawn

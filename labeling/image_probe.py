@@ -14,6 +14,8 @@ from pathlib import Path
 from PIL import Image
 
 _ORIENTATION_TAG = 0x0112
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_NO_END = "PNG without its last chunk"
 # What stands at the start of a text file that was saved under a picture's name: error pages, API answers, LFS pointers.
 _TEXT_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<svg", b"{", b"[", b"version https://git-lfs", b"<error")
 
@@ -101,10 +103,11 @@ def probe_bytes(content: bytes) -> ImageFacts:
         problem = ImageProblem.TRUNCATED if _is_cut_off(content, error) else ImageProblem.UNDECODABLE
         detail = " ".join(str(error).split())[:160] or type(error).__name__
         if "cannot identify image file" in detail:
-            detail = "no image format known here"
+            detail = _damaged_chunk(content) or "no image format known here"
         return replace(facts, problem=problem, detail=detail)
-    if facts.format == "png" and (fault := _damaged_chunk(content)):
-        return replace(facts, problem=ImageProblem.UNDECODABLE, detail=fault)
+    if fault := _damaged_chunk(content):
+        problem = ImageProblem.TRUNCATED if fault == _NO_END else ImageProblem.UNDECODABLE
+        return replace(facts, problem=problem, detail=fault)
     return replace(facts, foreign_to_tensorflow=_foreign(facts, content))
 
 
@@ -121,23 +124,24 @@ def _is_cut_off(content: bytes, error: Exception) -> bool:
         return True
     if content.startswith(b"\xff\xd8\xff"):
         return b"\xff\xd9" not in content[-64:]
-    return content.startswith(b"\x89PNG") and b"IEND" not in content[-64:]
+    return content.startswith(_PNG_START) and b"IEND" not in content[-64:]
 
 
 def _damaged_chunk(content: bytes) -> str:
-    """Name the first critical PNG chunk whose checksum is wrong; Pillow does not look, TensorFlow refuses it."""
-    position = 8
+    """Name the first PNG chunk of a wrong checksum, or ""; in the pixels Pillow overlooks it, TensorFlow does not."""
+    position = len(_PNG_START)
+    if not content.startswith(_PNG_START):
+        return ""
     while position + 12 <= len(content):
         length = int.from_bytes(content[position : position + 4], "big")
         kind = content[position + 4 : position + 8]
         end = position + 8 + length
-        is_critical = not kind[0] & 0x20
-        if is_critical and zlib.crc32(content[position + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
+        if zlib.crc32(content[position + 4 : end]) != int.from_bytes(content[end : end + 4], "big"):
             return f"wrong checksum in PNG chunk {kind.decode('latin-1')!r}"
         if kind == b"IEND":
             return ""
         position = end + 4
-    return "PNG without its last chunk"
+    return _NO_END
 
 
 def _foreign(facts: ImageFacts, content: bytes) -> str:

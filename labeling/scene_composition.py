@@ -104,7 +104,7 @@ def _place(
         turned = points @ turn.T
         low, high = turned.min(axis=0), turned.max(axis=0)
         longer = max(float((high - low).max()), 1.0)
-        scale = (rng.uniform(*spec.object_size) * spec.shorter_side - pen) / longer
+        scale = (rng.uniform(*spec.scale) * spec.shorter_side - pen) / longer
         size = (high - low) * scale + pen
         room = np.array([spec.width, spec.height]) - 2 * _MARGIN_PX - size
         corner = _MARGIN_PX + rng.uniform(0, 1, 2) * room
@@ -174,7 +174,7 @@ def _tight(box: Box | None, extent: Box, *, hidden: bool) -> Box:
 
 def _ink_colour(spec: SceneSpec, image: Image.Image, ink: InkPatch, rng: np.random.Generator) -> Colour:
     """Choose an ink; on a photograph the one of three that stands out most."""
-    choices = [spec.colours[int(i)] for i in rng.integers(len(spec.colours), size=3)]
+    choices = [spec.inks[int(i)] for i in rng.integers(len(spec.inks), size=3)]
     if spec.background != "photos":
         return choices[0]
     height, width = ink.coverage.shape

@@ -19,6 +19,9 @@ PEN_COLOURS: tuple[Colour, ...] = (
     (104, 66, 38),
 )
 
+# On photographs, which may be dark, chalk as well.
+CHALK_COLOURS: tuple[Colour, ...] = ((250, 250, 245), (255, 226, 90), (140, 230, 250), (255, 170, 190))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SceneSpec:
@@ -30,12 +33,12 @@ class SceneSpec:
         width: Picture width in pixels.
         height: Picture height in pixels.
         objects: How many doodles of the chosen categories a scene gets; fewer where no room is left, never none.
-        object_size: Longer side of a doodle as a share of the picture's shorter side.
+        scale: Longer side of a doodle as a share of the picture's shorter side.
         max_overlap: Largest share of the smaller of two boxes that the other may cover, 0 to 1.
         rotation_deg: Largest turn to either side, degrees.
         mirror: Share of doodles flipped left to right.
         line_width: Pen width in pixels; ``None`` takes 0.9 % to 1.8 % of the shorter side.
-        colours: Ink colours, red green blue, 0 to 255.
+        colours: Ink colours, red green blue, 0 to 255; ``None`` takes eight pens, and chalk too on photographs.
         background: ``paper`` (grain, tint and light made from the seed), ``plain`` (white) or ``photos``.
         photos: Pictures to draw on, for the background ``photos``.
         clutter: Categories that are drawn and not labelled.
@@ -48,12 +51,12 @@ class SceneSpec:
     width: int = 320
     height: int = 240
     objects: tuple[int, int] = (2, 4)
-    object_size: tuple[float, float] = (0.25, 0.55)
+    scale: tuple[float, float] = (0.25, 0.55)
     max_overlap: float = 0.05
     rotation_deg: float = 12.0
     mirror: float = 0.5
     line_width: tuple[float, float] | None = None
-    colours: tuple[Colour, ...] = PEN_COLOURS
+    colours: tuple[Colour, ...] | None = None
     background: str = "paper"
     photos: tuple[Path, ...] = ()
     clutter: tuple[str, ...] = ()
@@ -66,22 +69,18 @@ class SceneSpec:
         """Refuse what cannot be drawn."""
         _require(48 <= self.width <= 8192 and 48 <= self.height <= 8192, "size", "48 to 8192 pixels a side")
         _require(1 <= self.objects[0] <= self.objects[1] <= 100, "objects", "1 to 100, smallest first")
-        _require(
-            0.05 <= self.object_size[0] <= self.object_size[1] <= 0.9, "object_size", "0.05 to 0.9, smallest first"
-        )
+        _require(0.05 <= self.scale[0] <= self.scale[1] <= 0.9, "scale", "0.05 to 0.9, smallest first")
         _require(0 <= self.max_overlap <= 1, "max_overlap", "0 to 1")
         _require(0 <= self.rotation_deg <= 180, "rotation_deg", "0 to 180 degrees")
         _require(0 <= self.mirror <= 1, "mirror", "0 to 1")
-        thickest = self.object_size[0] * self.shorter_side / 2
+        thickest = self.scale[0] * self.shorter_side / 2
         _require(
             1 <= self.pen_range[0] <= self.pen_range[1] <= thickest,
             "line_width",
             f"1 to {thickest:g} pixels (half of the smallest doodle), smallest first",
         )
-        _require(bool(self.colours), "colours", "at least one")
-        _require(
-            all(0 <= part <= 255 for colour in self.colours for part in colour), "colours", "three numbers 0 to 255"
-        )
+        _require(bool(self.inks), "colours", "at least one")
+        _require(all(0 <= part <= 255 for colour in self.inks for part in colour), "colours", "three numbers 0 to 255")
         _require(self.background in {"paper", "plain", "photos"}, "background", "paper, plain or photos")
         _require(self.background != "photos" or bool(self.photos), "photos", "at least one picture to draw on")
         _require(
@@ -90,7 +89,7 @@ class SceneSpec:
             "0 to 100, smallest first",
         )
         _require(0 <= self.negatives < 1, "negatives", "0 up to but not 1")
-        _require(0 < self.verification_share < 1, "verification_share", "more than 0, less than 1")
+        _require(0.01 <= self.verification_share <= 0.99, "verification_share", "0.01 to 0.99")
         _require(1 <= self.jpeg_quality <= 95, "jpeg_quality", "1 to 95")
 
     @property
@@ -102,6 +101,13 @@ class SceneSpec:
     def pen_range(self) -> tuple[float, float]:
         """Pen width in pixels, smallest and largest."""
         return self.line_width or (max(1.0, 0.009 * self.shorter_side), max(1.0, 0.018 * self.shorter_side))
+
+    @property
+    def inks(self) -> tuple[Colour, ...]:
+        """The colours to choose from."""
+        if self.colours is not None:
+            return self.colours
+        return PEN_COLOURS + CHALK_COLOURS if self.background == "photos" else PEN_COLOURS
 
 
 def _require(holds: bool, option: str, allowed: str) -> None:

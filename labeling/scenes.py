@@ -31,6 +31,7 @@ from labeling.scene_spec import SceneSpec
 from labeling.voc import format_annotation
 
 _CHUNK = 8  # Scenes composed between two reports.
+_WORTH_A_PROCESS = 100  # A process takes a second to start, in which another composes this many.
 _WRITERS = 4  # Waiting for the disk costs no processor: several files are flushed at once.
 
 
@@ -190,7 +191,7 @@ def _extend_label_map(path: Path, categories: Sequence[str]) -> None:
 
 def _outcomes(job: _Job, orders: Sequence[_Order], jobs: int) -> Iterator[list[_Outcome]]:
     chunks = [orders[start : start + _CHUNK] for start in range(0, len(orders), _CHUNK)]
-    jobs = min(jobs, len(chunks))
+    jobs = min(jobs, len(orders) // _WORTH_A_PROCESS)
     if jobs <= 1:
         for chunk in chunks:
             yield _compose_chunk(job, chunk)

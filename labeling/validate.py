@@ -18,7 +18,7 @@ from labeling.dataset import DatasetFiles, LabelFile, find_dataset
 from labeling.findings import Finding, Severity
 from labeling.image_probe import ImageFacts, probe_image
 from labeling.label_map import LabelMap
-from labeling.voc import MAX_BYTES, Problem, Reading, examine
+from labeling.voc_reader import MAX_BYTES, Problem, Reading, examine
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Config, label map and records checked against each other before the first step."""
 
-import glob
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,8 +8,7 @@ from pathlib import Path
 from collectors.errors import ConfigError, InputError
 from labeling.label_map import LabelMap, read_label_map
 from pipelines.experiment import Experiment
-from records.example import BytesList, Int64List, decode_example
-from records.tfrecord import read_tfrecord
+from records.reading import expand_record_paths, read_examples
 
 TRAINING_GLOB, VERIFICATION_GLOB = "*_training.record*", "*_verification.record*"
 
@@ -118,35 +116,31 @@ def _fit_schedule(experiment: Experiment) -> None:
 
 
 def expand(input_path: str | Sequence[str]) -> list[Path]:
-    """Return the files that one path or several name; globs and comma-separated lists work, as TFM reads them."""
+    """Return the files that one path or several name; globs, shard names and comma-separated lists work.
+
+    Raises:
+        InputError: A path matches nothing.
+    """
     words = [input_path] if isinstance(input_path, str) else list(input_path)
-    patterns = [part.strip() for word in words for part in str(word).split(",") if part.strip()]
-    paths = {Path(path) for pattern in patterns for path in glob.glob(pattern) if not path.endswith(".tmp")}  # noqa: PTH207
-    return sorted(paths)
+    return expand_record_paths(part.strip() for word in words for part in str(word).split(",") if part.strip())
 
 
 def _survey(
     input_path: str | Sequence[str], split: str, records_dir: Path, *, may_be_empty: bool = False
 ) -> RecordSurvey:
     paths = expand(input_path)
-    survey = RecordSurvey(paths)
-    missing = [word for word in ([input_path] if isinstance(input_path, str) else input_path) if word]
-    if not paths and (not may_be_empty or missing):
-        wanted = ", ".join(str(word) for word in missing) or str(records_dir / f"*_{split}.record")
+    if not paths and not may_be_empty:
         raise InputError(
-            f"no {split} record is there", where=wanted, fix="Build it with: tagbox records build DATA --out records"
+            f"no {split} record is there",
+            where=str(records_dir / f"*_{split}.record"),
+            fix=f"Build it with: tagbox records build DATA --out {records_dir}",
         )
-    for path in paths:
-        for frame in read_tfrecord(path):
-            survey.num_examples += 1
-            features = decode_example(frame.payload)
-            labels, texts = features.get("image/object/class/label"), features.get("image/object/class/text")
-            if not isinstance(labels, Int64List):
-                continue
-            survey.boxes.update(labels.values)
-            if isinstance(texts, BytesList):
-                pairs = zip(labels.values, texts.values, strict=False)
-                survey.texts.update((label, text.decode(errors="replace")) for label, text in pairs)
+    survey = RecordSurvey(paths)
+    for example in read_examples(paths):
+        survey.num_examples += 1
+        labels = example.labels.tolist()
+        survey.boxes.update(labels)
+        survey.texts.update((label, text) for label, text in zip(labels, example.texts, strict=True) if text)
     if not survey.num_examples and not may_be_empty:
         raise InputError(
             f"the {split} records hold no picture",

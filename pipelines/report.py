@@ -24,17 +24,20 @@ _STYLE = """
   :root { --ink: #e6eaf0; --soft: #9aa6b5; --line: #303a47; --paper: #19212b; --back: #10161d; --mark: #34d399; } }
 * { box-sizing: border-box } body { margin: 0; background: var(--back); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif } main { max-width: 1060px; margin: 0 auto; padding: 24px 16px 64px }
-h1 { font-size: 1.7rem; margin: 0 0 4px } h2 { font-size: 1.15rem; margin: 36px 0 10px }
+h1 { font-size: 1.7rem; margin: 0 0 4px }
+h2 { font-size: 1.15rem; margin: 36px 0 10px }
 p.soft, .soft { color: var(--soft) } section { background: var(--paper); border: 1px solid var(--line);
   border-radius: 10px; padding: 14px 18px; margin: 10px 0; overflow-x: auto }
 .figures { display: flex; flex-wrap: wrap; gap: 10px } .figures div { flex: 1 1 130px; background: var(--paper);
-  border: 1px solid var(--line); border-radius: 10px; padding: 10px 14px }
-.figures b { display: block; font-size: 1.6rem; color: var(--mark) } img { max-width: 100%; height: auto; display: block;
-  border-radius: 6px; background: #fff } table { border-collapse: collapse; width: 100% }
+  border: 1px solid var(--line);   border-radius: 10px; padding: 10px 14px }
+.figures b { display: block; font-size: 1.6rem; color: var(--mark) }
+img { max-width: 100%; height: auto; display: block; border-radius: 6px; background: #fff }
+table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: 5px 10px; border-bottom: 1px solid var(--line) }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums } pre { white-space: pre-wrap; margin: 0;
-  overflow-wrap: anywhere } .samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(460px, 100%), 1fr));
-  gap: 14px } figure { margin: 0 } figcaption { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere }
+  overflow-wrap: anywhere }
+.samples { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(460px, 100%), 1fr)); gap: 14px }
+figure { margin: 0 } figcaption { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere }
 """
 
 
@@ -118,14 +121,8 @@ def _class_table(results: dict[str, Any]) -> str:
 def _sample_grid(pictures: Sequence[tuple[Path, str]]) -> str:
     if not pictures:
         return "<p class=soft>There is no verification picture.</p>"
-    return (
-        "<div class=samples>"
-        + "".join(
-            f"<figure>{_image(path, name)}<figcaption>{html.escape(name)}</figcaption></figure>"
-            for path, name in pictures
-        )
-        + "</div>"
-    )
+    cells = (f"{_image(path, name)}<figcaption>{html.escape(name)}</figcaption>" for path, name in pictures)
+    return "<div class=samples>" + "".join(f"<figure>{cell}</figure>" for cell in cells) + "</div>"
 
 
 def _provenance(run: RunDirectory) -> str:

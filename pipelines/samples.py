@@ -1,17 +1,18 @@
 """Pictures out of records: truth drawn on them, detections beside them."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from collectors.files import atomic_writer
 from labeling.annotations import Box
 from pipelines.drawing import beside, detected_box, draw_boxes, truth_box
 from pipelines.predict import Predictor
-from records.example import BytesList, FloatList, Int64List, decode_example
+from records.reading import DetectionExample, read_examples
 from records.tfrecord import read_tfrecord
 
 _MAX_SIDE = 480
@@ -29,8 +30,9 @@ class RecordPicture:
 def pick_pictures(paths: Sequence[Path], limit: int) -> list[RecordPicture]:
     """Return up to ``limit`` pictures spread evenly over the records; those that cannot be decoded are passed over."""
     total = sum(1 for path in paths for _ in read_tfrecord(path))
-    wanted = {round(index * (total - 1) / max(1, limit - 1)) for index in range(min(limit, total))}
-    return [picture for index, picture in _pictures(paths, wanted) if index in wanted]
+    wanted = {round(place * (total - 1) / max(1, limit - 1)) for place in range(min(limit, total))}
+    examples = (example for place, example in enumerate(read_examples(paths)) if place in wanted)
+    return [picture for example in examples if (picture := _picture(example)) is not None]
 
 
 def write_samples(
@@ -86,32 +88,14 @@ def write_sheet(
     return True
 
 
-def _pictures(paths: Sequence[Path], wanted: set[int]) -> Iterator[tuple[int, RecordPicture]]:
-    index = -1
-    for path in paths:
-        for frame in read_tfrecord(path):
-            index += 1
-            if index not in wanted:
-                continue
-            features = decode_example(frame.payload)
-            encoded, filename = features.get("image/encoded"), features.get("image/filename")
-            if not isinstance(encoded, BytesList) or not encoded.values:
-                continue
-            try:
-                image = Image.open(io.BytesIO(encoded.values[0])).convert("RGB")
-            except (OSError, UnidentifiedImageError, ValueError):
-                continue
-            name = filename.values[0].decode(errors="replace") if isinstance(filename, BytesList) else f"#{index}"
-            labels = features.get("image/object/class/label")
-            edges = [features.get(f"image/object/bbox/{edge}") for edge in ("xmin", "ymin", "xmax", "ymax")]
-            scale = (image.width, image.height, image.width, image.height)
-            columns = [
-                [value * factor for value in edge.values] if isinstance(edge, FloatList) else []
-                for edge, factor in zip(edges, scale, strict=True)
-            ]
-            boxes = [Box(*row) for row in zip(*columns, strict=True)]
-            ids = labels.values if isinstance(labels, Int64List) else ()
-            yield index, RecordPicture(name, image, tuple(zip(ids, boxes, strict=False)))
+def _picture(example: DetectionExample) -> RecordPicture | None:
+    try:
+        image = Image.open(io.BytesIO(example.encoded)).convert("RGB")
+    except (OSError, UnidentifiedImageError, ValueError):
+        return None
+    edges = (example.boxes_norm * np.asarray([image.width, image.height] * 2)).tolist()
+    boxes = tuple((label, Box(*row)) for label, row in zip(example.labels.tolist(), edges, strict=True))
+    return RecordPicture(example.filename or f"{example.path.name} #{example.index}", image, boxes)
 
 
 def _fit(image: Image.Image) -> tuple[Image.Image, float]:

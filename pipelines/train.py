@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 import math
 import shutil
@@ -64,7 +65,7 @@ def train(
         should_stop: Asked after every loop of steps; true saves the state and ends the run early.
 
     Returns:
-        The figures of the last evaluation; an empty dict without verification records.
+        The figures of the best checkpoint, as in ``results.json``; an empty dict without verification records.
 
     Raises:
         InterruptedRunError: ``should_stop`` said so.
@@ -146,7 +147,7 @@ def _train(
             ) from error
         raise
     run.write_status("done", step=progress.step, total_steps=params.trainer.train_steps, **progress.headline())
-    return dict(task.evaluation)
+    return run.read_results() or {}
 
 
 class _RunFolderRunner(train_lib.OrbitExperimentRunner):
@@ -226,13 +227,19 @@ class _Progress:
             )
 
     def after_evaluation(self, output: dict[str, Any]) -> None:
-        write_evaluation(self._run, self._task, self.step, checkpoint="last")
+        if self._is_best():
+            write_evaluation(self._run, self._task, self.step, checkpoint="best")
         figures = self.headline()
         row = {"step": self.step, "loss": "", **{k: "" if v is None else f"{v:.5f}" for k, v in figures.items()}}
         self._run.append_row({**dict.fromkeys(self._row, ""), **row, "validation_loss": _number(output)})
         self._run.write_status("running", step=self.step, total_steps=self._total, **figures)
         # Evaluation is not training time.
         self._idle_s += time.monotonic() - self._loop_ended
+
+    def _is_best(self) -> bool:
+        """Tell whether TFM's exporter has just saved this step as the best; its own file says so."""
+        info = self._run.best_checkpoints / "info.json"
+        return int(json.loads(info.read_text(encoding="utf-8"))["best_ckpt_global_step"]) == self.step
 
     def _rate(self, now: float) -> float:
         """Steps per second since the first loop, which spent its time on tracing, without the evaluations."""

@@ -18,7 +18,7 @@ from records.build_report import BuildReport, NothingUsableError, RecordOutcome,
 from records.manifest import Manifest, RecordEntry
 from records.notices import Notice, split_overlap_notices
 from records.plan import DEFAULT_SHARD_BYTES, RecordPlan
-from records.prepare import BuildPlan, prepare_build, prepare_single_record
+from records.prepare import BuildPlan, prepare_build
 
 
 def build_records(
@@ -66,43 +66,18 @@ def build_records(
     return build_from_plan(plan, out_dir, progress=progress, jobs=jobs, dry_run=dry_run)
 
 
-def build_single_record(
-    data_root: Path,
-    output_path: Path,
-    *,
-    class_name: str,
-    split: str,
-    label_map_path: Path | None = None,
-    progress: Progress = no_progress,
-    check_progress: Progress = no_progress,
-    jobs: int | None = None,
-    dry_run: bool = False,
-) -> BuildReport:
-    """Check one class and build the record of one split into a file of the caller's choice, never in shards.
-
-    The manifest and the label map of its folder are kept as `build_records` keeps them; other records in it stay.
-
-    Raises:
-        ConfigError: As `build_records`.
-        NothingUsableError: As `build_records`.
-        InputError: As `build_records`.
-    """
-    plan = prepare_single_record(
-        data_root,
-        file=output_path.name,
-        class_name=class_name,
-        split=split,
-        label_map_path=label_map_path,
-        progress=check_progress,
-        jobs=jobs,
-    )
-    return build_from_plan(plan, output_path.parent, progress=progress, jobs=jobs, dry_run=dry_run)
-
-
 def build_from_plan(
     plan: BuildPlan, out_dir: Path, *, progress: Progress = no_progress, jobs: int | None = None, dry_run: bool = False
 ) -> BuildReport:
-    """Do what a plan says; see `build_records` for the promise and the errors."""
+    """Do what a plan says; see `build_records` for the promise and the errors.
+
+    Args:
+        plan: From `records.prepare.prepare_build` or `records.prepare.prepare_single_record`.
+        out_dir: The records folder; made when missing. The manifest and the label map in it are kept up as well.
+        progress: Told of every example written.
+        jobs: Processes that write; ``None`` chooses.
+        dry_run: Find out everything and write nothing.
+    """
     old = manifest.read_manifest(out_dir) or Manifest()
     label_map = label_ids.union_of_label_maps(old.label_map, plan.label_map.label_map, where=out_dir)
     current = _up_to_date(plan, old, out_dir)
@@ -123,10 +98,12 @@ def build_from_plan(
 
     to_build = [record for record in plan.records if record.shards and record.file not in current]
     summaries = staging.build_shards(to_build, plan.data_root, out_dir, progress=progress, jobs=jobs)
-    plan.label_map.write()
+    wrote_label_map = plan.label_map.write()
     staging.commit_shards(to_build, out_dir)
     built = {record.file: RecordEntry.of(record, summaries[record.file]) for record in to_build}
-    new = Manifest(label_map.items, (*kept, *current.values(), *built.values()), manifest.tagbox_version())
+    # A record of which everything was refused has no file, and its refusals stand in the manifest all the same.
+    empty = [RecordEntry.of(record, ()) for record in plan.records if not record.shards]
+    new = Manifest(label_map.items, (*kept, *current.values(), *built.values(), *empty), manifest.tagbox_version())
     _write_texts(new, old, label_map, out_dir)
     removed = _remove_stale(old, new, out_dir)
     gone = (
@@ -137,6 +114,7 @@ def build_from_plan(
         outcomes=tuple(_outcome(r, current.get(r.file), built.get(r.file)) for r in plan.records),
         notices=(*report.notices, *gone),
         removed=removed,
+        wrote_label_map=wrote_label_map,
     )
 
 

@@ -57,6 +57,7 @@ class BuildReport:
         label_map_path: The label map that was used.
         label_map: Its ``(id, name)`` pairs, with those of records that were there before.
         added_labels: Names that were new in it.
+        wrote_label_map: Whether that file was made or extended.
         removed: Files of records that the data does not have any more, now removed.
         dry_run: Whether nothing was written.
     """
@@ -67,6 +68,7 @@ class BuildReport:
     label_map_path: Path
     label_map: tuple[tuple[int, str], ...]
     added_labels: tuple[str, ...] = ()
+    wrote_label_map: bool = False
     removed: tuple[str, ...] = ()
     dry_run: bool = False
 
@@ -123,6 +125,7 @@ class BuildReport:
                 "path": str(self.label_map_path),
                 "items": [{"id": class_id, "name": name} for class_id, name in self.label_map],
                 "added": list(self.added_labels),
+                "written": self.wrote_label_map,
             },
             "removed": list(self.removed),
         }

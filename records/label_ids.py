@@ -30,17 +30,18 @@ class LabelMapPlan:
     is_callers: bool
     added: tuple[str, ...] = ()
 
-    def write(self) -> None:
-        """Make or extend the file, and ``.csv`` beside it; nothing happens when there is nothing new.
+    def write(self) -> bool:
+        """Make or extend the file, and ``.csv`` beside it; returns whether there was anything to write.
 
         Raises:
             InputError: The disk refuses.
         """
         if self.exists and not self.added:
-            return
+            return False
         if self.path.suffix.lower() != ".csv":
             write_atomically(self.path, self._pbtxt())
         write_atomically(self.path.with_suffix(".csv"), format_csv(self.label_map))
+        return True
 
     def _pbtxt(self) -> str:
         if not self.exists:

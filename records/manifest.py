@@ -27,7 +27,10 @@ VOC_CONVENTION = "labelimg"
 
 @dataclass(frozen=True, slots=True)
 class RecordEntry:
-    """One record in the manifest: its files with counts and hashes, its examples by shard, and its refusals."""
+    """One record in the manifest: its files with counts and hashes, its examples by shard, and its refusals.
+
+    There are no files when every picture was refused.
+    """
 
     file: str
     class_name: str
@@ -36,12 +39,22 @@ class RecordEntry:
     shards: tuple[ShardSummary, ...]
     examples: tuple[tuple[ExampleSource, ...], ...]
     refused: tuple[Refusal, ...]
+    num_unlabeled: int = 0
 
     @classmethod
     def of(cls, plan: RecordPlan, shards: Sequence[ShardSummary]) -> "RecordEntry":
         """Describe a record that was written as planned."""
         examples = tuple(shard.examples for shard in plan.shards)
-        return cls(plan.file, plan.class_name, plan.split, plan.fingerprint, tuple(shards), examples, plan.refused)
+        return cls(
+            file=plan.file,
+            class_name=plan.class_name,
+            split=plan.split,
+            fingerprint=plan.fingerprint,
+            shards=tuple(shards),
+            examples=examples,
+            refused=plan.refused,
+            num_unlabeled=plan.num_unlabeled,
+        )
 
     @property
     def num_written(self) -> int:
@@ -93,7 +106,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         document = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ManifestError(f"cannot read the manifest: {error}", where=str(path), fix=_FIX) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ManifestError("this is not a manifest of tagbox records", where=str(path), fix=_FIX)
@@ -145,6 +158,7 @@ def _format_record(entry: RecordEntry) -> str:
         "found": entry.num_written + len(entry.refused),
         "written": entry.num_written,
         "refused": len(entry.refused),
+        "unlabeled": entry.num_unlabeled,
         "boxes": entry.num_boxes,
     }
     shards = [
@@ -225,6 +239,7 @@ def _parse_record(record: dict[str, Any]) -> RecordEntry:
         refused=tuple(
             Refusal(str(item["path"]), str(item["code"]), str(item["reason"])) for item in record["refusals"]
         ),
+        num_unlabeled=int(record["unlabeled"]),
     )
 
 

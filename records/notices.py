@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labeling.dataset import ClassFolder
+from labeling.findings import Severity
 from labeling.label_map import LabelMap, format_pbtxt
+from labeling.validate import CheckReport
 from records.features import ExampleSource
 from records.label_ids import LabelMapPlan
 from records.plan import SPLITS, RecordPlan
@@ -83,6 +85,28 @@ def split_overlap_notices(examples: Iterable[ExampleSource]) -> list[Notice]:
             f"{shown}{more}. They are in the records all the same; remove each from one of the two splits.",
         )
     ]
+
+
+def check_notices(report: CheckReport, data_root: Path) -> list[Notice]:
+    """Say what the checks found besides the refusals, in one line each; nothing, when nothing."""
+    notices = []
+    # The other errors about the data as a whole have notices of their own.
+    errors = [finding for finding in report.findings if finding.code == "D04"]
+    if errors:
+        notices.append(
+            Notice(
+                "different-labels",
+                f"{len(errors)} pictures stand twice with different labels and are in the records as they are: "
+                + "; ".join(f"{finding.path}: {finding.message}" for finding in errors[:_SHOWN])
+                + ("; ..." if len(errors) > _SHOWN else ""),
+            )
+        )
+    count = report.count(Severity.WARNING)
+    if count:
+        notices.append(
+            Notice("check-warnings", f"the checks have {count} warnings; see: tagbox labels check {data_root}")
+        )
+    return notices
 
 
 def _no_record(data_root: Path, class_name: str, split: str, file: str) -> Notice:

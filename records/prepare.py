@@ -19,7 +19,7 @@ from labeling.validate import CheckedImage, CheckReport, check_dataset
 from records.errors import ExampleError
 from records.features import FORMATS, ExampleObject, ExampleSource, normalized_box
 from records.label_ids import LabelMapPlan, plan_label_map
-from records.notices import Notice, empty_class_notice, label_map_notices, record_notices
+from records.notices import Notice, check_notices, empty_class_notice, label_map_notices, record_notices
 from records.plan import DEFAULT_SHARD_BYTES, SPLITS, RecordPlan, Refusal, plan_record, record_file_name
 
 # Why a picture that passed the checks stays out all the same; the reason says what is wrong with it.
@@ -175,6 +175,7 @@ def _prepare(
             records.append(dataclasses.replace(record, num_unlabeled=unlabeled))
     notices += label_map_notices(choice, usable)
     notices += record_notices(root, records, wanted)
+    notices += check_notices(report, root)
     return BuildPlan(root, choice, tuple(records), tuple(target.file for target in targets), tuple(notices))
 
 

@@ -72,7 +72,7 @@ def commit_shards(records: Sequence[RecordPlan], out_dir: Path) -> None:
 
 
 def _staged_name(shard: ShardPlan) -> str:
-    return f"{shard.file}.{shard.fingerprint()[:16]}"
+    return f"{shard.file}.{shard.fingerprint[:16]}"
 
 
 def _take_up(staging: Path, shards: Mapping[str, ShardPlan]) -> dict[str, ShardSummary]:

@@ -10,7 +10,7 @@ from labeling.dataset import LabelFile
 from labeling.findings import Finding, Severity
 from labeling.image_probe import ImageFacts, ImageProblem
 from labeling.label_map import LabelMap
-from labeling.voc import Reading
+from labeling.voc_reader import Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,14 @@ from scripts.output import figure, progress, say, write_json, write_table
 @click.command()
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
-@click.option(
-    "--records", "records", multiple=True, help="Records to evaluate on instead of the run's own; globs work."
-)
+@click.option("--records", "records", multiple=True, help="Evaluate on these records instead; globs work.")
 @json_option
 def evaluate(run_dir: Path, checkpoint: str, records: tuple[str, ...], as_json: bool) -> int:
     """Evaluate a RUN on its verification records: COCO's AP for all classes and for each."""
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
+    from pipelines.report import write_report
     from pipelines.run_directory import RunDirectory
 
     with progress("evaluating, batches") as advance:
@@ -32,7 +31,8 @@ def evaluate(run_dir: Path, checkpoint: str, records: tuple[str, ...], as_json: 
         write_json(results)
     else:
         print_results(results)
-    say(f"written: {run_dir / 'results.json'}, detections.json and ground_truth.json beside it")
+    if not records:
+        say(f"report: {write_report(RunDirectory(run_dir), checkpoint=checkpoint)}")
     return exit_codes.DONE
 
 

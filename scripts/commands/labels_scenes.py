@@ -88,7 +88,7 @@ class _Colours(click.ParamType[tuple[tuple[int, int, int], ...]]):
 @click.option("--rotation", type=float, default=12.0, show_default=True, help="Largest turn to either side, degrees.")
 @click.option("--mirror", type=float, default=0.5, show_default=True, help="Share of doodles flipped left to right.")
 @click.option("--line-width", type=_Range(float, "2-4.5"), help="Pen width in pixels.  [default: from the size]")
-@click.option("--colours", type=_Colours(), help="Ink colours.  [default: eight pens]")
+@click.option("--colours", type=_Colours(), help="Ink colours.  [default: eight pens, on photographs chalk too]")
 @click.option("--background", type=click.Choice(["paper", "plain"]), default="paper", show_default=True,
               help="What to draw on, without --photos.")  # fmt: skip
 @click.option("--photos", type=click.Path(path_type=Path, file_okay=False), help="Draw on the pictures of this folder.")
@@ -142,7 +142,7 @@ def scenes(
     """
     from labeling.scene_backgrounds import find_photos
     from labeling.scene_drawings import load_drawings
-    from labeling.scene_spec import PEN_COLOURS, SceneSpec
+    from labeling.scene_spec import SceneSpec
     from labeling.scenes import compose_scenes
 
     pictures, bad_pictures = find_photos(photos) if photos else ((), ())
@@ -150,12 +150,12 @@ def scenes(
         width=size[0],
         height=size[1],
         objects=objects,
-        object_size=scale,
+        scale=scale,
         max_overlap=max_overlap,
         rotation_deg=rotation,
         mirror=mirror,
         line_width=line_width,
-        colours=colours or PEN_COLOURS,
+        colours=colours,
         background="photos" if photos else background,
         photos=pictures,
         clutter=clutter,

@@ -31,6 +31,7 @@ def train(
     say("starting TensorFlow")
     from pipelines.experiment import load_experiment
     from pipelines.preflight import prepare
+    from pipelines.report import write_report
     from pipelines.run_directory import RunDirectory
     from pipelines.train import InterruptedRunError, TrainingReport
     from pipelines.train import train as run_training
@@ -58,9 +59,13 @@ def train(
         except InterruptedRunError as stop:
             say(str(stop))
             return exit_codes.INTERRUPTED
+    if results:
+        say(
+            f"best checkpoint (step {results['step']}): AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} "
+            f"on {results['num_images']} verification pictures"
+        )
+        say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
-    elif results:
-        say(f"AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} on {results['num_images']} pictures")
-    say(f"the run is in {run.path}; look at it with: tagbox board {run.path.parent}")
+    say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
     return exit_codes.DONE
