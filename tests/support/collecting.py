@@ -17,6 +17,7 @@ from collectors.downloader import DownloadSettings
 from collectors.http_client import api_session, user_agent
 from collectors.ledger import Query, open_ledger
 from collectors.ledger_lock import exclusive
+from collectors.ledger_schema import LEDGER_PATH
 from collectors.rate_limits import CallWindow, RateScheduler
 from collectors.tumblr import CollectOptions, SessionReport, TumblrSession
 from collectors.tumblr_api import TumblrApi
@@ -109,6 +110,18 @@ def run_and_kill(words: list[str], home: Path, *, after_s: float) -> bool:
         process.wait()
         return True
     return False
+
+
+def is_finished(data: Path) -> bool:
+    """Tell whether the last session came to its end: what runs after that is a new one, which looks for new posts."""
+    if not (data / LEDGER_PATH).is_file():
+        return False
+    ledger = open_ledger(data, create=False)
+    try:
+        notes = [row["note"] for row in ledger.connection.execute("SELECT note FROM walks")]
+    finally:
+        ledger.close()
+    return bool(notes) and not any(notes)
 
 
 def wait_for_images(data: Path, num: int, *, class_name: str = "pose", timeout: float = 60) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def test_no_upload_in_the_text_of_a_captured_post_is_missed(shared_data: Path, n
         post = parse_post(raw)
         assert post is not None
         best = {candidate.media_key: parse_media_url(candidate.url).class_width for candidate in post.candidates}
-        shown = {"body": raw.get("body", ""), "answer": raw.get("answer", ""), "photos": raw.get("photos", [])}
+        body = re.findall(r"<img[^>]*>", raw.get("body", ""))  # not the posters of videos
+        shown = {"body": body, "answer": raw.get("answer", ""), "photos": raw.get("photos", [])}
         blocks = [raw, *raw.get("trail", [])]
         images = [
             media
