@@ -27,7 +27,7 @@ _AHEAD_PER_THREAD = 8
 
 
 Take = Callable[[int, int], list[MediaJob]]
-"""(how many at most, only rows after this id) -> jobs in order of their rows."""
+"""(how many at most, only after this turn) -> jobs in order of their turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class MediaPipeline:
             return 0
         jobs = take(room, self._after)
         for job in jobs:
-            self._after = job.media_id
+            self._after = job.turn
             self._order.append(job.media_id)
             self._threads.submit(self._work, job)
         return len(jobs)

@@ -27,10 +27,11 @@ _BACK = "UPDATE media SET state = CASE WHEN code = '' THEN 'seen' ELSE 'refused'
 
 @dataclass(frozen=True, slots=True)
 class MediaJob:
-    """A picture to fetch: its row and its URL."""
+    """A picture to fetch: its row, its URL, and its place in the line."""
 
     media_id: int
     url: str
+    turn: int
 
 
 class MediaTable:
@@ -67,41 +68,42 @@ class MediaTable:
 
         Args:
             num: How many at most.
-            after: Only rows with a larger id.
+            after: Only pictures whose turn comes after this one.
             walk_id: Only pictures first seen in this walk; ``None`` for any.
         """
         rows = self._db.execute(
-            "SELECT id, url FROM media WHERE state = 'seen' AND id > ? AND (? IS NULL OR walk_id = ?) "
-            "ORDER BY id LIMIT ?",
+            "SELECT id, url, turn FROM media WHERE state = 'seen' AND turn > ? AND (? IS NULL OR walk_id = ?) "
+            "ORDER BY turn LIMIT ?",
             (after, walk_id, walk_id, num),
         ).fetchall()
         if rows:
             with self._ledger.transaction() as db:
                 db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
-        return [MediaJob(row["id"], row["url"]) for row in rows]
+        return [MediaJob(row["id"], row["url"], row["turn"]) for row in rows]
 
     def take_retryable(self, num: int, *, after: int, codes: Sequence[str] = ()) -> list[MediaJob]:
         """Mark the next refused pictures that are worth another try as queued.
 
         Args:
             num: How many at most.
-            after: Only rows with a larger id.
+            after: Only pictures whose turn comes after this one.
             codes: Take the refusals with these codes instead, retryable or not.
         """
         marks = ",".join("?" * len(codes))
         condition = f"code IN ({marks})" if codes else "is_retryable = 1"
         rows = self._db.execute(
-            f"SELECT id, url FROM media WHERE state = 'refused' AND {condition} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
+            f"SELECT id, url, turn FROM media WHERE state = 'refused' AND {condition} AND turn > ? "
+            "ORDER BY turn LIMIT ?",  # noqa: S608
             [*codes, after, num],
         ).fetchall()
         with self._ledger.transaction() as db:
             db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
-        return [MediaJob(row["id"], row["url"]) for row in rows]
+        return [MediaJob(row["id"], row["url"], row["turn"]) for row in rows]
 
     def fetched_rows(self, *, walk_id: int | None) -> list[sqlite3.Row]:
         """Rows whose file is staged and that nobody has judged yet, in order: what a killed process left."""
         return self._db.execute(
-            "SELECT * FROM media WHERE state = 'fetched' AND (? IS NULL OR walk_id = ?) ORDER BY id", (walk_id, walk_id)
+            "SELECT * FROM media WHERE state = 'fetched' AND (? IS NULL OR walk_id = ?) ORDER BY turn", (walk_id, walk_id)
         ).fetchall()
 
     def put_back(self, media_ids: Iterable[int]) -> None:
@@ -236,12 +238,16 @@ class MediaTable:
     def requeue_copies(self, media_id: int) -> int:
         """Let the copies of a picture that is no longer kept stand for themselves: they wait to be fetched again."""
         with self._ledger.transaction() as db:
-            changed = db.execute(
-                "UPDATE media SET state = 'seen', code = '', reason = '', duplicate_of = NULL, file_state = '' "
-                "WHERE duplicate_of = ? AND state = 'refused'",
-                (media_id,),
-            )
-        return changed.rowcount
+            copies = db.execute(
+                "SELECT id FROM media WHERE duplicate_of = ? AND state = 'refused' ORDER BY turn", (media_id,)
+            ).fetchall()
+            for row in copies:
+                db.execute(
+                    "UPDATE media SET state = 'seen', code = '', reason = '', duplicate_of = NULL, file_state = '', "
+                    "turn = ? WHERE id = ?",
+                    (self._ledger.next_turn(), row["id"]),
+                )
+        return len(copies)
 
     def set_state(self, media_ids: Sequence[int], state: str) -> None:
         """Set the state of rows that need nothing else changed."""
