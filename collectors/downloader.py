@@ -4,6 +4,7 @@ urllib3 is used directly (requests costs twice the time for each small file). A 
 comes in; a broken transfer goes on with a Range request, also in a later process.
 """
 
+import os
 import random
 import time
 from collections import defaultdict
@@ -155,7 +156,7 @@ class Downloader:
 
     def _attempt(self, url: str, part_path: Path, result: Download, deadline: float) -> Refusal | None:
         try:
-            start = part_path.stat().st_size if part_path.exists() else 0
+            start = part_path.stat().st_size
         except OSError:
             start = 0
         headers = dict(self._pool.headers) | ({"Range": f"bytes={start}-"} if start else {})
@@ -226,6 +227,8 @@ class Downloader:
                     except (urllib3.exceptions.HTTPError, OSError) as error:
                         return Refusal("transfer_broken", f"the transfer broke off: {_words(error)}", is_retryable=True)
                     if not chunk:
+                        stream.flush()
+                        os.fsync(stream.fileno())  # here, for opening the file once more costs as much as this
                         break
                     stream.write(chunk)
                     content += chunk

@@ -1,9 +1,9 @@
 """What makes two pictures the same: bytes, decoded pixels, or the look of them.
 
-The 64-bit perceptual hash is built like `phash` of the imagehash package and differs from it by 0.2 bits on average (4 at
-most, on 240 photographs), for a quarter of the time: the picture is shrunk in two steps. Its mirror image's hash comes
-free, because a left-right flip only changes the sign of every odd horizontal frequency. Measured on 1280x960 photos, re-encoding and halving move it by 0 to 2 bits, unrelated pictures
-differ by 20 and more; a crop is not recognised.
+The 64-bit perceptual hash is built like `phash` of the imagehash package and differs from it by 0.2 bits on average
+(4 at most, on 240 photographs), for a quarter of the time: the picture is shrunk in two steps. Its mirror image's hash
+comes free, because a left-right flip only changes the sign of every odd horizontal frequency. Re-encoding and shrinking
+move the hash by 0 to 2 bits, unrelated photographs differ by 20 and more; a crop is not recognised.
 """
 
 import hashlib

@@ -5,7 +5,7 @@ every picture. The defaults were set on photographs labelled for detection: see 
 """
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,6 @@ class QualityMetrics:
         brightness: 99th percentile of the gray copy, ``[0, 255]``.
         contrast: Difference of the 99th and the 1st percentile, ``[0, 255]``.
         entropy: Of the gray levels, bits, ``[0, 8]``.
-        flatness: Share of 8x8 blocks that are one even tone, ``[0, 1]``.
         text_likeness: How much it looks like a picture of text, ``[0, 1]``.
     """
 
@@ -40,12 +39,11 @@ class QualityMetrics:
     brightness: float
     contrast: float
     entropy: float
-    flatness: float
     text_likeness: float
 
     def to_json(self) -> str:
         """Write as a JSON object, numbers rounded to four places."""
-        return json.dumps({key: round(value, 4) for key, value in asdict(self).items()})
+        return json.dumps({name: round(getattr(self, name), 4) for name in self.__slots__})
 
     @classmethod
     def from_json(cls, text: str) -> "QualityMetrics":
@@ -114,7 +112,6 @@ def measure(image: Image.Image, gray_image: Image.Image | None = None) -> Qualit
         brightness=high,
         contrast=high - low,
         entropy=_entropy(counts),
-        flatness=_flatness(gray),
         text_likeness=_text_likeness(gray, counts, image),
     )
 
@@ -171,12 +168,6 @@ def _sharpness(gray: _Gray) -> float:
 def _entropy(counts: npt.NDArray[np.int64]) -> float:
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum()) + 0.0
-
-
-def _flatness(gray: _Gray) -> float:
-    if min(gray.shape) < _BLOCK_PX:
-        return 1.0
-    return float((np.ptp(_blocks(gray), axis=1) < 4).mean())
 
 
 def _text_likeness(gray: _Gray, counts: npt.NDArray[np.int64], image: Image.Image) -> float:

@@ -5,6 +5,7 @@ A file operation and a row never change at one moment, so the row changes first:
 twice is harmless.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -116,11 +117,8 @@ class MediaTable:
         """
         marks = ",".join("?" * len(codes))
         condition = f"code IN ({marks})" if codes else "is_retryable = 1"
-        rows = self._db.execute(
-            f"SELECT id, url, turn FROM media WHERE state = 'refused' AND {condition} AND turn > ? "
-            "ORDER BY turn LIMIT ?",  # noqa: S608
-            [*codes, after, num],
-        ).fetchall()
+        wanted = f"state = 'refused' AND {condition} AND turn > ? ORDER BY turn LIMIT ?"
+        rows = self._db.execute(f"SELECT id, url, turn FROM media WHERE {wanted}", [*codes, after, num]).fetchall()  # noqa: S608
         with self._ledger.transaction() as db:
             db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
         return [MediaJob(row["id"], row["url"], row["turn"]) for row in rows]
@@ -128,7 +126,8 @@ class MediaTable:
     def fetched_rows(self, *, walk_id: int | None) -> list[sqlite3.Row]:
         """Rows whose file is staged and that nobody has judged yet, in order: what a killed process left."""
         return self._db.execute(
-            "SELECT * FROM media WHERE state = 'fetched' AND (? IS NULL OR walk_id = ?) ORDER BY turn", (walk_id, walk_id)
+            "SELECT * FROM media WHERE state = 'fetched' AND (? IS NULL OR walk_id = ?) ORDER BY turn",
+            (walk_id, walk_id),
         ).fetchall()
 
     def put_back(self, media_ids: Iterable[int]) -> None:
@@ -144,22 +143,22 @@ class MediaTable:
         now = int(time.time())
         with self._ledger.transaction() as db:
             db.executemany(
-                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, fetched_at = ? "
-                "WHERE id = ?",
+                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, "
+                "fetched_at = ? WHERE id = ?",
                 [(one.status, one.attempts, one.num_bytes, one.etag, now, one.media_id) for one in transfers
                  if one.facts is None],
             )  # fmt: skip
             db.executemany(
-                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, fetched_at = ?, "
-                "state = 'fetched', code = '', reason = '', is_retryable = 0, sha256 = ?, pixel_sha256 = ?, phash = ?, "
-                "mirror_phash = ?, width = ?, height = ?, extension = ?, metrics = ?, file_state = 'staged', "
-                "source_path = ? WHERE id = ?",
+                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, "
+                "fetched_at = ?, state = 'fetched', code = '', reason = '', is_retryable = 0, sha256 = ?, "
+                "pixel_sha256 = ?, phash = ?, mirror_phash = ?, width = ?, height = ?, extension = ?, metrics = ?, "
+                "file_state = 'staged', source_path = ? WHERE id = ?",
                 [
                     (
-                        one.status, one.attempts, one.num_bytes, one.etag, now, one.facts.sha256, one.facts.pixel_sha256,
-                        to_signed(one.facts.phash), to_signed(one.facts.mirror_phash), one.facts.metrics.width,
-                        one.facts.metrics.height, one.facts.extension, one.facts.metrics.to_json(), one.staged,
-                        one.media_id,
+                        one.status, one.attempts, one.num_bytes, one.etag, now, one.facts.sha256,
+                        one.facts.pixel_sha256, to_signed(one.facts.phash), to_signed(one.facts.mirror_phash),
+                        one.facts.metrics.width, one.facts.metrics.height, one.facts.extension,
+                        one.facts.metrics.to_json(), one.staged, one.media_id,
                     )
                     for one in transfers if one.facts is not None
                 ],
@@ -170,7 +169,7 @@ class MediaTable:
     def rows_to_judge(self, media_ids: Sequence[int]) -> dict[int, sqlite3.Row]:
         """Return rows by id, each with ``first_shown``: ``<post id>-<place in the post>`` of its first sighting."""
         marks = ",".join("?" * len(media_ids))
-        rows = self._db.execute(f"{_JUDGED} WHERE media.id IN ({marks})", list(media_ids))  # noqa: S608
+        rows = self._db.execute(f"{_JUDGED} WHERE media.id IN ({marks})", list(media_ids))
         return {int(row["id"]): row for row in rows}
 
     def row(self, media_id: int) -> sqlite3.Row:
@@ -227,16 +226,20 @@ class MediaTable:
         if not rows:
             return
         root = self._ledger.root
+        made: set[Path] = set()
         for row in rows:
             source = root / row["source_path"]
             try:
                 if row["file_state"] == "removing":
                     if row["source_path"]:
                         source.unlink(missing_ok=True)
-                elif row["source_path"] != row["path"] and source.exists():
+                elif row["source_path"] != row["path"]:
                     target = root / row["path"]
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    source.replace(target)
+                    if target.parent not in made:
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        made.add(target.parent)
+                    with contextlib.suppress(FileNotFoundError):  # moved before a crash
+                        source.replace(target)
             except OSError as error:
                 raise InputError(
                     f"cannot move or remove the file: {error.strerror or error}",

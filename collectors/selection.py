@@ -31,7 +31,12 @@ class Selector:
         self._media = MediaTable(ledger)
         self._thresholds = thresholds
         self._index = NearDuplicateIndex(radius)
-        self._forgotten: dict[str, set[str]] = {"media_key": set(), "sha256": set(), "pixel_sha256": set(), "phash": set()}
+        self._forgotten: dict[str, set[str]] = {
+            "media_key": set(),
+            "sha256": set(),
+            "pixel_sha256": set(),
+            "phash": set(),
+        }
         for stone in ledger.connection.execute("SELECT kind, value FROM tombstones"):
             self._forgotten.setdefault(stone["kind"], set()).add(stone["value"])
         self._forgotten_phashes = [int(value, 16) for value in self._forgotten["phash"]]

@@ -135,7 +135,9 @@ def test_a_blog_that_cannot_be_read(fake: FakeTumblr, tmp_path: Path, state: str
     assert words in done.stderr
     assert "#pose of shy" in done.stderr
     blog = fake.world.posts[0].blog
-    done = run(tumblr_words(tmp_path / "data", fake.url, "--blog", "shy", "--blog", f"https://{blog}.tumblr.com"), tmp_path)
+    done = run(
+        tumblr_words(tmp_path / "data", fake.url, "--blog", "shy", "--blog", f"https://{blog}.tumblr.com"), tmp_path
+    )
     assert done.returncode == 5
     assert kept_files(tmp_path / "data")
 

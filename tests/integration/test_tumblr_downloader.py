@@ -34,7 +34,9 @@ def _one(fake: FakeTumblr, **changes: str) -> tuple[Picture, str]:
     return picture, fake.url + media_path(picture, 1280, 1920)
 
 
-def _downloader(settings: DownloadSettings = _SETTINGS, policy: ConsentPolicy | None = None, stop: Event | None = None) -> Downloader:
+def _downloader(
+    settings: DownloadSettings = _SETTINGS, policy: ConsentPolicy | None = None, stop: Event | None = None
+) -> Downloader:
     return Downloader(user_agent("t@example.org"), settings, policy or ConsentPolicy(), stop or Event())
 
 
@@ -112,7 +114,9 @@ def test_only_what_can_succeed_is_tried_again(
 @pytest.mark.parametrize(("lasting", "policy"), [
     ("noai_header", ConsentPolicy(honour_robots_tag=False)), ("robots_forbidden", ConsentPolicy(honour_robots=False)),
 ])  # fmt: skip
-def test_signals_can_be_overruled_on_purpose(fake: FakeTumblr, tmp_path: Path, lasting: str, policy: ConsentPolicy) -> None:
+def test_signals_can_be_overruled_on_purpose(
+    fake: FakeTumblr, tmp_path: Path, lasting: str, policy: ConsentPolicy
+) -> None:
     _, url = _one(fake, lasting=lasting)
     assert _downloader(policy=policy).fetch(url, tmp_path / "1.part").content
 
@@ -152,12 +156,15 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(fake: FakeTumblr, tmp_p
 
 def test_no_more_transfers_at_a_time_than_allowed(fake: FakeTumblr, tmp_path: Path) -> None:
     fake.world.faults.drip_bytes_per_s = 400_000
-    pictures = [picture for picture in fake.world.pictures.values()]
+    pictures = list(fake.world.pictures.values())
     for picture in pictures:
         picture.passing = "drip"
     downloader = _downloader(replace(_SETTINGS, per_host=3))
     threads = [
-        Thread(target=downloader.fetch, args=(fake.url + media_path(picture, 1280, 1920), tmp_path / f"{picture.number}.part"))
+        Thread(
+            target=downloader.fetch,
+            args=(fake.url + media_path(picture, 1280, 1920), tmp_path / f"{picture.number}.part"),
+        )
         for picture in pictures
     ]
     for thread in threads:

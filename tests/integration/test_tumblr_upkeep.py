@@ -46,7 +46,9 @@ def ledger(data: Path) -> Iterator[Ledger]:
 
 
 def _kept(ledger: Ledger) -> list[Path]:
-    rows = ledger.connection.execute("SELECT path FROM media WHERE state IN ('kept', 'labelled', 'recorded') ORDER BY id")
+    rows = ledger.connection.execute(
+        "SELECT path FROM media WHERE state IN ('kept', 'labelled', 'recorded') ORDER BY id"
+    )
     return [ledger.root / row["path"] for row in rows]
 
 

@@ -43,8 +43,8 @@ def _states(ledger: Ledger) -> dict[str, tuple[str, str]]:
 
 def _recount(ledger: Ledger) -> list[tuple[object, ...]]:
     rows = ledger.connection.execute(
-        "SELECT query_id, class_name, state, code, is_retryable, count(*), sum(bytes) FROM media GROUP BY 1, 2, 3, 4, 5 "
-        "ORDER BY 1, 2, 3, 4, 5"
+        "SELECT query_id, class_name, state, code, is_retryable, count(*), sum(bytes) FROM media "
+        "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
     )
     return [tuple(row) for row in rows]
 
@@ -118,11 +118,15 @@ def test_the_counters_follow_every_change(ledger: Ledger) -> None:
 
 
 def test_a_failed_step_leaves_nothing_behind(ledger: Ledger) -> None:
-    with pytest.raises(RuntimeError), ledger.transaction() as db:
-        db.execute("INSERT INTO tombstones VALUES ('post', '1', 0)")
-        with ledger.transaction() as inner:
-            inner.execute("INSERT INTO tombstones VALUES ('post', '2', 0)")
-        raise RuntimeError
+    def fail() -> None:
+        with ledger.transaction() as db:
+            db.execute("INSERT INTO tombstones VALUES ('post', '1', 0)")
+            with ledger.transaction() as inner:
+                inner.execute("INSERT INTO tombstones VALUES ('post', '2', 0)")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert not ledger.is_forgotten("post", "1")
     assert not ledger.is_forgotten("post", "2")
 
@@ -185,7 +189,10 @@ def test_the_second_collector_is_refused_and_a_dead_one_is_no_obstacle(tmp_path:
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     told: list[str] = []
-    with pytest.raises(RootBusyError, match=rf"another collector is at work here \(process {process.pid}"), exclusive(tmp_path):
+    with (
+        pytest.raises(RootBusyError, match=rf"another collector is at work here \(process {process.pid}"),
+        exclusive(tmp_path),
+    ):
         pass
     with pytest.raises(RootBusyError), exclusive(tmp_path, wait_s=0.2, on_wait=told.append):
         pass
