@@ -68,12 +68,15 @@ class ClassFolder:
         name: The class.
         num_waiting: XML files that wait in ``unlabeled/`` to be placed in a split.
         stray_xml: XML files that lie in no split at all, sorted.
+        has_splits: Whether there is a ``training/`` or ``verification/`` folder at all; without one its pictures are
+            still being collected.
     """
 
     path: Path
     name: str
     num_waiting: int
     stray_xml: tuple[Path, ...]
+    has_splits: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,14 @@ def _class_dirs(root: Path) -> list[tuple[str, Path]]:
     folders = [path for path in _entries(root) if path.is_dir()]
     if not any((path / name).is_dir() for path in folders for name in (*SPLITS, UNLABELED)):
         return []
-    return [(path.name, path) for path in folders]
+    return [(path.name, path) for path in folders if _is_class_folder(path)]
+
+
+def _is_class_folder(folder: Path) -> bool:
+    """Whether a folder of a data root is a class: it has a split, collects pictures, is empty, or holds XML."""
+    if any((folder / name).is_dir() for name in (*SPLITS, UNLABELED)):
+        return True
+    return not _entries(folder) or next(_xml_below(folder), None) is not None
 
 
 def _chosen(root: Path, class_dirs: list[tuple[str, Path]], class_names: Sequence[str]) -> list[tuple[str, Path]]:
@@ -236,7 +246,8 @@ def _class_folder(name: str, folder: Path) -> ClassFolder:
             waiting += 1
         elif part not in SPLITS:
             stray.append(path)
-    return ClassFolder(folder, name, waiting, tuple(stray))
+    has_splits = any((folder / split).is_dir() for split in SPLITS)
+    return ClassFolder(folder, name, waiting, tuple(stray), has_splits)
 
 
 def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[ClassFolder]) -> None:

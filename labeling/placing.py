@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PureWindowsPath
 
-from collectors.errors import InputError
+from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from labeling.dataset import IMAGE_SUFFIXES, SPLITS, LabelFile, find_dataset
-from labeling.errors import DatasetError
 
 
 class Outcome(StrEnum):
@@ -119,11 +118,12 @@ def place_labels(
         progress: Called after each name.
 
     Raises:
-        DatasetError: The source is missing or has no XML, or the class name cannot be a folder.
+        ConfigError: The class name cannot be a folder.
+        DatasetError: The source is missing or has no XML.
         InputError: The disk refuses.
     """
     if class_name in ("", ".", "..") or PureWindowsPath(class_name).name != class_name:
-        raise DatasetError(f"{class_name!r} cannot be the name of a folder", fix="Give a plain class name such as cat.")
+        raise ConfigError(f"{class_name!r} cannot be the name of a folder", fix="Give a plain class name such as cat.")
     unknown = set(names) - set(SPLITS)
     assert not unknown, f"splits are {SPLITS}, not {unknown}"
     files = find_dataset(source)
@@ -132,10 +132,13 @@ def place_labels(
         by_stem[label.xml_path.stem].append(label)
     listed = Counter(name for split in SPLITS for name in dict.fromkeys(names.get(split, ())))
     total, placements = sum(listed.values()), []
+    pictures_there = {split: _pictures_of(data_dir / class_name / split) for split in SPLITS}
     for split in SPLITS:
         for name in sorted(dict.fromkeys(names.get(split, ()))):
             pairs = by_stem.get(name, [])
-            reason = _refusal(name, pairs, listed) or _conflict(pairs[0], data_dir / class_name, split)
+            reason = _refusal(name, pairs, listed) or _conflict(
+                pairs[0], data_dir / class_name, split, pictures_there[split].get(name, [])
+            )
             if reason:
                 placements.append(Placement(name, split, Outcome.REFUSED, reason))
             else:
@@ -158,7 +161,17 @@ def _refusal(name: str, pairs: list[LabelFile], listed: Counter[str]) -> str:
     return ""
 
 
-def _conflict(pair: LabelFile, class_dir: Path, split: str) -> str:
+def _pictures_of(split_dir: Path) -> dict[str, list[Path]]:
+    """The pictures that lie in a split already, by stem."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for folder in (split_dir, split_dir / "images"):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                found[path.stem].append(path)
+    return found
+
+
+def _conflict(pair: LabelFile, class_dir: Path, split: str, pictures_there: list[Path]) -> str:
     """Say which file stands in the way, or ""."""
     xml_path, image_path = pair.xml_path, pair.image_paths[0]
     for place in (class_dir / other for other in SPLITS if other != split):
@@ -168,12 +181,8 @@ def _conflict(pair: LabelFile, class_dir: Path, split: str) -> str:
     for old, new in ((xml_path, target / xml_path.name), (image_path, target / "images" / image_path.name)):
         if new.exists() and new.read_bytes() != old.read_bytes():
             return f"{new} is there with other content"
-    for folder in (target, target / "images"):
-        for twin in sorted(folder.glob("*")) if folder.is_dir() else ():
-            is_rival = twin.stem == image_path.stem and twin.suffix.lower() in IMAGE_SUFFIXES
-            if is_rival and twin != target / "images" / image_path.name:
-                return f"{twin} has the same stem"
-    return ""
+    rivals = [path for path in pictures_there if path != target / "images" / image_path.name]
+    return f"{rivals[0]} has the same stem" if rivals else ""
 
 
 def _place(pair: LabelFile, class_dir: Path, split: str, *, dry_run: bool) -> Placement:

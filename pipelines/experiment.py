@@ -73,7 +73,7 @@ class Experiment:
         """
         _check_value(self.params, key.split("."), value, origin)
         self.params.override(_nested(key, value), is_strict=True)
-        for leaf, _ in _leaves(value, key):
+        for leaf, _ in leaves_of(value, key):
             self.origins[leaf] = origin
 
 
@@ -91,7 +91,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     content, lines, path = _read_yaml(path)
     name = content.pop(_EXPERIMENT_KEY, None)
     experiment = Experiment(str(name), _registered(name, path), {})
-    for key, value in _leaves(content):
+    for key, value in leaves_of(content):
         line = lines.get(key)
         experiment.set(key, value, f"{path.name}:{line}" if line else path.name)
     for override in overrides:
@@ -179,10 +179,11 @@ def _lines_of(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
             yield from _lines_of(value_node, key)
 
 
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves_of(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of every leaf of nested dicts; an empty dict is a leaf."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
+            yield from leaves_of(inner, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, value
 

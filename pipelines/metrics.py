@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,9 @@ from pycocotools.cocoeval import COCOeval
 
 _MAX_DETECTIONS = (1, 10, 100)
 _AREA_ALL, _MAX_DETECTIONS_LAST = 0, -1
+_AREAS = ("all", "small", "medium", "large")
+_ALL_AREAS = [0**2, 1e5**2]  # as pycocotools writes it
+_NO_F1: dict[str, float | None] = {"best_threshold": None, "precision": None, "recall": None, "F1": None}
 
 
 @dataclass(slots=True)
@@ -28,6 +31,7 @@ class DetectionRecord:
     images: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     detections: list[dict[str, Any]] = field(default_factory=list)
+    _taken: set[int] = field(default_factory=set)
 
     def add_image(
         self,
@@ -46,7 +50,8 @@ class DetectionRecord:
         """Add one picture with its truth and what was detected in it.
 
         Args:
-            image_id: Unique number of the picture.
+            image_id: Number of the picture. Where an earlier picture has it already, as in records without source ids,
+                the next free number above all others is taken: two pictures must not be scored as one.
             width: Pixels.
             height: Pixels.
             boxes: ``(m, 4)`` normalised ``ymin xmin ymax xmax``; rows of class 0 are padding.
@@ -57,6 +62,9 @@ class DetectionRecord:
             detected_classes: ``(n,)``.
             scores: ``(n,)``.
         """
+        if image_id in self._taken:
+            image_id = max(self._taken) + 1
+        self._taken.add(image_id)
         self.images.append({"id": image_id, "width": width, "height": height})
         scale = np.asarray([height, width, height, width], np.float64)
         for box, class_id, crowd, area in zip(boxes, classes, is_crowd, areas, strict=True):
@@ -102,13 +110,16 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
 
     Returns:
         ``AP`` (mean over IoU 0.50 to 0.95), ``AP50``, ``AP75``, ``AP_small``, ``AP_medium``, ``AP_large``, ``AR1``,
-        ``AR10``, ``AR100``, ``num_images``, and ``per_class``: ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in
-        ``[0, 1]``; a figure that is not defined, because there is no truth to find, is ``None``.
+        ``AR10``, ``AR100``, ``best_threshold`` (detections that score at least this have the best F1 at IoU 0.5) with
+        its ``precision``, ``recall`` and ``F1``, ``num_images``, and ``per_class``:
+        ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in ``[0, 1]``; a figure that is not defined, because there
+        is no truth to find, is ``None``.
     """
     truth_counts = dict.fromkeys(class_names, 0)
     for annotation in record.annotations:
         truth_counts[annotation["category_id"]] = truth_counts.get(annotation["category_id"], 0) + 1
-    precision, recall, areas = _accumulate(record, class_names)
+    evaluation = _accumulate(record, class_names)
+    precision, recall = (evaluation.eval["precision"], evaluation.eval["recall"]) if evaluation else (None, None)
     per_class = {}
     for index, class_id in enumerate(sorted(class_names)):
         rows = None if precision is None else precision[:, :, index, _AREA_ALL, _MAX_DETECTIONS_LAST]
@@ -122,38 +133,67 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
         "AP50": _mean(_part(precision, area=_AREA_ALL, iou=0)),
         "AP75": _mean(_part(precision, area=_AREA_ALL, iou=5)),
     }
-    metrics |= {f"AP_{name}": _mean(_part(precision, area=index)) for index, name in enumerate(areas) if index}
+    metrics |= {f"AP_{name}": _mean(_part(precision, area=index)) for index, name in enumerate(_AREAS) if index}
     metrics |= {
         f"AR{limit}": _mean(None if recall is None else recall[:, :, _AREA_ALL, index])
         for index, limit in enumerate(_MAX_DETECTIONS)
     }
-    return metrics | {"per_class": per_class, "num_images": len(record.images)}
+    return metrics | _best_f1(evaluation) | {"per_class": per_class, "num_images": len(record.images)}
 
 
-def _accumulate(record: DetectionRecord, class_names: Mapping[int, str]) -> tuple[Any, Any, Sequence[str]]:
-    areas = ("all", "small", "medium", "large")
+def _best_f1(evaluation: COCOeval | None) -> dict[str, float | None]:
+    """Find the score threshold with the best F1 over all classes at IoU 0.5."""
+    if evaluation is None:
+        return dict(_NO_F1)
+    found = [one for one in evaluation.evalImgs if one and one["aRng"] == _ALL_AREAS]
+    truths = sum(int(np.sum(np.asarray(one["gtIgnore"]) == 0)) for one in found)
+    counted = [~np.asarray(one["dtIgnore"][0], bool) for one in found]
+    scores = _joined(np.asarray(one["dtScores"])[keep] for one, keep in zip(found, counted, strict=True))
+    if not truths or not scores.size:
+        return dict(_NO_F1)
+    hits = _joined(one["dtMatches"][0][keep] > 0 for one, keep in zip(found, counted, strict=True))
+    order = np.argsort(-scores, kind="stable")
+    scores, right = scores[order], np.cumsum(hits[order])
+    precision, recall = right / np.arange(1, len(right) + 1), right / truths
+    f1 = 2 * right / (np.arange(1, len(right) + 1) + truths)
+    # Detections of one score come and go together, so only the last of them is a possible cut.
+    f1 = np.where(np.append(scores[1:] < scores[:-1], True), f1, -1.0)
+    best = int(np.argmax(f1))
+    return {
+        "best_threshold": float(scores[best]),
+        "precision": float(precision[best]),
+        "recall": float(recall[best]),
+        "F1": float(f1[best]),
+    }
+
+
+def _joined(parts: Iterable[Any]) -> Any:
+    return np.concatenate([*parts, np.empty(0)])
+
+
+def _accumulate(record: DetectionRecord, class_names: Mapping[int, str]) -> COCOeval | None:
     if not record.annotations or not record.images:
-        return None, None, areas
+        return None
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress on stdout
         truth = COCO()
         truth.dataset = coco_dataset(record, class_names)
         truth.createIndex()
-        found = COCO()
-        found.dataset = {
+        results = COCO()
+        results.dataset = {
             **truth.dataset,
             "annotations": [
-                {**detection, "id": index + 1, "area": detection["bbox"][2] * detection["bbox"][3], "iscrowd": 0}
-                for index, detection in enumerate(record.detections)
+                {**found, "id": index + 1, "area": found["bbox"][2] * found["bbox"][3], "iscrowd": 0}
+                for index, found in enumerate(record.detections)
             ],
         }
-        found.createIndex()
-        evaluation = COCOeval(truth, found, iouType="bbox")
+        results.createIndex()
+        evaluation = COCOeval(truth, results, iouType="bbox")
         evaluation.params.imgIds = sorted({image["id"] for image in record.images})
         evaluation.params.catIds = sorted(class_names)
         evaluation.params.maxDets = list(_MAX_DETECTIONS)
         evaluation.evaluate()
         evaluation.accumulate()
-    return evaluation.eval["precision"], evaluation.eval["recall"], areas
+    return evaluation
 
 
 def _part(precision: Any, *, area: int, iou: int | None = None) -> Any:

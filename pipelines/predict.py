@@ -15,6 +15,7 @@ from pipelines.detection import input_pipeline, ssd_model
 from pipelines.evaluate import open_run, restore
 from pipelines.run_directory import RunDirectory
 
+_USUAL_THRESHOLD = 0.5
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
@@ -45,17 +46,18 @@ class Predictor:
     Args:
         run: The run folder.
         checkpoint: ``best``, ``last``, or the prefix of a checkpoint.
-        min_score: Detections below are left out.
+        min_score: Detections below are left out; ``None`` takes the threshold with the best F1 of the run's last
+            evaluation, or 0.5 where there was none.
 
     Raises:
         InputError: The run has no usable checkpoint.
     """
 
-    def __init__(self, run: RunDirectory, *, checkpoint: str = "best", min_score: float = 0.5) -> None:
+    def __init__(self, run: RunDirectory, *, checkpoint: str = "best", min_score: float | None = None) -> None:
         experiment, task, model = open_run(run)
         self.step = restore(model, run, checkpoint)
         self.class_names = task.class_names
-        self._min_score = min_score
+        self.min_score = _threshold_of(run) if min_score is None else min_score
         config = experiment.params.task.model
         height, width = config.input_size
         anchors = tf.constant(model.anchors)
@@ -88,13 +90,18 @@ class Predictor:
         detections = []
         for row in range(int(found["num_detections"])):
             score = float(found["detection_scores"][row])
-            if score < self._min_score:
+            if score < self.min_score:
                 break  # best first
             ymin, xmin, ymax, xmax = (found["detection_boxes"][row] * scale).tolist()
             class_id = int(found["detection_classes"][row])
             name = self.class_names.get(class_id, f"class {class_id}")
             detections.append(Detection(class_id, name, score, Box(xmin, ymin, xmax, ymax)))
         return Prediction(path, image.width, image.height, tuple(detections))
+
+
+def _threshold_of(run: RunDirectory) -> float:
+    best = (run.read_results() or {}).get("best_threshold")
+    return _USUAL_THRESHOLD if best is None else float(best)
 
 
 def find_pictures(sources: Sequence[Path]) -> list[Path]:

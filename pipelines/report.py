@@ -77,7 +77,9 @@ def write_report(run: RunDirectory, *, checkpoint: str = "best", samples: int = 
     sections = [
         ReportSection("Training", _image(plots / "training.png", "loss and average precision over the steps")),
         ReportSection("Classes", _class_table(results)),
-        ReportSection("Truth (left) and detections (right) on verification pictures", _sample_grid(pictures)),
+        ReportSection(
+            f"Truth (left) and detections (right), scores from {predictor.min_score:.2f} on", _sample_grid(pictures)
+        ),
         ReportSection("How this was made", _provenance(run)),
     ]
     if has_sheet:
@@ -93,7 +95,7 @@ def render_page(name: str, results: dict[str, Any], sections: Sequence[ReportSec
     """Return the whole page as text."""
     figures = "".join(
         f"<div><b>{_number(results.get(key))}</b><span class=soft>{label}</span></div>"
-        for key, label in (("AP50", "AP at IoU 0.5"), ("AP", "AP, IoU 0.50 to 0.95"), ("AR100", "recall, 100 boxes"))
+        for key, label in (("AP50", "AP at IoU 0.5"), ("AP", "AP, IoU 0.50 to 0.95"), ("F1", "best F1 at IoU 0.5"))
     )
     counts = f"<div><b>{results['num_images']}</b><span class=soft>verification pictures</span></div>"
     steps = f"<div><b>{results['step']}</b><span class=soft>steps ({html.escape(results['checkpoint'])})</span></div>"

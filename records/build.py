@@ -9,14 +9,14 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from collectors.errors import InputError
+from collectors.errors import InputError, TagboxError
 from collectors.files import sha256_of_file, write_atomically
 from collectors.progress import Progress, no_progress
-from labeling.label_map import LabelMap, format_csv, format_pbtxt
+from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_map
 from records import label_ids, manifest, staging
 from records.build_report import BuildReport, NothingUsableError, RecordOutcome, State
 from records.manifest import Manifest, RecordEntry
-from records.notices import Notice, split_overlap_notices
+from records.notices import Notice, foreign_record_notices, split_overlap_notices
 from records.plan import DEFAULT_SHARD_BYTES, RecordPlan
 from records.prepare import BuildPlan, prepare_build
 
@@ -81,11 +81,11 @@ def build_from_plan(
     old = manifest.read_manifest(out_dir) or Manifest()
     label_map = label_ids.union_of_label_maps(old.label_map, plan.label_map.label_map, where=out_dir)
     current = _up_to_date(plan, old, out_dir)
-    kept = [entry for entry in old.records if entry.file not in plan.files]
+    kept = _kept(plan, old, out_dir)
     report = BuildReport(
         out_dir=out_dir,
         outcomes=tuple(_outcome(record, current.get(record.file)) for record in plan.records),
-        notices=(*plan.notices, *_overlap_notices(plan, kept)),
+        notices=(*plan.notices, *_overlap_notices(plan, kept), *foreign_record_notices(kept, plan.class_names)),
         label_map_path=plan.label_map.path,
         label_map=label_map.items,
         added_labels=plan.label_map.added,
@@ -116,6 +116,20 @@ def build_from_plan(
         removed=removed,
         wrote_label_map=wrote_label_map,
     )
+
+
+def _kept(plan: BuildPlan, old: Manifest, out_dir: Path) -> list[RecordEntry]:
+    """Find the records this build has nothing to say about.
+
+    One of a class folder that is gone stays as long as its files are there: the folder may be that of another data
+    root. When somebody removed them, it is given up.
+    """
+    return [
+        entry
+        for entry in old.records
+        if entry.file not in plan.files
+        and (entry.class_name in plan.class_names or any((out_dir / shard.file).exists() for shard in entry.shards))
+    ]
 
 
 def _up_to_date(plan: BuildPlan, old: Manifest, out_dir: Path) -> dict[str, RecordEntry]:
@@ -159,8 +173,11 @@ def _is_on_disk(entry: RecordEntry, out_dir: Path) -> bool:
 def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Path) -> None:
     """Write the copies of the label map, then the manifest; a file that would not change is left alone."""
     path = out_dir / label_ids.FILE_NAME
-    _write_if_other(path.with_suffix(".csv"), format_csv(label_map))
-    _write_if_other(path, format_pbtxt(label_map))
+    if not _has_text(path.with_suffix(".csv"), format_csv(label_map)):
+        write_atomically(path.with_suffix(".csv"), format_csv(label_map))
+    # The same map in other words (it may be the caller's own file) stays as it is.
+    if not _has_items(path, label_map):
+        write_atomically(path, format_pbtxt(label_map))
     path = out_dir / manifest.FILE_NAME
     # A newer tagbox alone is no reason to touch the manifest of records that it would write the same.
     version = old.tagbox_version if path.exists() else new.tagbox_version
@@ -169,9 +186,11 @@ def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Pat
         write_atomically(path, manifest.format_manifest(new))
 
 
-def _write_if_other(path: Path, text: str) -> None:
-    if not _has_text(path, text):
-        write_atomically(path, text)
+def _has_items(path: Path, label_map: LabelMap) -> bool:
+    try:
+        return read_label_map(path).items == label_map.items
+    except TagboxError:
+        return False
 
 
 def _has_text(path: Path, text: str) -> bool:

@@ -141,9 +141,9 @@ class NothingUsableError(InputError):
     def __init__(self, report: BuildReport, *, where: str) -> None:
         first = next(report.refusals())
         super().__init__(
-            f"all {report.num_refused} labelled pictures are refused, the first one ({first.path}) because of "
-            f"{first.code}: {first.reason}",
+            f"every labelled picture is refused ({report.num_refused} of {report.num_found}), the first, {first.path}, "
+            f"because of {first.code}: {first.reason}",
             where=where,
-            fix="See them all, with lines and what to do: tagbox labels check",
+            fix=f"See them all, with lines and what to do: tagbox labels check {where}",
         )
         self.report = report

@@ -1,5 +1,8 @@
 """What a person should know about a build that refuses no picture."""
 
+import ast
+import contextlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +13,11 @@ from labeling.label_map import LabelMap, format_pbtxt
 from labeling.validate import CheckReport
 from records.features import ExampleSource
 from records.label_ids import LabelMapPlan
+from records.manifest import RecordEntry
 from records.plan import SPLITS, RecordPlan
 
 _SHOWN = 5
+_SHOWN_LABELS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class Notice:
 def empty_class_notice(folder: ClassFolder) -> Notice:
     """Say that a class folder has no labels, and what to do about it."""
     waiting = (
-        f"{folder.num_waiting} labelled pictures wait in unlabeled/: move them to training/ and verification/"
+        f"XML waiting in unlabeled/: {folder.num_waiting}; move them to training/ and verification/ with their pictures"
         if folder.num_waiting
         else "label its pictures in LabelImg and save the XML in training/ and verification/, or remove the folder"
     )
@@ -38,12 +43,11 @@ def label_map_notices(plan: LabelMapPlan, class_names: Sequence[str]) -> list[No
     missing = [name for name in class_names if name not in plan.label_map]
     if not missing:
         return []
-    items = plan.label_map.extended_with(missing)
-    item = " ".join(format_pbtxt(LabelMap(tuple((items.ids[name], name) for name in missing))).split())
+    items = _items(plan.label_map.extended_with(missing), missing)
     return [
         Notice(
             "class-not-in-label-map",
-            f"{plan.path} has no {', '.join(missing)}. If that is a label and not only a folder, add: {item}",
+            f"{plan.path} has no {', '.join(missing)}. If that is a label and not only a folder, add: {items}",
         )
     ]
 
@@ -81,32 +85,75 @@ def split_overlap_notices(examples: Iterable[ExampleSource]) -> list[Notice]:
     return [
         Notice(
             "both-splits",
-            f"{len(shared)} PICTURES STAND IN TRAINING AND IN VERIFICATION, so the score will be too good: "
-            f"{shown}{more}. They are in the records all the same; remove each from one of the two splits.",
+            f"PICTURES IN TRAINING AND IN VERIFICATION: {len(shared)}, so the score will be too good: {shown}{more}. "
+            "They are in the records all the same; remove each from one of the two splits.",
         )
     ]
 
 
-def check_notices(report: CheckReport, data_root: Path) -> list[Notice]:
-    """Say what the checks found besides the refusals, in one line each; nothing, when nothing."""
-    notices = []
+def foreign_record_notices(kept: Iterable[RecordEntry], class_names: Sequence[str]) -> list[Notice]:
+    """Say which records stay that are of no class folder of this data root; none, when none is."""
+    files = sorted(shard.file for entry in kept if entry.class_name not in class_names for shard in entry.shards)
+    if not files:
+        return []
+    return [
+        Notice(
+            "other-records",
+            f"records of classes that this data root has not: {', '.join(files)}. They stay, and a training on the "
+            "whole folder reads them. Remove the files and build again if they are given up.",
+        )
+    ]
+
+
+def check_notices(report: CheckReport, plan: LabelMapPlan, data_root: Path) -> list[Notice]:
+    """Say what the checks found that the refusals do not tell; nothing, when nothing."""
+    notices = _unknown_labels(report, plan)
     # The other errors about the data as a whole have notices of their own.
     errors = [finding for finding in report.findings if finding.code == "D04"]
     if errors:
+        shown = "; ".join(f"{finding.path}: {finding.message}" for finding in errors[:_SHOWN])
+        more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
         notices.append(
             Notice(
                 "different-labels",
-                f"{len(errors)} pictures stand twice with different labels and are in the records as they are: "
-                + "; ".join(f"{finding.path}: {finding.message}" for finding in errors[:_SHOWN])
-                + ("; ..." if len(errors) > _SHOWN else ""),
+                f"the same picture with different labels: {len(errors)} times, all in the records: {shown}{more}",
             )
         )
     count = report.count(Severity.WARNING)
     if count:
         notices.append(
-            Notice("check-warnings", f"the checks have {count} warnings; see: tagbox labels check {data_root}")
+            Notice("check-warnings", f"warnings of the checks: {count}; see: tagbox labels check {data_root}")
         )
     return notices
+
+
+def _unknown_labels(report: CheckReport, plan: LabelMapPlan) -> list[Notice]:
+    """Say which labels refused pictures for want of an id, with the text that gives them one."""
+    counts: Counter[str] = Counter()
+    for finding in report.findings:
+        if finding.code == "C01":
+            # The finding quotes the label as Python does.
+            with contextlib.suppress(ValueError, SyntaxError):
+                counts[str(ast.literal_eval(finding.got))] += 1
+    if not counts:
+        return []
+    shown = ", ".join(f"{name!r} ({count} times)" for name, count in sorted(counts.items())[:_SHOWN_LABELS])
+    more = f" and {len(counts) - _SHOWN_LABELS} more" if len(counts) > _SHOWN_LABELS else ""
+    names = sorted(counts)[:_SHOWN_LABELS]
+    extended = plan.label_map.extended_with(names)
+    # A file that is still to be made needs every item, one that is there the new ones.
+    items = _items(extended, names if plan.exists else extended.names)
+    return [
+        Notice(
+            "unknown-labels",
+            f"labels outside the label map: {shown}{more}. Correct them, or, where they are right, put this at the end "
+            f"of {plan.path} and build again: {items}",
+        )
+    ]
+
+
+def _items(label_map: LabelMap, names: Iterable[str]) -> str:
+    return " ".join(format_pbtxt(LabelMap(tuple((label_map.ids[name], name) for name in names))).split())
 
 
 def _no_record(data_root: Path, class_name: str, split: str, file: str) -> Notice:
@@ -121,7 +168,7 @@ def _no_record(data_root: Path, class_name: str, split: str, file: str) -> Notic
 def _all_refused(record: RecordPlan) -> Notice:
     return Notice(
         "all-refused",
-        f"{record.class_name}/{record.split}: all {len(record.refused)} pictures are refused, so there is no "
+        f"{record.class_name}/{record.split}: every picture is refused ({len(record.refused)}), so there is no "
         f"{record.file}.",
     )
 
@@ -129,6 +176,6 @@ def _all_refused(record: RecordPlan) -> Notice:
 def _unlabeled(record: RecordPlan) -> Notice:
     return Notice(
         "unlabeled",
-        f"{record.class_name}/{record.split}: {record.num_unlabeled} pictures have no XML and are left out. "
+        f"{record.class_name}/{record.split}: pictures without XML, left out: {record.num_unlabeled}. "
         "Label them, or move them to unlabeled/; one without the object needs an XML too (LabelImg: Verify Image).",
     )

@@ -50,12 +50,14 @@ class BuildPlan:
 
     ``records`` has one plan for every class and split that has labels, also where all of them are refused. ``files``
     are the names of all records this build answers for: one that is not planned any more is to be removed.
+    ``class_names`` are the class folders of the data root, also those that are not built.
     """
 
     data_root: Path
     label_map: LabelMapPlan
     records: tuple[RecordPlan, ...]
     files: tuple[str, ...]
+    class_names: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
 
 
@@ -175,8 +177,15 @@ def _prepare(
             records.append(dataclasses.replace(record, num_unlabeled=unlabeled))
     notices += label_map_notices(choice, usable)
     notices += record_notices(root, records, wanted)
-    notices += check_notices(report, root)
-    return BuildPlan(root, choice, tuple(records), tuple(target.file for target in targets), tuple(notices))
+    notices += check_notices(report, choice, root)
+    return BuildPlan(
+        data_root=root,
+        label_map=choice,
+        records=tuple(records),
+        files=tuple(target.file for target in targets),
+        class_names=tuple(folder.name for folder in files.class_folders),
+        notices=tuple(notices),
+    )
 
 
 def _blocks(label_map: LabelMap, class_names: Iterable[str]) -> dict[str, int]:
@@ -252,7 +261,7 @@ def _nothing_to_build(data_root: Path, folders: Sequence[ClassFolder], split: st
     place = f"{folders[0].name}/{split or 'training'}"
     waiting = sum(folder.num_waiting for folder in folders)
     fix = (
-        f"{waiting} labelled pictures wait in unlabeled/: move them to {place}/ with their images."
+        f"XML waiting in unlabeled/: {waiting}; move them to {place}/ with their pictures."
         if waiting
         else f"Draw boxes in LabelImg and save the XML in {place}/, the pictures in {place}/images/."
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from labeling.checks.subject import Subject, make_finding
 from labeling.dataset import UNLABELED, DatasetFiles
-from labeling.findings import Finding
+from labeling.findings import Finding, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,19 @@ def no_training(whole: Whole) -> Iterator[Finding]:
 
 
 def no_labels(whole: Whole) -> Iterator[Finding]:
-    """D11: a class folder without a single XML file in its splits."""
+    """D11: a class folder without a single XML file in its splits; a warning while pictures are being collected."""
     for folder in whole.files.class_folders:
-        if not _has_labels(whole, folder.name):
-            yield make_finding("D11", folder.path, got="no XML in training/ or verification/", wanted="labels")
+        if _has_labels(whole, folder.name):
+            continue
+        is_collecting = not folder.has_splits and (folder.path / UNLABELED).is_dir()
+        yield make_finding(
+            "D11",
+            folder.path,
+            got="no XML in training/ or verification/",
+            wanted="labels",
+            severity=Severity.WARNING if is_collecting else None,
+            action="Label its pictures, then move them to training/ and verification/." if is_collecting else None,
+        )
 
 
 def _same_bytes(whole: Whole) -> list[list[Subject]]:

@@ -33,7 +33,8 @@ def demo(root: Path, fresh: bool, as_json: bool) -> int:
         places.start_over()
     if places.is_done():
         say("the demo is done already; --fresh starts over")
-        return _tell(places, RunDirectory(places.run).read_results() or {}, as_json)
+        _tell(places, RunDirectory(places.run).read_results() or {}, as_json)
+        return exit_codes.DONE
     started = time.monotonic()
     dataset = way.make_dataset(places, progress, os.cpu_count() or 1)
     say(f"  {dataset.num_drawings} drawings and {_scenes(way)} labelled scenes are in {places.home}")
@@ -41,17 +42,18 @@ def demo(root: Path, fresh: bool, as_json: bool) -> int:
     say(f"  {built.num_written} pictures in records, {built.num_refused} refused, in {places.records}")
     quieten_tensorflow()
     say("starting TensorFlow")
-    code: int = _train(way, places)
+    code = _train(way, places)
     if code != exit_codes.DONE:
         return code
     say("evaluating the best checkpoint and writing the report")
     results = way.finish(places)
     say(f"done in {(time.monotonic() - started) / 60:.1f} minutes")
-    return _tell(places, results, as_json)
+    _tell(places, results, as_json)
+    return exit_codes.DONE
 
 
 def _scenes(way: Any) -> int:
-    return len(way.CATEGORIES) * (way.TRAINING_SCENES + way.VERIFICATION_SCENES)
+    return int(len(way.CATEGORIES) * (way.TRAINING_SCENES + way.VERIFICATION_SCENES))
 
 
 def _train(way: Any, places: Any) -> int:
@@ -71,11 +73,10 @@ def _train(way: Any, places: Any) -> int:
     return exit_codes.DONE
 
 
-def _tell(places: Any, results: dict[str, Any], as_json: bool) -> int:
+def _tell(places: Any, results: dict[str, Any], as_json: bool) -> None:
     if as_json:
         write_json(results)
     say(f"AP50 {figure(results.get('AP50'))}, AP {figure(results.get('AP'))} on {results.get('num_images')} pictures")
     say(f"look at {places.report}")
     say(f"what it did: {places.home / 'data'} (scenes with LabelImg XML), {places.records}, {places.run}")
     say("by hand it is: tagbox labels check, tagbox records build, tagbox train, tagbox eval, tagbox predict")
-    return exit_codes.DONE

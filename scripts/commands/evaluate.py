@@ -44,6 +44,11 @@ def print_results(results: dict[str, Any]) -> None:
         [[*(figure(results[name]) for name in names), str(results["num_images"]), str(results["step"])]],
         right=set(range(6)),
     )
+    if results["best_threshold"] is not None:
+        say(
+            f"best F1 {figure(results['F1'])} with scores from {results['best_threshold']:.2f} on: "
+            f"precision {figure(results['precision'])}, recall {figure(results['recall'])}"
+        )
     write_table(
         ["class", "AP", "AP50", "boxes"],
         [

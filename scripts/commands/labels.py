@@ -1,6 +1,5 @@
 """``tagbox labels``: check, place and look at labelled pictures."""
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import click
 
 from collectors.errors import ConfigError
 from scripts import exit_codes
+from scripts.commands.labels_scenes import scenes
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
@@ -66,7 +66,7 @@ def check(
     report = select(report, only=only_codes, ignore=ignored_codes)
     if as_json:
         for line in json_lines(report, root):
-            click.echo(line)
+            _put(line)
     else:
         _write_findings(report, show_info=show_info)
         _write_summary(report, root, show_info=show_info)
@@ -203,8 +203,9 @@ def sheet(
 
     Takes pictures evenly from the whole set, so that the page shows all of it. Refused pictures are left out.
     """
-    from labeling.contact_sheet import contact_sheet, pick_evenly, save_sheet
+    from labeling.contact_sheet import contact_sheet, pick_evenly, save_sheet, sheet_format
 
+    sheet_format(output)  # before the long work
     report = _checked(root, None, class_names, None)
     wanted = [
         image
@@ -257,8 +258,13 @@ def _write_findings(report: "CheckReport", *, show_info: bool) -> None:
 def _write_finding(finding: "Finding") -> None:
     which = f" (object {finding.object_index})" if finding.object_index is not None else ""
     severity = click.style(finding.severity.value, fg=_COLOUR_OF[finding.severity.value], bold=True)
-    click.echo(f"{finding.where}: {severity} {finding.code}{which}: {finding.message}")
-    click.echo(f"    {finding.action}")
+    _put(f"{finding.where}: {severity} {finding.code}{which}: {finding.message}")
+    _put(f"    {finding.action}")
+
+
+def _put(line: str) -> None:
+    """Print a line on stdout; file names that are not text at all (bytes of another encoding) get question marks."""
+    click.echo(line.encode("utf-8", "replace").decode())
 
 
 def _write_summary(report: "CheckReport", root: Path, *, show_info: bool) -> None:
@@ -276,7 +282,7 @@ def _write_summary(report: "CheckReport", root: Path, *, show_info: bool) -> Non
     if report.findings:
         click.echo()
     for line in summary_lines(report, root):
-        click.echo(line)
+        _put(line)
     if not report.refused and not any(finding.severity.value != "info" for finding in report.findings):
         click.echo("nothing to mend")
 
@@ -303,6 +309,4 @@ def _say_left_out(report: "CheckReport") -> None:
         say(f"{len(report.refused)} refused pictures are left out; see: tagbox labels check")
 
 
-# The command that draws scenes lives in its own file.
-if importlib.util.find_spec("scripts.commands.labels_scenes") is not None:
-    labels.add_command(importlib.import_module("scripts.commands.labels_scenes").scenes)
+labels.add_command(scenes)

@@ -14,11 +14,18 @@ from scripts.output import progress, say, write_json, write_table
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
 @click.argument("sources", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
-@click.option("--min-score", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Leave out weaker ones.")
+@click.option(
+    "--min-score", type=click.FloatRange(0, 1), help="Leave out weaker ones.  [default: the run's threshold of best F1]"
+)
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
 @json_option
 def predict(
-    run_dir: Path, sources: tuple[Path, ...], output: Path | None, min_score: float, checkpoint: str, as_json: bool
+    run_dir: Path,
+    sources: tuple[Path, ...],
+    output: Path | None,
+    min_score: float | None,
+    checkpoint: str,
+    as_json: bool,
 ) -> int:
     """Find objects in pictures with a RUN; folders are searched for pictures.
 
@@ -65,9 +72,9 @@ def _drawn_path(path: Path, output: Path, pictures: list[Path]) -> Path:
 
 def _draw(prediction: Any, image: Any, path: Path) -> None:
     from collectors.files import atomic_writer
-    from pipelines.drawing import detected_box, draw_boxes
+    from labeling.drawing import detected_box, draw_boxes
 
-    boxes = [detected_box(found.box, found.name, found.class_id, found.score) for found in prediction.detections]
+    boxes = [detected_box(found.box, found.name, found.score) for found in prediction.detections]
     with atomic_writer(path) as stream:
         draw_boxes(image, boxes).save(stream, "JPEG", quality=92)
 

@@ -30,7 +30,7 @@ def test_build_then_build_again_then_verify_then_show(tagbox, tmp_path):
     first = tagbox("records", "build")
     assert first.returncode == 0, first.stderr
     assert re.search(r"cat +training +3 +3 +0 .* written +cat_training\.record", first.stdout)
-    assert "10 labelled pictures = 10 in records + 0 refused; wrote 4 of 4 records to records" in first.stderr
+    assert "labelled pictures: 10 = 10 in records + 0 refused; wrote 4 of 4 records to records" in first.stderr
     assert "wrote the label map data/label_map.pbtxt: 1 cat, 2 dog" in first.stderr
 
     again = tagbox("records", "build", "data", "--out", "records")
@@ -40,8 +40,8 @@ def test_build_then_build_again_then_verify_then_show(tagbox, tmp_path):
 
     verified = tagbox("records", "verify")
     assert (verified.returncode, verified.stdout) == (0, "")
-    assert "4 files, 10 examples, 10 boxes" in verified.stderr
-    assert "no findings" in verified.stderr
+    assert "10 examples with 10 boxes in 4 files" in verified.stderr
+    assert "findings: 0" in verified.stderr
 
     shown = tagbox("records", "show", "records/dog_training.record", "--index", "1")
     assert shown.returncode == 0
@@ -60,7 +60,7 @@ def test_refused_pictures_are_listed_and_the_exit_code_says_so(tagbox, tmp_path)
     result = tagbox("records", "build")
     assert result.returncode == 5
     assert "refused: cat/training/bad.xml: X01" in result.stderr
-    assert "11 labelled pictures = 10 in records + 1 refused" in result.stderr
+    assert "labelled pictures: 11 = 10 in records + 1 refused" in result.stderr
     again = tagbox("records", "build")
     assert (again.returncode, "up to date" in again.stderr) == (5, True)
 
@@ -71,7 +71,7 @@ def test_many_refusals_are_counted_and_the_file_with_all_is_named(tagbox, tmp_pa
         add_picture(tmp_path / "data", "cat", "training", f"bad{index}", boxes=[(9, 9, 3, 3)])
     result = tagbox("records", "build")
     assert result.stderr.count("refused: cat/") == 20
-    assert "and 5 more; records/manifest.json has them all" in result.stderr
+    assert "refused: 5 more; records/manifest.json has them all" in result.stderr
     manifest = json.loads((tmp_path / "records" / "manifest.json").read_text())
     assert sum(len(record["refusals"]) for record in manifest["records"]) == 25
 
@@ -81,7 +81,7 @@ def test_nothing_usable(tagbox, tmp_path):
     result = tagbox("records", "build")
     assert result.returncode == 6
     assert "refused: cat/training/bad.xml: B02" in result.stderr
-    assert "error: data: all 1 labelled pictures are refused" in result.stderr
+    assert "error: data: every labelled picture is refused (1 of 1)" in result.stderr
     assert not (tmp_path / "records").exists()
 
 
@@ -154,6 +154,10 @@ def test_the_flags_of_the_older_script(tagbox, tmp_path):
         (["--custom_class=cat"], "--data_dir is missing"),
         (["data", "--data_dir=data"], "DATA does not go with --data_dir"),
         (["--out=records", "--custom_class=cat"], "--out does not go with --custom_class"),
+        (
+            ["--data_dir=data", "--custom_class=cat", "--training_type=training", "--output_path=data"],
+            "is a folder: data",
+        ),
         (["--training_type=test"], "'test' is not one of 'training', 'verification'"),
         (["--jobs=0"], "Invalid value for '--jobs'"),
         (["--class=cta"], "Did you mean cat?"),

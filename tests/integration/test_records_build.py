@@ -323,7 +323,7 @@ def test_labels_that_wait_in_unlabeled_are_pointed_at(tmp_path):
     add_picture(data, "bird", "training", "a")
     (data / "bird" / "training").rename(data / "bird" / "unlabeled")
     report = build_records(data, tmp_path / "records")
-    assert "1 labelled pictures wait in unlabeled/" in _notices(report)["empty-class"]
+    assert "XML waiting in unlabeled/: 1" in _notices(report)["empty-class"]
 
 
 def test_pictures_without_xml_are_counted_and_left_out(tmp_path):
@@ -332,7 +332,7 @@ def test_pictures_without_xml_are_counted_and_left_out(tmp_path):
     report = build_records(data, tmp_path / "records")
     assert (report.num_found, report.num_refused) == (5, 0)
     assert report.outcomes[0].plan.num_unlabeled == 1
-    assert "cat/training: 1 pictures have no XML" in _notices(report)["unlabeled"]
+    assert "cat/training: pictures without XML, left out: 1" in _notices(report)["unlabeled"]
 
 
 def test_a_split_of_which_everything_is_refused_has_no_record(tmp_path):
@@ -341,7 +341,7 @@ def test_a_split_of_which_everything_is_refused_has_no_record(tmp_path):
     report = build_records(data, tmp_path / "records")
     assert not (tmp_path / "records" / "cat_verification.record").exists()
     assert (report.num_found, report.num_written, report.num_refused) == (7, 6, 1)
-    assert "all 1 pictures are refused" in _notices(report)["all-refused"]
+    assert "every picture is refused (1)" in _notices(report)["all-refused"]
     # The refusal has no record to stand under, and stands in the manifest all the same.
     assert [item.path for entry in read_manifest(tmp_path / "records").records for item in entry.refused] == [
         "cat/verification/bad.xml"
@@ -354,7 +354,7 @@ def test_nothing_usable_at_all_writes_nothing_and_tells_everything(tmp_path):
     data = make_data(tmp_path / "data", classes=["cat"], verification=0)
     for xml in (data / "cat" / "training").glob("*.xml"):
         xml.write_text("<annotation>")
-    with pytest.raises(NothingUsableError, match="all 3 labelled pictures are refused") as caught:
+    with pytest.raises(NothingUsableError, match="every labelled picture is refused") as caught:
         build_records(data, tmp_path / "records")
     assert len(list(caught.value.report.refusals())) == 3
     assert not (tmp_path / "records").exists()
@@ -370,6 +370,34 @@ def test_a_split_that_went_takes_its_record_with_it(tmp_path):
     assert not (out / "dog_verification.record").exists()
     assert "removed dog_verification.record" in _notices(report)["removed"]
     assert verify_records(out).findings == ()
+
+
+def test_a_class_whose_labels_went_takes_its_records_with_it(tmp_path):
+    data, out = make_data(tmp_path / "data"), tmp_path / "records"
+    build_records(data, out)
+    for path in (data / "dog").rglob("*.xml"):
+        path.unlink()
+    report = build_records(data, out)
+    assert report.removed == ("dog_training.record", "dog_verification.record")
+    assert report.label_map == ((1, "cat"), (2, "dog"))
+    assert verify_records(out).findings == ()
+
+
+def test_records_of_a_class_folder_that_is_gone_stay_until_somebody_removes_them(tmp_path):
+    data, out = make_data(tmp_path / "data"), tmp_path / "records"
+    build_records(data, out)
+    shutil.rmtree(data / "dog")
+    report = build_records(data, out)
+    assert "dog_training.record, dog_verification.record" in _notices(report)["other-records"]
+    assert "other-records" not in _notices(build_records(make_data(tmp_path / "data"), out, classes=["cat"]))
+    shutil.rmtree(data / "dog")
+    assert verify_records(out).num_examples == 10
+    for path in out.glob("dog*"):
+        path.unlink()
+    report = build_records(data, out)
+    assert "other-records" not in _notices(report)
+    assert verify_records(out).findings == ()
+    assert verify_records(out).num_examples == 5
 
 
 def test_a_record_that_grows_into_shards_leaves_no_old_file(tmp_path):
@@ -463,6 +491,43 @@ def test_labels_that_only_the_users_map_has(tmp_path):
     assert verify_records(tmp_path / "records").findings == ()
 
 
+def test_a_map_of_the_caller_in_the_records_folder_stays_as_it_was_written(tmp_path):
+    data, out = make_data(tmp_path / "data", classes=["cat"]), tmp_path / "records"
+    out.mkdir()
+    text = "# mine\nitem { name: 'cat' id: 3 }\n"
+    (out / "label_map.pbtxt").write_text(text)
+    build_records(data, out, label_map_path=out / "label_map.pbtxt")
+    assert (out / "label_map.pbtxt").read_text() == text
+    assert (out / "label_map.csv").read_text() == "3,cat\n"
+    assert verify_records(out).findings == ()
+
+
+def test_a_broken_copy_of_the_label_map_is_written_anew(tmp_path):
+    data, out = make_data(tmp_path / "data", classes=["cat"]), tmp_path / "records"
+    build_records(data, out)
+    (out / "label_map.pbtxt").write_text("item {")
+    build_records(data, out)
+    assert verify_records(out).findings == ()
+
+
+def test_labels_that_no_map_has_come_with_the_text_that_mends_it(tmp_path):
+    data = tmp_path / "data"
+    add_picture(data, "pets", "training", "a", boxes=[(1, 1, 9, 9), (4, 4, 9, 9)], labels=["zebra", "ant eater"])
+    with pytest.raises(NothingUsableError) as caught:
+        build_records(data, tmp_path / "records")
+    message = _notices(caught.value.report)["unknown-labels"]
+    assert "'ant eater' (1 times), 'zebra' (1 times)" in message
+    # Doing what it says is enough.
+    (data / "label_map.pbtxt").write_text(message.partition("build again: ")[2])
+    report = build_records(data, tmp_path / "records")
+    assert (report.num_written, report.num_boxes) == (1, 2)
+    add_picture(data, "pets", "training", "b", labels=["owl"])
+    message = _notices(build_records(data, tmp_path / "records"))["unknown-labels"]
+    with (data / "label_map.pbtxt").open("a") as stream:
+        stream.write(message.partition("build again: ")[2])
+    assert build_records(data, tmp_path / "records").num_written == 2
+
+
 def test_a_broken_label_map(tmp_path):
     data = make_data(tmp_path / "data")
     (data / "label_map.pbtxt").write_text("item { id: 0 name: 'cat' }")
@@ -477,7 +542,7 @@ def test_a_picture_in_both_splits_is_written_and_named_loudly(tmp_path):
     report = build_records(data, tmp_path / "records")
     assert report.num_written == 12
     message = _notices(report)["both-splits"]
-    assert message.startswith("1 PICTURES STAND IN TRAINING AND IN VERIFICATION")
+    assert message.startswith("PICTURES IN TRAINING AND IN VERIFICATION: 1")
     assert "cat/training/images/same.jpg = dog/verification/images/again.jpg" in message
 
 

@@ -207,3 +207,10 @@ def test_random_bytes_in_place_of_a_record_never_crash(folder):
     for size in (1, 11, 12, 13, 100, 5000):
         (folder / _NAME).write_bytes(chance.randbytes(size))
         assert {"V03", "V04"} <= _codes(folder)
+
+
+def test_the_reference_page_has_every_code(repository):
+    text = (repository / "docs" / "reference" / "records.md").read_text()
+    assert all(
+        f"| {code} | {meaning.split(' (')[0].split(';')[0]}" in text.replace("`", "") for code, meaning in CODES.items()
+    )

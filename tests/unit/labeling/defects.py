@@ -241,6 +241,7 @@ DEFECTS = [
     Defect("D09", "no verification", _without_split("verification"), "cat", refuses=False),
     Defect("D10", "no training", _without_split("training"), "cat", refuses=False),
     Defect("D11", "empty folder", lambda root: (root / "dog").mkdir(), "dog", refuses=False),
+    Defect("D11", "collecting", lambda root: (root / "dog/unlabeled/images").mkdir(parents=True), "dog", refuses=False),
     Defect("D11", "no xml", lambda root: (root / "dog" / "training").mkdir(parents=True), "dog", refuses=False),
     Defect("D12", "twice", _same_picture("training", 1), "cat/training/images/b.jpg", refuses=False),
 ]  # fmt: skip

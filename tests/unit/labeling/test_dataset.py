@@ -115,6 +115,13 @@ def test_class_folders(tmp_path: Path) -> None:
     ]
 
 
+def test_folders_that_are_no_class_are_left_alone(tmp_path: Path) -> None:
+    _touch(tmp_path, "cat/training/a.xml", "notes/readme.txt", "forgotten/b.xml", "new/unlabeled/images/c.jpg")
+    (tmp_path / "empty").mkdir()
+    folders = {folder.name: folder.has_splits for folder in find_dataset(tmp_path).class_folders}
+    assert folders == {"cat": True, "empty": False, "forgotten": False, "new": False}
+
+
 def test_one_class_folder_is_a_data_set_too(tmp_path: Path) -> None:
     _touch(tmp_path, "cat/training/a.xml", "cat/training/images/a.jpg", "cat/verification/images/b.jpg")
     files = find_dataset(tmp_path / "cat")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.errors import InputError
+from collectors.errors import ConfigError, InputError
 from labeling.errors import DatasetError
 from labeling.placing import Outcome, PlacingReport, place_labels, read_names, stem_of
 from labeling.validate import check_dataset
@@ -115,7 +115,7 @@ def test_a_second_picture_of_the_stem_is_not_made(source: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b"])
 def test_class_name_must_be_a_folder_name(name: str, source: Path, tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot be the name of a folder"):
+    with pytest.raises(ConfigError, match="cannot be the name of a folder"):
         place_labels(source, tmp_path / "data", class_name=name, names={"training": ["a"]})
 
 

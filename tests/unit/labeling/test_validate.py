@@ -66,6 +66,13 @@ def test_empty_class_folder_among_good_ones(tmp_path: Path) -> None:
     assert len(report.images) == 3
 
 
+def test_class_that_is_still_collected_is_only_a_warning(tmp_path: Path) -> None:
+    write_class(tmp_path, "cat")
+    (tmp_path / "dog" / "unlabeled" / "images").mkdir(parents=True)
+    (finding,) = check_dataset(tmp_path).findings
+    assert (finding.code, finding.severity) == ("D11", Severity.WARNING)
+
+
 def test_empty_class_folder_alone_is_refused(tmp_path: Path) -> None:
     (tmp_path / "dog" / "training").mkdir(parents=True)
     with pytest.raises(DatasetError, match="no XML labels"):
@@ -112,7 +119,7 @@ def test_large_picture_is_a_warning_of_ours_not_of_pillow(tmp_path: Path) -> Non
 def test_every_file_is_accounted_for(
     tmp_path_factory: pytest.TempPathFactory, defects: list[Defect], jobs: int
 ) -> None:
-    """Whatever is wrong: XML = usable + refused, pictures = usable + refused + unlabelled, and threads change nothing."""
+    """Whatever is wrong: XML = usable + refused, pictures = usable + refused + unlabelled; threads change nothing."""
     root = tmp_path_factory.mktemp("data")
     write_class(root, "cat")
     write_class(root, "cow", training=1, verification=0, first_seed=50)

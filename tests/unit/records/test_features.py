@@ -130,3 +130,10 @@ def test_an_unsound_box_is_refused(box):
 def test_label_0_is_refused():
     with pytest.raises(ExampleError, match="background"):
         detection_features(_source(objects=(ExampleObject(0, "cat", Box(0, 0, 5, 5)),)), b"x")
+
+
+def test_the_reference_page_names_every_key(repository):
+    text = (repository / "docs" / "reference" / "records.md").read_text()
+    for key in detection_features(_source(), b"x"):
+        # Keys of one kind share a row: `image/width`, `image/height`, or the last part only.
+        assert f"`{key}`" in text or f"`{key.rpartition('/')[2]}`" in text

@@ -125,3 +125,11 @@ def test_a_cut_or_changed_manifest_is_refused_or_read_but_never_crashes(tmp_path
     (folder / "manifest.json").write_bytes(content[: data.draw(st.integers(0, len(content)))])
     with contextlib.suppress(ManifestError):
         read_manifest(folder)
+
+
+def test_the_reference_page_names_every_key(repository):
+    text = (repository / "docs" / "reference" / "records.md").read_text()
+    document = json.loads(format_manifest(Manifest(((1, "cat"),), (_entry("a"),))))
+    record = document["records"][0]
+    keys = {*document, *document["totals"], *record, *record["shards"][0], *record["examples"][0]}
+    assert [key for key in sorted(keys) if not any(f"{mark}{key}" in text for mark in "`{ ")] == []
