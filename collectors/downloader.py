@@ -4,7 +4,6 @@ urllib3 is used directly (requests costs twice the time for each small file). A 
 comes in; a broken transfer goes on with a Range request, also in a later process.
 """
 
-import os
 import random
 import time
 from collections import defaultdict
@@ -227,8 +226,6 @@ class Downloader:
                     except (urllib3.exceptions.HTTPError, OSError) as error:
                         return Refusal("transfer_broken", f"the transfer broke off: {_words(error)}", is_retryable=True)
                     if not chunk:
-                        stream.flush()
-                        os.fsync(stream.fileno())  # here, for opening the file once more costs as much as this
                         break
                     stream.write(chunk)
                     content += chunk

@@ -96,7 +96,7 @@ def examine(content: bytes, limits: ImageLimits) -> ImageFacts:
         content=stored,
         extension=extension,
         sha256=hashlib.sha256(stored).hexdigest(),
-        pixel_sha256=pixel_sha256(rgb),
+        pixel_sha256=pixel_sha256(rgb, gray),
         phash=phash,
         mirror_phash=mirror_phash,
         metrics=measure(rgb, gray),

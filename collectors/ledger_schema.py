@@ -89,7 +89,7 @@ CREATE TABLE media (
     etag TEXT NOT NULL DEFAULT '',
     fetched_at INTEGER NOT NULL DEFAULT 0,
     sha256 TEXT,                         -- of the file as it lies on disk
-    pixel_sha256 TEXT,                   -- of the decoded RGB pixels and their size
+    pixel_sha256 TEXT,                   -- of the decoded pixels, see image_identity
     phash INTEGER,                       -- 64 bits, stored signed
     mirror_phash INTEGER,                -- the same of the left-right mirror image
     width INTEGER NOT NULL DEFAULT 0,

@@ -4,6 +4,7 @@ At most ``limit - kept`` pictures are under way at a time, so no more is fetched
 fetched does not depend on how fast they come.
 """
 
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable
@@ -233,6 +234,8 @@ class MediaPipeline:
             part_path.unlink(missing_ok=True)
             return staged
         try:
+            with part_path.open("rb") as stream:
+                os.fsync(stream.fileno())
             part_path.replace(target)
         except OSError as error:
             raise InputError(f"cannot write: {error.strerror or error}", where=str(target)) from error

@@ -65,6 +65,8 @@ def test_pixels_are_the_same_in_every_lossless_container() -> None:
         image.save(stream, kind)
         hashes.add(pixel_sha256(Image.open(stream)))
     assert hashes == {pixel_sha256(image)}
+    tinted = Image.merge("RGB", [image.getchannel(name) for name in "BGR"])
+    assert pixel_sha256(tinted) != pixel_sha256(image)
     assert pixel_sha256(Image.new("RGB", (2, 3))) != pixel_sha256(Image.new("RGB", (3, 2)))
 
 
