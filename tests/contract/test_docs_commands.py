@@ -1,12 +1,14 @@
 """Every command of the README and of docs/ is run, page by page, in a folder with small pictures."""
 
 import ast
+import importlib.util
+import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,34 +123,36 @@ def test_yaml_on_the_config_page_is_sound(warm: WarmTagbox, tmp_path: Path) -> N
         assert checked.returncode == 0, checked.stderr
 
 
+@pytest.mark.xfail(
+    importlib.util.find_spec("pkg_resources") is None,
+    reason="tensorboard 2.20 imports pkg_resources, which setuptools 82 dropped: an older one must be pinned",
+    strict=True,
+)
 def test_board_shows_the_runs(after_readme: Path) -> None:
     board = subprocess.Popen(
         [Path(sys.executable).parent / "tagbox", "board", "runs", "--port", "0"],
         cwd=after_readme,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
+    assert board.stderr is not None
+    said, address = "", None
     try:
-        assert board.stderr is not None
-        said = ""
-        for line in board.stderr:
+        while address is None and (line := board.stderr.readline()):
             said += line
-            found = re.search(r"http://localhost:\d+/", line)
-            if found:
-                with urllib.request.urlopen(found[0] + "data/runs", timeout=30) as answer:
-                    assert b"raccoon/train" in answer.read()
-                break
-        else:
-            pytest.fail(f"TensorBoard did not start: {said}")
+            address = re.search(r"http://localhost:\d+/", line)
+        assert address, f"TensorBoard did not start: {said}"
+        with urllib.request.urlopen(address[0] + "data/runs", timeout=60) as answer:
+            assert {"raccoon/train", "raccoon/validation"} <= set(json.load(answer))
+        # Ctrl-C in a terminal reaches the whole group.
+        os.killpg(board.pid, signal.SIGINT)
+        board.communicate(timeout=60)
+        assert board.returncode == 0
     finally:
-        board.send_signal(signal.SIGINT)
-        for _ in range(100):
-            if board.poll() is not None:
-                break
-            time.sleep(0.1)
-        else:
-            board.kill()
-        board.communicate()
+        if board.poll() is None:
+            os.killpg(board.pid, signal.SIGKILL)
+            board.communicate()
 
 
 def _walk(doc: DocPage, root: Path, warm: WarmTagbox) -> None:
