@@ -1,8 +1,9 @@
 """How QuickDraw simplifies a drawing: to the origin, scaled to 255, a point every pixel, then Ramer-Douglas-Peucker.
 
 Points of one straight piece often lie equally far from a chord, and the last bit of a float decides which is kept. So
-the order of operations below (times 255 before the division, the two-product interpolation, the first of equals) is
-not a matter of taste: with it every published drawing tried, raw and simplified, comes out the same, with others not.
+the order of operations below is not a matter of taste: times 255 before the division, square root of the sum of
+squares, interpolation with two products, the first of equals, halves to even. With it all 210 published drawings that
+we have raw and simplified come out the same to the last point; any other order tried loses some.
 """
 
 from collections.abc import Sequence
@@ -41,12 +42,12 @@ def simplify_strokes(strokes: Sequence[NDArray[np.floating]]) -> tuple[Stroke, .
 def _simplified(stroke: NDArray[np.floating]) -> Stroke:
     even = _resampled(stroke)
     kept = even[_outline(even, _TOLERANCE_PX)]
-    return np.clip(np.floor(kept + 0.5), 0, MAX_COORDINATE).astype(np.int16)  # halves go up
+    return np.clip(np.rint(kept), 0, MAX_COORDINATE).astype(np.int16)
 
 
 def _resampled(stroke: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return points one pixel of arc apart, first and last point kept."""
-    steps = np.hypot(*np.diff(stroke, axis=0).T)
+    steps = np.sqrt((np.diff(stroke, axis=0) ** 2).sum(axis=1))
     along = np.concatenate([[0.0], np.cumsum(steps)])
     if along[-1] == 0:
         return stroke[[0, -1]].astype(np.float64)
