@@ -194,6 +194,11 @@ def find_record(buffer: bytes, start: int, *, at_end: bool) -> int | None:
     return None
 
 
+def begins_with_records(head: bytes, *, at_end: bool) -> bool:
+    """Say whether bytes begin with a run of records that look like drawings of the game; see `find_record`."""
+    return _run_of_records(head, 0, at_end=at_end)
+
+
 def _run_of_records(buffer: bytes, place: int, *, at_end: bool) -> bool:
     for _ in range(_ALIKE_IN_A_ROW):
         if place == len(buffer):
