@@ -22,9 +22,10 @@ from collectors.quickdraw_raw import parse_raw, simplify
 SAMPLES = ("spread", "first", "all")
 _MOST_BLOCKS = 16
 _LEAST_A_BLOCK = 64
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 4096
 _LEAST_READ, _MOST_READ = 2048, 1 << 20
-_LIKELY_BYTES = {"binary": 140, "simplified": 500, "raw": 4000}
+LIKELY_BYTES = {"binary": 140, "simplified": 500, "raw": 4000}
+"""About what a drawing weighs in each format of strokes."""
 
 
 class ByteSource(Protocol):
@@ -116,7 +117,7 @@ def select_bitmaps(
     flagged_rows: frozenset[int],
     on_left_out: Callable[[str], None],
 ) -> Iterator[BitmapBlock]:
-    """Take pictures out of a file of bitmaps, about a thousand at a time.
+    """Take pictures out of a file of bitmaps, a few thousand at a time.
 
     Args:
         source: The file.
@@ -171,7 +172,7 @@ def select_drawings(
         rest is taken from the others, in turns, so the order is that of the file unless filters are hard.
     """
     plan = plan_stretches(source.size, selection, is_rows=False)
-    weight = _Weight(float(_LIKELY_BYTES[format_name]))
+    weight = _Weight(float(LIKELY_BYTES[format_name]))
     streams = [_Stream(source, format_name, category, start, stop, weight, on_refused) for start, stop, _ in plan]
     wanted = selection.limit if selection.limit is not None else source.size
     quotas = [quota for _, _, quota in plan]

@@ -20,6 +20,7 @@ from scripts.collect_options import (
     transfer_options,
     wait_option,
 )
+from scripts.commands.collect_quickdraw import quickdraw
 from scripts.commands.collect_tumblr import tumblr
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
@@ -39,6 +40,7 @@ def collect() -> None:
 
 
 collect.add_command(tumblr)
+collect.add_command(quickdraw)
 
 
 @collect.command()
