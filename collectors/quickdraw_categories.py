@@ -97,7 +97,8 @@ def suggest_categories(name: str, *, limit: int = 3) -> tuple[str, ...]:
     if not key:
         return ()
     found = [_BY_KEY[_key(_OTHER_WORDS[word])] for word in _OTHER_WORDS if _key(word) in {key, key.rstrip("s")}]
-    found += [_BY_KEY[match] for match in difflib.get_close_matches(key, list(_BY_KEY), n=limit, cutoff=0.72)]
+    cutoff = 0.6 if len(key) <= 4 else 0.72  # One wrong letter weighs more in a short word.
+    found += [_BY_KEY[match] for match in difflib.get_close_matches(key, list(_BY_KEY), n=limit, cutoff=cutoff)]
     found += [category for category in CATEGORIES if _shares_word(name, category)]
     return tuple(dict.fromkeys(found))[:limit]
 
