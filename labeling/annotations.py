@@ -26,6 +26,10 @@ class Box:
         """Vertical extent in pixels; zero or negative for an unsound box."""
         return self.ymax - self.ymin
 
+    def scaled(self, x_factor: float, y_factor: float) -> "Box":
+        """Return the box in a picture whose sides are multiplied by the factors."""
+        return Box(self.xmin * x_factor, self.ymin * y_factor, self.xmax * x_factor, self.ymax * y_factor)
+
 
 @dataclass(frozen=True, slots=True)
 class LabeledObject:

@@ -102,13 +102,13 @@ _TABLE = (
         "B07",
         _W,
         "a box too small to learn",
-        "Remove it or label larger pictures: a 300-pixel model sees no more of it.",
+        "Remove it, or label larger pictures: at 300 pixels nothing is left of it.",
     ),
     Code("B08", _W, "the same box twice", "Remove one of the two."),
     Code("B10", _E, "one box with two labels", "Remove the wrong one of the two."),
     Code("C01", _E, "a label that is not in the label map", "Correct the label, or add it to the label map."),
     Code("C02", _E, "a label that differs in case or blanks only", "Write it exactly as the label map does."),
-    Code("C03", _W, "the label is not that of the class folder", "Correct it if it is a slip; else nothing to do."),
+    Code("C03", _I, "the label is not that of the class folder", "Correct it if it is a slip; else nothing to do."),
     Code("C04", _E, "an empty label", "Give the object its label in LabelImg."),
     Code(
         "D01", _E, "the same picture in training and verification", "Keep it in one of the two, or the score flatters."

@@ -1,6 +1,5 @@
 """A contact sheet: many labelled pictures on one page with their boxes drawn, to see mistakes that no check can see."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from collectors.errors import ConfigError
 from collectors.files import atomic_writer
 from labeling.annotations import LabeledObject
+from labeling.drawing import DrawnBox, draw_boxes, fitted_text, label_color
 from labeling.validate import CheckedImage
 
 _CAPTION_PX = 18
@@ -17,11 +17,6 @@ _GAP_PX = 6
 _PAGE = (250, 250, 250)
 _TILE = (228, 228, 228)
 _INK = (40, 40, 40)
-# Ten hues that stay apart on photographs; the label picks one, the same on every sheet.
-_COLOURS = (
-    (230, 25, 75), (0, 114, 220), (245, 130, 48), (60, 180, 75), (145, 30, 180),
-    (0, 170, 170), (240, 50, 230), (170, 110, 40), (90, 90, 240), (128, 128, 0),
-)  # fmt: skip
 _LARGEST_SIDE_PX = 65_000
 
 
@@ -61,7 +56,7 @@ def contact_sheet(
         left, top = _GAP_PX + index % across * step_x, _GAP_PX + index // across * step_y
         sheet.paste(_tile(image, tile_px), (left, top))
         if captions:
-            text = _fitted(image.image_path.name, font, tile_px)
+            text = fitted_text(image.image_path.name, font, tile_px)
             draw.text((left + 1, top + tile_px + 2), text, fill=_INK, font=font)
     return sheet
 
@@ -99,11 +94,6 @@ def sheet_format(path: Path) -> str:
     return kinds[path.suffix.lower()]
 
 
-def colour_of(label: str) -> tuple[int, int, int]:
-    """Return the RGB colour of a label, the same everywhere."""
-    return _COLOURS[hashlib.sha256(label.encode("utf-8", "surrogatepass")).digest()[0] % len(_COLOURS)]
-
-
 def _tile(image: CheckedImage, side: int) -> Image.Image:
     tile = Image.new("RGB", (side, side), _TILE)
     scale = side / max(image.width, image.height)
@@ -112,35 +102,17 @@ def _tile(image: CheckedImage, side: int) -> Image.Image:
         stored.draft("RGB", fitted)
         small = _as_rgb(stored).resize(fitted, Image.Resampling.BILINEAR, reducing_gap=2.0)
     left, top = (side - fitted[0]) // 2, (side - fitted[1]) // 2
-    tile.paste(small, (left, top))
-    draw = ImageDraw.Draw(tile)
-    scales = (fitted[0] / image.width, fitted[1] / image.height)
-    for labeled in image.annotation.objects:
-        _draw_object(draw, labeled, (left, top), scales, side)
+    scale_x, scale_y = fitted[0] / image.width, fitted[1] / image.height
+    boxes = [
+        DrawnBox(labeled.box.scaled(scale_x, scale_y), _words(labeled), label_color(labeled.name))
+        for labeled in image.annotation.objects
+    ]
+    tile.paste(draw_boxes(small, boxes), (left, top))
     return tile
 
 
-def _draw_object(
-    draw: ImageDraw.ImageDraw,
-    labeled: LabeledObject,
-    origin: tuple[int, int],
-    scales: tuple[float, float],
-    side: int,
-) -> None:
-    box, colour = labeled.box, colour_of(labeled.name)
-    left = min(max(0.0, origin[0] + box.xmin * scales[0]), side - 1)
-    top = min(max(0.0, origin[1] + box.ymin * scales[1]), side - 1)
-    right = min(max(left, origin[0] + box.xmax * scales[0] - 1), side - 1)
-    bottom = min(max(top, origin[1] + box.ymax * scales[1] - 1), side - 1)
-    # A box of a pixel or less has no inside to outline.
-    draw.rectangle((left, top, right, bottom), outline=colour, width=2 if min(right - left, bottom - top) >= 4 else 1)
-    font = ImageFont.load_default(11)
-    text = _fitted(labeled.name + (" (difficult)" if labeled.difficult else ""), font, side - int(left) - 4)
-    extent = draw.textbbox((0, 0), text, font=font)
-    height = extent[3] + 3
-    above = top - height if top >= height else top
-    draw.rectangle((left, above, left + extent[2] + 4, above + height), fill=colour)
-    draw.text((left + 2, above + 1), text, fill=(255, 255, 255), font=font)
+def _words(labeled: LabeledObject) -> str:
+    return labeled.name + (" (difficult)" if labeled.difficult else "")
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
@@ -150,12 +122,3 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "P" and "transparency" in image.info:
         return image.convert("RGBA").convert("RGB")
     return image.convert("RGB")
-
-
-def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """Cut a text so that it is at most ``width`` pixels wide."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "...") > width:
-        text = text[:-1]
-    return text + "..." if text else ""

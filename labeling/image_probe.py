@@ -98,7 +98,7 @@ def probe_bytes(content: bytes) -> ImageFacts:
             )
             image.load()
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        return replace(facts, problem=ImageProblem.TOO_LARGE, detail=str(error))
+        return replace(facts, problem=ImageProblem.TOO_LARGE, detail=str(error).partition(",")[0])
     except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
         problem = ImageProblem.TRUNCATED if _is_cut_off(content, error) else ImageProblem.UNDECODABLE
         detail = " ".join(str(error).split())[:160] or type(error).__name__

@@ -7,19 +7,17 @@ verification scenes share no drawing; see `labeling.scene_drawings`.
 
 import hashlib
 import io
-import signal
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
+from collectors.processes import process_pool, submit_all
 from collectors.progress import Progress, no_progress
 from collectors.quickdraw_formats import Drawing
 from labeling.annotations import Annotation
@@ -196,27 +194,15 @@ def _outcomes(job: _Job, orders: Sequence[_Order], jobs: int) -> Iterator[list[_
         for chunk in chunks:
             yield _compose_chunk(job, chunk)
         return
-    # Fresh processes: a forked child of a program with threads (TensorFlow's) can hang.
-    processes = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(job,))
-    try:
-        for future in as_completed([processes.submit(_compose_chunk_of_this_process, chunk) for chunk in chunks]):
+    with process_pool(jobs, initializer=_start, initargs=(job,)) as pool:
+        for future in as_completed(submit_all(pool, ((_compose_chunk_of_this_process, (chunk,)) for chunk in chunks))):
             yield future.result()
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a composing process was killed, perhaps for lack of memory",
-            where="scenes",
-            fix="Run the same command again with fewer jobs.",
-        ) from error
-    finally:
-        processes.shutdown(wait=True, cancel_futures=True)
 
 
 _jobs_of_this_process: list[_Job] = []
 
 
 def _start(job: _Job) -> None:
-    # Ctrl-C reaches the whole group; the parent decides, the children finish the scenes in hand.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     _jobs_of_this_process[:] = [job]
 
 

@@ -12,8 +12,9 @@ from collectors.errors import ConfigError
 from collectors.files import write_atomically
 from collectors.progress import Progress
 from labeling.demo_dataset import DemoDataset, make_demo_dataset
-from records.build import build_records
+from records.build import build_from_plan
 from records.build_report import BuildReport
+from records.prepare import prepare_build
 
 if TYPE_CHECKING:
     from pipelines.train import TrainingReport
@@ -109,8 +110,10 @@ def make_dataset(places: DemoPlaces, stage: Stage, jobs: int) -> DemoDataset:
 
 def make_records(places: DemoPlaces, dataset: DemoDataset, stage: Stage) -> BuildReport:
     """Check every label and build one record for each class and split."""
-    with stage("checking labels") as checking, stage("building records") as building:
-        return build_records(dataset.data_root, places.records, check_progress=checking, progress=building)
+    with stage("checking labels") as progress:
+        plan = prepare_build(dataset.data_root, progress=progress)
+    with stage("building records") as progress:
+        return build_from_plan(plan, places.records, progress=progress)
 
 
 def train_detector(

@@ -31,6 +31,7 @@ class DetectionRecord:
     images: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     detections: list[dict[str, Any]] = field(default_factory=list)
+    _taken: set[int] = field(default_factory=set)
 
     def add_image(
         self,
@@ -49,7 +50,8 @@ class DetectionRecord:
         """Add one picture with its truth and what was detected in it.
 
         Args:
-            image_id: Unique number of the picture.
+            image_id: Number of the picture. Where an earlier picture has it already, as in records without source ids,
+                the next free number above all others is taken: two pictures must not be scored as one.
             width: Pixels.
             height: Pixels.
             boxes: ``(m, 4)`` normalised ``ymin xmin ymax xmax``; rows of class 0 are padding.
@@ -60,6 +62,9 @@ class DetectionRecord:
             detected_classes: ``(n,)``.
             scores: ``(n,)``.
         """
+        if image_id in self._taken:
+            image_id = max(self._taken) + 1
+        self._taken.add(image_id)
         self.images.append({"id": image_id, "width": width, "height": height})
         scale = np.asarray([height, width, height, width], np.float64)
         for box, class_id, crowd, area in zip(boxes, classes, is_crowd, areas, strict=True):
@@ -105,9 +110,10 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
 
     Returns:
         ``AP`` (mean over IoU 0.50 to 0.95), ``AP50``, ``AP75``, ``AP_small``, ``AP_medium``, ``AP_large``, ``AR1``,
-        ``AR10``, ``AR100``, ``best_threshold`` (the score from which on detections give the best F1 at IoU 0.5) with its
-        ``precision``, ``recall`` and ``F1``, ``num_images``, and ``per_class``: ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in
-        ``[0, 1]``; a figure that is not defined, because there is no truth to find, is ``None``.
+        ``AR10``, ``AR100``, ``best_threshold`` (detections that score at least this have the best F1 at IoU 0.5) with
+        its ``precision``, ``recall`` and ``F1``, ``num_images``, and ``per_class``:
+        ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in ``[0, 1]``; a figure that is not defined, because there
+        is no truth to find, is ``None``.
     """
     truth_counts = dict.fromkeys(class_names, 0)
     for annotation in record.annotations:

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from collectors.files import atomic_writer
 from labeling.annotations import Box
-from pipelines.drawing import beside, detected_box, draw_boxes, truth_box
+from labeling.drawing import TRUTH_COLOR, DrawnBox, beside, detected_box, draw_boxes
 from pipelines.predict import Predictor
 from records.reading import DetectionExample, read_examples
 from records.tfrecord import read_tfrecord
@@ -54,10 +54,10 @@ def write_samples(
         old.unlink()
     written = []
     for number, picture in enumerate(pick_pictures(paths, limit), start=1):
-        image, scale = _fit(picture.image)
-        truth = [truth_box(_scaled(box, scale), predictor.class_names.get(label, "?")) for label, box in picture.boxes]
+        image, scale = _fit(picture.image, _MAX_SIDE)
+        truth = _truth_boxes(picture, predictor.class_names, scale)
         found = [
-            detected_box(_scaled(one.box, scale), one.name, one.class_id, one.score)
+            detected_box(one.box.scaled(scale, scale), one.name, one.score)
             for one in predictor.predict_image(picture.image).detections
         ]
         path = output / f"sample_{number:02d}.jpg"
@@ -78,9 +78,8 @@ def write_sheet(
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
     for index, picture in enumerate(pictures):
-        boxes = [truth_box(box, class_names.get(label, "?")) for label, box in picture.boxes]
-        drawn = draw_boxes(picture.image, boxes)
-        drawn.thumbnail((cell_width - 6, cell_height - 6))
+        image, scale = _fit(picture.image, cell_width - 6, cell_height - 6)
+        drawn = draw_boxes(image, _truth_boxes(picture, class_names, scale))
         left = (index % columns) * cell_width + (cell_width - drawn.width) // 2
         sheet.paste(drawn, (left, (index // columns) * cell_height + (cell_height - drawn.height) // 2))
     with atomic_writer(output) as stream:
@@ -98,11 +97,13 @@ def _picture(example: DetectionExample) -> RecordPicture | None:
     return RecordPicture(example.filename or f"{example.path.name} #{example.index}", image, boxes)
 
 
-def _fit(image: Image.Image) -> tuple[Image.Image, float]:
-    scale = min(1.0, _MAX_SIDE / max(image.size))
+def _truth_boxes(picture: RecordPicture, class_names: Mapping[int, str], scale: float) -> list[DrawnBox]:
+    return [
+        DrawnBox(box.scaled(scale, scale), class_names.get(label, "?"), TRUTH_COLOR) for label, box in picture.boxes
+    ]
+
+
+def _fit(image: Image.Image, max_width: int, max_height: int | None = None) -> tuple[Image.Image, float]:
+    scale = min(1.0, max_width / image.width, (max_height or max_width) / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size), scale
-
-
-def _scaled(box: Box, scale: float) -> Box:
-    return Box(box.xmin * scale, box.ymin * scale, box.xmax * scale, box.ymax * scale)

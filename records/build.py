@@ -16,7 +16,7 @@ from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_ma
 from records import label_ids, manifest, staging
 from records.build_report import BuildReport, NothingUsableError, RecordOutcome, State
 from records.manifest import Manifest, RecordEntry
-from records.notices import Notice, split_overlap_notices
+from records.notices import Notice, foreign_record_notices, split_overlap_notices
 from records.plan import DEFAULT_SHARD_BYTES, RecordPlan
 from records.prepare import BuildPlan, prepare_build
 
@@ -81,11 +81,11 @@ def build_from_plan(
     old = manifest.read_manifest(out_dir) or Manifest()
     label_map = label_ids.union_of_label_maps(old.label_map, plan.label_map.label_map, where=out_dir)
     current = _up_to_date(plan, old, out_dir)
-    kept = [entry for entry in old.records if entry.file not in plan.files]
+    kept = _kept(plan, old, out_dir)
     report = BuildReport(
         out_dir=out_dir,
         outcomes=tuple(_outcome(record, current.get(record.file)) for record in plan.records),
-        notices=(*plan.notices, *_overlap_notices(plan, kept)),
+        notices=(*plan.notices, *_overlap_notices(plan, kept), *foreign_record_notices(kept, plan.class_names)),
         label_map_path=plan.label_map.path,
         label_map=label_map.items,
         added_labels=plan.label_map.added,
@@ -116,6 +116,20 @@ def build_from_plan(
         removed=removed,
         wrote_label_map=wrote_label_map,
     )
+
+
+def _kept(plan: BuildPlan, old: Manifest, out_dir: Path) -> list[RecordEntry]:
+    """Find the records this build has nothing to say about.
+
+    One of a class folder that is gone stays as long as its files are there: the folder may be that of another data
+    root. When somebody removed them, it is given up.
+    """
+    return [
+        entry
+        for entry in old.records
+        if entry.file not in plan.files
+        and (entry.class_name in plan.class_names or any((out_dir / shard.file).exists() for shard in entry.shards))
+    ]
 
 
 def _up_to_date(plan: BuildPlan, old: Manifest, out_dir: Path) -> dict[str, RecordEntry]:

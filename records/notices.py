@@ -13,6 +13,7 @@ from labeling.label_map import LabelMap, format_pbtxt
 from labeling.validate import CheckReport
 from records.features import ExampleSource
 from records.label_ids import LabelMapPlan
+from records.manifest import RecordEntry
 from records.plan import SPLITS, RecordPlan
 
 _SHOWN = 5
@@ -86,6 +87,20 @@ def split_overlap_notices(examples: Iterable[ExampleSource]) -> list[Notice]:
             "both-splits",
             f"PICTURES IN TRAINING AND IN VERIFICATION: {len(shared)}, so the score will be too good: {shown}{more}. "
             "They are in the records all the same; remove each from one of the two splits.",
+        )
+    ]
+
+
+def foreign_record_notices(kept: Iterable[RecordEntry], class_names: Sequence[str]) -> list[Notice]:
+    """Say which records stay that are of no class folder of this data root; none, when none is."""
+    files = sorted(shard.file for entry in kept if entry.class_name not in class_names for shard in entry.shards)
+    if not files:
+        return []
+    return [
+        Notice(
+            "other-records",
+            f"records of classes that this data root has not: {', '.join(files)}. They stay, and a training on the "
+            "whole folder reads them. Remove the files and build again if they are given up.",
         )
     ]
 

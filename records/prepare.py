@@ -50,12 +50,14 @@ class BuildPlan:
 
     ``records`` has one plan for every class and split that has labels, also where all of them are refused. ``files``
     are the names of all records this build answers for: one that is not planned any more is to be removed.
+    ``class_names`` are the class folders of the data root, also those that are not built.
     """
 
     data_root: Path
     label_map: LabelMapPlan
     records: tuple[RecordPlan, ...]
     files: tuple[str, ...]
+    class_names: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
 
 
@@ -176,7 +178,14 @@ def _prepare(
     notices += label_map_notices(choice, usable)
     notices += record_notices(root, records, wanted)
     notices += check_notices(report, choice, root)
-    return BuildPlan(root, choice, tuple(records), tuple(target.file for target in targets), tuple(notices))
+    return BuildPlan(
+        data_root=root,
+        label_map=choice,
+        records=tuple(records),
+        files=tuple(target.file for target in targets),
+        class_names=tuple(folder.name for folder in files.class_folders),
+        notices=tuple(notices),
+    )
 
 
 def _blocks(label_map: LabelMap, class_names: Iterable[str]) -> dict[str, int]:

@@ -5,13 +5,13 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
+from labeling.annotations import Box
+from labeling.drawing import DrawnBox, draw_boxes, label_color
 from records.errors import ExampleError
 from records.example import BytesList, Feature, FloatList, Int64List
 
-# Okabe and Ito's palette: told apart by people who see fewer colours, too.
-_COLORS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 _MAX_TEXT_BYTES = 300
 
 
@@ -55,25 +55,16 @@ def draw_example(features: Mapping[str, Feature]) -> Image.Image:
             image = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ExampleError(f"the picture does not decode: {error}") from error
-    canvas = ImageDraw.Draw(image)
-    width = max(2, round(min(image.size) / 200))
-    font = ImageFont.load_default(max(10, min(image.size) / 30))
+    boxes = []
     for index, edges in enumerate(_boxes(features)):
         label = _value(features.get("image/object/class/label"), index)
         text = _value(features.get("image/object/class/text"), index)
-        color = _COLORS[(label if isinstance(label, int) else index) % len(_COLORS)]
-        left, top, right, bottom = (edge * size for edge, size in zip(edges, (*image.size, *image.size), strict=True))
-        box = (min(left, right), min(top, bottom), max(left, right), max(top, bottom))
-        canvas.rectangle(box, outline=color, width=width)
         words = text.decode(errors="replace") if isinstance(text, bytes) else "" if label is None else str(label)
-        if words:
-            place = canvas.textbbox((box[0] + width, box[1] + width), words, font=font)
-            canvas.rectangle(place, fill=color)
-            canvas.text((box[0] + width, box[1] + width), words, fill="black", font=font)
-    return image
+        boxes.append(DrawnBox(Box(*edges).scaled(*image.size), words, label_color(words)))
+    return draw_boxes(image, boxes)
 
 
-def _boxes(features: Mapping[str, Feature]) -> list[tuple[float, ...]]:
+def _boxes(features: Mapping[str, Feature]) -> list[tuple[float, float, float, float]]:
     columns = []
     for edge in ("xmin", "ymin", "xmax", "ymax"):
         feature = features.get(f"image/object/bbox/{edge}")

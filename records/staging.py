@@ -4,16 +4,13 @@ Shards are written into ``.building/`` inside the records folder, under a name t
 A build that was stopped leaves the finished ones there, and the next one takes up those whose plan is still the same.
 """
 
-import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from os import cpu_count
 from pathlib import Path
 
 from collectors.errors import InputError
+from collectors.processes import process_pool, submit_all
 from collectors.progress import Progress
 from records.plan import RecordPlan, ShardPlan
 from records.shard import ShardSummary, summarize_shard, write_shard
@@ -117,41 +114,17 @@ def _write_shards(
             )
             done += len(shard.examples)
         return
-    # Fresh processes: a fork of a program with threads (TensorFlow's) can hang.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    try:
-        with _interrupts_held_back():
-            futures = {
-                pool.submit(write_shard, shard, data_root=data_root, path=staging / name): name
-                for name, shard in missing.items()
-            }
-        for future in as_completed(futures):
-            name = futures[future]
-            yield name, future.result()
+    with process_pool(workers) as pool:
+        calls = [(_write_named, (name, shard, data_root, staging / name)) for name, shard in missing.items()]
+        for future in as_completed(submit_all(pool, calls)):
+            name, entry = future.result()
+            yield name, entry
             done += len(missing[name].examples)
             progress(done, total)
-    except BrokenProcessPool as error:
-        raise InputError(
-            "a process that writes records was killed, for want of memory perhaps", fix="Try again with: --jobs 1"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Hold Ctrl-C back while processes start, which keeps it from them for good (a mask is inherited).
-
-    They finish the shard in hand, this process decides, and no traceback of theirs reaches the terminal.
-    """
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _write_named(name: str, shard: ShardPlan, data_root: Path, path: Path) -> tuple[str, ShardSummary]:
+    return name, write_shard(shard, data_root=data_root, path=path)
 
 
 def _workers_worth(shards: Iterable[ShardPlan]) -> int:

@@ -26,6 +26,9 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+_INTERRUPTED = "interrupted; what was finished is kept: run the same command again to go on"
+
+
 class _LazyGroup(click.Group):
     """A click group that knows the names of its commands and imports the one asked for."""
 
@@ -70,13 +73,13 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Exit as stop:
         code = stop.exit_code
     except click.Abort:
-        click.echo("interrupted", err=True)
+        click.echo(_INTERRUPTED, err=True)
         code = exit_codes.INTERRUPTED
     except click.ClickException as error:
         error.show()
         code = exit_codes.USAGE
     except KeyboardInterrupt:
-        click.echo("interrupted; run the same command again to go on", err=True)
+        click.echo(_INTERRUPTED, err=True)
         code = exit_codes.INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) went away: nothing to say, and nowhere to say it.

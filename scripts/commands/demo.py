@@ -42,7 +42,7 @@ def demo(root: Path, fresh: bool, as_json: bool) -> int:
     say(f"  {built.num_written} pictures in records, {built.num_refused} refused, in {places.records}")
     quieten_tensorflow()
     say("starting TensorFlow")
-    code: int = _train(way, places)
+    code = _train(way, places)
     if code != exit_codes.DONE:
         return code
     say("evaluating the best checkpoint and writing the report")
@@ -53,7 +53,7 @@ def demo(root: Path, fresh: bool, as_json: bool) -> int:
 
 
 def _scenes(way: Any) -> int:
-    return len(way.CATEGORIES) * (way.TRAINING_SCENES + way.VERIFICATION_SCENES)
+    return int(len(way.CATEGORIES) * (way.TRAINING_SCENES + way.VERIFICATION_SCENES))
 
 
 def _train(way: Any, places: Any) -> int:

@@ -72,9 +72,9 @@ def _drawn_path(path: Path, output: Path, pictures: list[Path]) -> Path:
 
 def _draw(prediction: Any, image: Any, path: Path) -> None:
     from collectors.files import atomic_writer
-    from pipelines.drawing import detected_box, draw_boxes
+    from labeling.drawing import detected_box, draw_boxes
 
-    boxes = [detected_box(found.box, found.name, found.class_id, found.score) for found in prediction.detections]
+    boxes = [detected_box(found.box, found.name, found.score) for found in prediction.detections]
     with atomic_writer(path) as stream:
         draw_boxes(image, boxes).save(stream, "JPEG", quality=92)
 

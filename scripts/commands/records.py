@@ -1,25 +1,24 @@
 """``tagbox records``: build, verify and show TFRecords."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from collectors.errors import InputError
 from collectors.progress import Progress
-from records.build import build_from_plan
-from records.build_report import BuildReport, NothingUsableError, State
 from records.plan import SPLITS
-from records.prepare import BuildPlan, prepare_build, prepare_single_record
-from records.preview import describe_features, draw_example
-from records.reading import expand_record_paths, read_features
-from records.verify import verify_records
 from scripts import exit_codes
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
+
+if TYPE_CHECKING:
+    from records.build_report import BuildReport
+    from records.example import Feature
+    from records.prepare import BuildPlan
 
 _SHOWN = 20
 _PATH = click.Path(path_type=Path)
@@ -61,6 +60,10 @@ def build(
 
     Exit codes: 0 every picture is in, 5 some are refused, 6 nothing can be used, 2 wrong usage.
     """
+    from records.build import build_from_plan
+    from records.build_report import NothingUsableError
+    from records.prepare import prepare_build
+
     newer = {"DATA": data, "--out": out, "--class": classes or None, "--label-map": label_map}
     is_older_call = any(value is not None for value in older.values())
     if is_older_call:
@@ -92,6 +95,8 @@ def verify(folder: Path, as_json: bool) -> int:
 
     Exit codes: 0 all is well, 1 there are findings, 6 there is no manifest.
     """
+    from records.verify import verify_records
+
     with _progress_when_needed("verify") as verifying:
         report = verify_records(folder, progress=verifying)
     if as_json:
@@ -117,6 +122,9 @@ def show(file: str, index: int, output: Path | None, as_json: bool) -> int:
     FILE is any TFRecord of detection examples, from tagbox or not: a path, a glob in quotes, or the name that shards
     share. Several files count as one, in the order of their names.
     """
+    from records.preview import describe_features
+    from records.reading import expand_record_paths, read_features
+
     paths = expand_record_paths([file])
     examples = itertools.chain.from_iterable(read_features(path) for path in paths)
     features, count = None, 0
@@ -167,7 +175,9 @@ def _refuse_mixture(newer: dict[str, Any], older: dict[str, Any]) -> None:
         raise click.UsageError(f"--output_path is a folder: {older['output_path']}. Give the name of the record file.")
 
 
-def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs: int | None) -> BuildPlan:
+def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs: int | None) -> "BuildPlan":
+    from records.prepare import prepare_single_record
+
     return prepare_single_record(
         older["data_dir"],
         file=older["output_path"].name,
@@ -179,7 +189,7 @@ def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs:
     )
 
 
-def _print_report(report: BuildReport, *, as_json: bool) -> None:
+def _print_report(report: "BuildReport", *, as_json: bool) -> None:
     if as_json:
         write_json(report.as_json())
     else:
@@ -211,11 +221,11 @@ def _print_report(report: BuildReport, *, as_json: bool) -> None:
     say(_summary(report))
 
 
-def _wrote_nothing(report: BuildReport) -> bool:
+def _wrote_nothing(report: "BuildReport") -> bool:
     return report.dry_run or not report.num_written
 
 
-def _summary(report: BuildReport) -> str:
+def _summary(report: "BuildReport") -> str:
     account = f"labelled pictures: {report.num_found} = {report.num_written} in records + {report.num_refused} refused"
     if not report.num_written:
         return f"{account}; nothing was written"
@@ -223,11 +233,13 @@ def _summary(report: BuildReport) -> str:
         return f"{account}; nothing was written (dry run)"
     if report.is_up_to_date:
         return f"{account}; up to date in {report.out_dir}"
-    written = sum(outcome.state is State.WRITTEN for outcome in report.outcomes)
+    written = sum(outcome.state == "written" for outcome in report.outcomes)
     return f"{account}; wrote {written} of {len(report.outcomes)} records to {report.out_dir}"
 
 
-def _save_picture(features: Any, output: Path) -> None:
+def _save_picture(features: Mapping[str, "Feature"], output: Path) -> None:
+    from records.preview import draw_example
+
     picture = draw_example(features)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

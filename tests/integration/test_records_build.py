@@ -372,6 +372,34 @@ def test_a_split_that_went_takes_its_record_with_it(tmp_path):
     assert verify_records(out).findings == ()
 
 
+def test_a_class_whose_labels_went_takes_its_records_with_it(tmp_path):
+    data, out = make_data(tmp_path / "data"), tmp_path / "records"
+    build_records(data, out)
+    for path in (data / "dog").rglob("*.xml"):
+        path.unlink()
+    report = build_records(data, out)
+    assert report.removed == ("dog_training.record", "dog_verification.record")
+    assert report.label_map == ((1, "cat"), (2, "dog"))
+    assert verify_records(out).findings == ()
+
+
+def test_records_of_a_class_folder_that_is_gone_stay_until_somebody_removes_them(tmp_path):
+    data, out = make_data(tmp_path / "data"), tmp_path / "records"
+    build_records(data, out)
+    shutil.rmtree(data / "dog")
+    report = build_records(data, out)
+    assert "dog_training.record, dog_verification.record" in _notices(report)["other-records"]
+    assert "other-records" not in _notices(build_records(make_data(tmp_path / "data"), out, classes=["cat"]))
+    shutil.rmtree(data / "dog")
+    assert verify_records(out).num_examples == 10
+    for path in out.glob("dog*"):
+        path.unlink()
+    report = build_records(data, out)
+    assert "other-records" not in _notices(report)
+    assert verify_records(out).findings == ()
+    assert verify_records(out).num_examples == 5
+
+
 def test_a_record_that_grows_into_shards_leaves_no_old_file(tmp_path):
     data, out = make_data(tmp_path / "data", classes=["cat"]), tmp_path / "records"
     build_records(data, out)

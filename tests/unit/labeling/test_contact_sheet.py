@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from collectors.errors import ConfigError, InputError
-from labeling.contact_sheet import colour_of, contact_sheet, pick_evenly, save_sheet
+from labeling.contact_sheet import contact_sheet, pick_evenly, save_sheet
+from labeling.drawing import label_color
 from labeling.validate import CheckedImage, check_dataset
 from tests.unit.labeling.labeled_pictures import annotation, picture_bytes, write_pair
 
@@ -49,7 +50,7 @@ def test_box_is_drawn_where_it_lies(tmp_path: Path) -> None:
     (tmp_path / "black.png").unlink()
     image = _one(tmp_path, content, (40, 20, 120, 80), size=(200, 100))
     tile = np.asarray(contact_sheet([image], tile_px=200, captions=False))[6:206, 6:206]
-    colour = np.array(colour_of("cat"))
+    colour = np.array(label_color("cat"))
     rows, columns = np.nonzero((tile == colour).all(axis=2))
     # Letterboxed: the picture's top is 50 pixels down; the name stands above the box.
     assert (columns.min(), rows.max()) == (40, 129)

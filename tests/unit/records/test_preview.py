@@ -33,8 +33,10 @@ def test_keys_are_sorted_and_long_bytes_are_shown_by_their_hash():
 def test_the_box_is_drawn_where_it_is():
     pixels = np.asarray(draw_example(_features()))
     drawn = np.argwhere((pixels != 255).any(axis=2))
-    (top, left), (bottom, right) = drawn.min(axis=0), drawn.max(axis=0)
-    assert (left, top, right, bottom) == pytest.approx((100, 60, 300, 240), abs=3)
+    (_, left), (bottom, right) = drawn.min(axis=0), drawn.max(axis=0)
+    assert (left, right, bottom) == pytest.approx((100, 300, 240), abs=3)
+    # The words stand above the left end of the upper edge; its right end shows where the edge is.
+    assert np.flatnonzero((pixels[:120, 290] != 255).any(axis=1)).tolist() == [60, 61]
 
 
 def test_boxes_without_names_or_ids_or_sense_are_no_obstacle():
