@@ -155,7 +155,7 @@ class Downloader:
 
     def _attempt(self, url: str, part_path: Path, result: Download, deadline: float) -> Refusal | None:
         try:
-            start = part_path.stat().st_size if part_path.exists() else 0
+            start = part_path.stat().st_size
         except OSError:
             start = 0
         headers = dict(self._pool.headers) | ({"Range": f"bytes={start}-"} if start else {})

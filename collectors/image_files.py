@@ -90,15 +90,16 @@ def examine(content: bytes, limits: ImageLimits) -> ImageFacts:
         _load(image)
         stored, extension = _as_jpeg_or_png(image, content, is_still=num_frames == 1)
         rgb = _flattened(image)
-    phash, mirror_phash = perceptual_hashes(rgb)
+    gray = rgb.convert("L")
+    phash, mirror_phash = perceptual_hashes(gray)
     return ImageFacts(
         content=stored,
         extension=extension,
         sha256=hashlib.sha256(stored).hexdigest(),
-        pixel_sha256=pixel_sha256(rgb),
+        pixel_sha256=pixel_sha256(rgb, gray),
         phash=phash,
         mirror_phash=mirror_phash,
-        metrics=measure(rgb),
+        metrics=measure(rgb, gray),
     )
 
 
@@ -155,7 +156,7 @@ def _as_jpeg_or_png(image: Image.Image, content: bytes, *, is_still: bool) -> tu
 def _flattened(image: Image.Image) -> Image.Image:
     """Lay a transparent picture on white, as a page shows it."""
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")
     pixels = image.convert("RGBA")
     ground = Image.new("RGBA", pixels.size, (255, 255, 255, 255))
     return Image.alpha_composite(ground, pixels).convert("RGB")

@@ -5,7 +5,7 @@ every picture. The defaults were set on photographs labelled for detection: see 
 """
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,6 @@ class QualityMetrics:
         brightness: 99th percentile of the gray copy, ``[0, 255]``.
         contrast: Difference of the 99th and the 1st percentile, ``[0, 255]``.
         entropy: Of the gray levels, bits, ``[0, 8]``.
-        flatness: Share of 8x8 blocks that are one even tone, ``[0, 1]``.
         text_likeness: How much it looks like a picture of text, ``[0, 1]``.
     """
 
@@ -40,12 +39,11 @@ class QualityMetrics:
     brightness: float
     contrast: float
     entropy: float
-    flatness: float
     text_likeness: float
 
     def to_json(self) -> str:
         """Write as a JSON object, numbers rounded to four places."""
-        return json.dumps({key: round(value, 4) for key, value in asdict(self).items()})
+        return json.dumps({name: round(getattr(self, name), 4) for name in self.__slots__})
 
     @classmethod
     def from_json(cls, text: str) -> "QualityMetrics":
@@ -90,25 +88,31 @@ class QualityThresholds:
         return replace(self, **changes)
 
 
-def measure(image: Image.Image) -> QualityMetrics:
-    """Measure a decoded picture of any mode and size."""
-    gray_image = image if image.mode == "L" else image.convert("L")
+def measure(image: Image.Image, gray_image: Image.Image | None = None) -> QualityMetrics:
+    """Measure a decoded picture of any mode and size.
+
+    Args:
+        image: The picture.
+        gray_image: The same in mode ``L``, where the caller has it already.
+    """
+    gray_image = gray_image or (image if image.mode == "L" else image.convert("L"))
     scale = _THUMBNAIL_PX / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     # Smaller pictures are judged as they are: enlarging would make every one of them look blurred.
     if scale < 1:
         gray_image = gray_image.resize(size, Image.Resampling.BOX)
+    counts = np.asarray(gray_image.histogram(), dtype=np.int64)[:256]
     gray = np.asarray(gray_image, dtype=np.float32)
-    low, high = (float(value) for value in np.percentile(gray, [1, 99]))
+    below = np.cumsum(counts) / counts.sum()
+    low, high = (float(np.searchsorted(below, share)) for share in (0.01, 0.99))
     return QualityMetrics(
         width=image.width,
         height=image.height,
         sharpness=_sharpness(gray),
         brightness=high,
         contrast=high - low,
-        entropy=_entropy(gray),
-        flatness=_flatness(gray),
-        text_likeness=_text_likeness(gray, image),
+        entropy=_entropy(counts),
+        text_likeness=_text_likeness(gray, counts, image),
     )
 
 
@@ -161,19 +165,12 @@ def _sharpness(gray: _Gray) -> float:
     return float(deviations[-max(1, len(deviations) // 4) :].mean())
 
 
-def _entropy(gray: _Gray) -> float:
-    counts = np.bincount(gray.astype(np.uint8).ravel(), minlength=256)
-    shares = counts[counts > 0] / gray.size
+def _entropy(counts: npt.NDArray[np.int64]) -> float:
+    shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum()) + 0.0
 
 
-def _flatness(gray: _Gray) -> float:
-    if min(gray.shape) < _BLOCK_PX:
-        return 1.0
-    return float((np.ptp(_blocks(gray), axis=1) < 4).mean())
-
-
-def _text_likeness(gray: _Gray, image: Image.Image) -> float:
+def _text_likeness(gray: _Gray, counts: npt.NDArray[np.int64], image: Image.Image) -> float:
     """Score rows of thin strokes on an even ground of little colour.
 
     Three shares in [0, 1] are multiplied, because a drawing, a night sky or a studio shot has one or two of them:
@@ -182,7 +179,6 @@ def _text_likeness(gray: _Gray, image: Image.Image) -> float:
     """
     if min(gray.shape) < 4 * _BLOCK_PX:
         return 0.0
-    counts = np.bincount(gray.astype(np.uint8).ravel(), minlength=256)
     mode = int(np.convolve(counts, np.ones(9), "same").argmax())
     is_ground = np.abs(gray - mode) <= 12
     ground = float(is_ground.mean())
@@ -200,7 +196,8 @@ def _text_likeness(gray: _Gray, image: Image.Image) -> float:
     is_line = row_ink > 0.02
     changes = int(np.count_nonzero(is_line[1:] != is_line[:-1]))
     rows = min(1.0, changes / 10)
-    colour = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BOX), dtype=np.float32)
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    colour = np.asarray(rgb.resize((64, 64), Image.Resampling.BOX), dtype=np.float32)
     spread = float((colour.max(axis=2) - colour.min(axis=2)).mean())
     pale = 1.0 if spread < 20 else max(0.0, 1 - (spread - 20) / 40)
     return min(1.0, (ground - 0.5) / 0.2) * thin * rows * pale

@@ -239,10 +239,10 @@ class Ledger:
         if row is None:
             cursor = db.execute(
                 "INSERT INTO media (media_key, url, declared_width, declared_height, class_name, query_id, walk_id, "
-                "state, code, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "turn, state, code, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     candidate.media_key, candidate.url, candidate.width, candidate.height, class_name, walk.query_id,
-                    walk.id, "refused" if refusal else "seen", refusal.code if refusal else "",
+                    walk.id, self.next_turn(), "refused" if refusal else "seen", refusal.code if refusal else "",
                     refusal.reason if refusal else "",
                 ),
             )  # fmt: skip
@@ -251,6 +251,8 @@ class Ledger:
             media = int(row["id"])
             is_larger = candidate.width * candidate.height > row["declared_width"] * row["declared_height"]
             is_admitted_now = row["state"] == "refused" and row["code"] in POLICY_CODES and refusal is None
+            if is_admitted_now:  # to the end of the line, for its old place may have been passed
+                db.execute("UPDATE media SET turn = ? WHERE id = ?", (self.next_turn(), media))
             if is_admitted_now or (row["state"] == "seen" and is_larger):
                 db.execute(
                     "UPDATE media SET state = 'seen', code = '', reason = '', url = ?, declared_width = ?, "
@@ -265,6 +267,11 @@ class Ledger:
                 candidate.root_post_id if candidate.root_post_id != post.post_id else "",
             ),
         )  # fmt: skip
+
+    def next_turn(self) -> int:
+        """Return the place at the end of the line in which pictures are fetched and judged."""
+        found = self.connection.execute("SELECT coalesce(max(turn), 0) + 1 FROM media").fetchone()
+        return int(found[0])
 
     def spend(self, name: str, amount: int) -> None:
         """Add to a running total of the dataset: ``api_calls``, ``media_requests``, ``media_bytes``."""

@@ -78,6 +78,7 @@ CREATE TABLE media (
     class_name TEXT NOT NULL,
     query_id INTEGER NOT NULL REFERENCES queries (id),
     walk_id INTEGER NOT NULL REFERENCES walks (id),
+    turn INTEGER NOT NULL DEFAULT 0,     -- pictures are fetched and judged in this order, see next_turn
     state TEXT NOT NULL,
     code TEXT NOT NULL DEFAULT '',       -- why refused, stable
     reason TEXT NOT NULL DEFAULT '',     -- why refused, for people
@@ -88,7 +89,7 @@ CREATE TABLE media (
     etag TEXT NOT NULL DEFAULT '',
     fetched_at INTEGER NOT NULL DEFAULT 0,
     sha256 TEXT,                         -- of the file as it lies on disk
-    pixel_sha256 TEXT,                   -- of the decoded RGB pixels and their size
+    pixel_sha256 TEXT,                   -- of the decoded pixels, see image_identity
     phash INTEGER,                       -- 64 bits, stored signed
     mirror_phash INTEGER,                -- the same of the left-right mirror image
     width INTEGER NOT NULL DEFAULT 0,
@@ -100,10 +101,11 @@ CREATE TABLE media (
     file_state TEXT NOT NULL DEFAULT '', -- '' none | staged | placing | placed | removing
     duplicate_of INTEGER REFERENCES media (id)
 );
-CREATE INDEX media_waiting ON media (id) WHERE state IN ('seen', 'queued', 'fetched');
-CREATE INDEX media_walk_waiting ON media (walk_id, id) WHERE state = 'seen';
+CREATE INDEX media_turn ON media (turn);
+CREATE INDEX media_waiting ON media (turn) WHERE state IN ('seen', 'queued', 'fetched');
+CREATE INDEX media_walk_waiting ON media (walk_id, turn) WHERE state = 'seen';
 CREATE INDEX media_moving ON media (id) WHERE file_state IN ('staged', 'placing', 'removing');
-CREATE INDEX media_retryable ON media (id) WHERE state = 'refused' AND is_retryable = 1;
+CREATE INDEX media_retryable ON media (turn) WHERE state = 'refused' AND is_retryable = 1;
 CREATE INDEX media_sha256 ON media (sha256) WHERE sha256 IS NOT NULL;
 CREATE INDEX media_pixels ON media (pixel_sha256) WHERE pixel_sha256 IS NOT NULL;
 CREATE INDEX media_path ON media (path) WHERE path != '';

@@ -5,6 +5,7 @@ fetched does not depend on how fast they come.
 """
 
 import os
+import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from collectors.errors import InputError, RemoteError
 from collectors.files import write_atomically
 from collectors.image_files import ImageFacts, ImageLimits, ImageRefusedError, examine
 from collectors.ledger import Ledger
-from collectors.media_table import INCOMING, MediaJob, MediaTable
+from collectors.media_table import INCOMING, MediaJob, MediaTable, Transfer
 from collectors.refusals import Refusal
 from collectors.selection import Selector
 
@@ -27,7 +28,7 @@ _AHEAD_PER_THREAD = 8
 
 
 Take = Callable[[int, int], list[MediaJob]]
-"""(how many at most, only rows after this id) -> jobs in order of their rows."""
+"""(how many at most, only after this turn) -> jobs in order of their turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class MediaPipeline:
             return 0
         jobs = take(room, self._after)
         for job in jobs:
-            self._after = job.media_id
+            self._after = job.turn
             self._order.append(job.media_id)
             self._threads.submit(self._work, job)
         return len(jobs)
@@ -135,40 +136,29 @@ class MediaPipeline:
         for arrival in arrivals:
             if arrival.error is not None:
                 raise arrival.error
-        if arrivals:
-            with self._ledger.transaction():
-                for arrival in arrivals:
-                    self._record(arrival)
+        for arrival in arrivals:
+            self._ready[arrival.job.media_id] = arrival
+        came = [arrival for arrival in arrivals if arrival.refusal is None or arrival.refusal.code != "stopped"]
+        if came:
+            self._media.record_transfers([_transfer(arrival) for arrival in came])
+            self.tally.num_bytes += sum(arrival.download.num_bytes for arrival in came)
         self._judge_ready()
 
-    def _record(self, arrival: Arrival) -> None:
-        download = arrival.download
-        media_id = arrival.job.media_id
-        self._ready[media_id] = arrival
-        if arrival.refusal is not None and arrival.refusal.code == "stopped":
-            return
-        self._media.record_transfer(
-            media_id,
-            status=download.status,
-            attempts=download.attempts,
-            num_bytes=download.num_bytes,
-            etag=download.etag,
-        )
-        self.tally.num_bytes += download.num_bytes
-        if arrival.facts is not None and arrival.staged is not None:
-            self._media.record_facts(media_id, arrival.facts, arrival.staged)
-
     def _judge_ready(self) -> None:
-        if not self._order or self._order[0] not in self._ready:
+        """Judge the pictures at the front of the line that have arrived."""
+        turn: list[tuple[int, Arrival | None]] = []
+        while self._order and self._order[0] in self._ready:
+            media_id = self._order.popleft()
+            turn.append((media_id, self._ready.pop(media_id)))
+        if not turn:
             return
+        rows = self._media.rows_to_judge([media_id for media_id, _ in turn])
         with self._ledger.transaction():
-            while self._order and self._order[0] in self._ready:
-                media_id = self._order.popleft()
-                arrival = self._ready.pop(media_id)
+            for media_id, arrival in turn:
                 if arrival is not None and arrival.refusal is not None:
                     self._refuse(media_id, arrival.refusal)
                 else:
-                    self._judge(media_id)
+                    self._judge(rows[media_id])
         self._media.settle_files()
         if self._failures_in_a_row >= _MAX_FAILURES_IN_A_ROW:
             raise RemoteError(
@@ -184,12 +174,12 @@ class MediaPipeline:
         self._media.refuse(media_id, refusal)
         self._count_refusal(refusal.code)
 
-    def _judge(self, media_id: int) -> None:
+    def _judge(self, row: sqlite3.Row) -> None:
         self._failures_in_a_row = 0
-        if self._selector.decide(self._media.row(media_id)):
+        if self._selector.decide(row):
             self.tally.kept += 1
         else:
-            self._count_refusal(self._media.row(media_id)["code"])
+            self._count_refusal(self._media.row(row["id"])["code"])
 
     def _count_refusal(self, code: str) -> None:
         self.tally.refused[code] = self.tally.refused.get(code, 0) + 1
@@ -250,6 +240,19 @@ class MediaPipeline:
         except OSError as error:
             raise InputError(f"cannot write: {error.strerror or error}", where=str(target)) from error
         return staged
+
+
+def _transfer(arrival: Arrival) -> Transfer:
+    download = arrival.download
+    return Transfer(
+        arrival.job.media_id,
+        status=download.status,
+        attempts=download.attempts,
+        num_bytes=download.num_bytes,
+        etag=download.etag,
+        facts=arrival.facts,
+        staged=arrival.staged.as_posix() if arrival.staged is not None else "",
+    )
 
 
 def _without_content(facts: ImageFacts | None) -> ImageFacts | None:

@@ -5,6 +5,7 @@ A file operation and a row never change at one moment, so the row changes first:
 twice is harmless.
 """
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,13 +25,39 @@ KEPT_STATES = ("kept", "labelled", "recorded")
 # A picture tried again keeps the code of its refusal until it arrives, so that it can go back to where it was.
 _BACK = "UPDATE media SET state = CASE WHEN code = '' THEN 'seen' ELSE 'refused' END"
 
+_JUDGED = """
+    SELECT media.*, (
+        SELECT posts.post_id || '-' || sightings.position FROM sightings JOIN posts ON posts.id = sightings.post
+        WHERE sightings.media = media.id ORDER BY posts.id LIMIT 1
+    ) AS first_shown FROM media
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MediaJob:
-    """A picture to fetch: its row and its URL."""
+    """A picture to fetch: its row, its URL, and its place in the line."""
 
     media_id: int
     url: str
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What the network did for a picture, and what came of it.
+
+    Attributes:
+        facts: What was decoded and measured, ``None`` when the picture was refused.
+        staged: Where its file lies, below the root; empty without facts.
+    """
+
+    media_id: int
+    status: int
+    attempts: int
+    num_bytes: int
+    etag: str
+    facts: ImageFacts | None = None
+    staged: str = ""
 
 
 class MediaTable:
@@ -67,41 +94,40 @@ class MediaTable:
 
         Args:
             num: How many at most.
-            after: Only rows with a larger id.
+            after: Only pictures whose turn comes after this one.
             walk_id: Only pictures first seen in this walk; ``None`` for any.
         """
         rows = self._db.execute(
-            "SELECT id, url FROM media WHERE state = 'seen' AND id > ? AND (? IS NULL OR walk_id = ?) "
-            "ORDER BY id LIMIT ?",
+            "SELECT id, url, turn FROM media WHERE state = 'seen' AND turn > ? AND (? IS NULL OR walk_id = ?) "
+            "ORDER BY turn LIMIT ?",
             (after, walk_id, walk_id, num),
         ).fetchall()
         if rows:
             with self._ledger.transaction() as db:
                 db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
-        return [MediaJob(row["id"], row["url"]) for row in rows]
+        return [MediaJob(row["id"], row["url"], row["turn"]) for row in rows]
 
     def take_retryable(self, num: int, *, after: int, codes: Sequence[str] = ()) -> list[MediaJob]:
         """Mark the next refused pictures that are worth another try as queued.
 
         Args:
             num: How many at most.
-            after: Only rows with a larger id.
+            after: Only pictures whose turn comes after this one.
             codes: Take the refusals with these codes instead, retryable or not.
         """
         marks = ",".join("?" * len(codes))
         condition = f"code IN ({marks})" if codes else "is_retryable = 1"
-        rows = self._db.execute(
-            f"SELECT id, url FROM media WHERE state = 'refused' AND {condition} AND id > ? ORDER BY id LIMIT ?",  # noqa: S608
-            [*codes, after, num],
-        ).fetchall()
+        wanted = f"state = 'refused' AND {condition} AND turn > ? ORDER BY turn LIMIT ?"
+        rows = self._db.execute(f"SELECT id, url, turn FROM media WHERE {wanted}", [*codes, after, num]).fetchall()  # noqa: S608
         with self._ledger.transaction() as db:
             db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
-        return [MediaJob(row["id"], row["url"]) for row in rows]
+        return [MediaJob(row["id"], row["url"], row["turn"]) for row in rows]
 
     def fetched_rows(self, *, walk_id: int | None) -> list[sqlite3.Row]:
         """Rows whose file is staged and that nobody has judged yet, in order: what a killed process left."""
         return self._db.execute(
-            "SELECT * FROM media WHERE state = 'fetched' AND (? IS NULL OR walk_id = ?) ORDER BY id", (walk_id, walk_id)
+            "SELECT * FROM media WHERE state = 'fetched' AND (? IS NULL OR walk_id = ?) ORDER BY turn",
+            (walk_id, walk_id),
         ).fetchall()
 
     def put_back(self, media_ids: Iterable[int]) -> None:
@@ -109,30 +135,42 @@ class MediaTable:
         with self._ledger.transaction() as db:
             db.executemany(f"{_BACK} WHERE id = ? AND state = 'queued'", [(media_id,) for media_id in media_ids])
 
-    def record_transfer(self, media_id: int, *, status: int, attempts: int, num_bytes: int, etag: str) -> None:
-        """Note what the network did for a picture."""
+    def record_transfers(self, transfers: Sequence[Transfer]) -> None:
+        """Note what the network did for some pictures; those with facts become ``fetched``.
+
+        Few statements for many pictures: every statement lets the busy threads of the downloader in between.
+        """
+        now = int(time.time())
         with self._ledger.transaction() as db:
-            db.execute(
+            db.executemany(
                 "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, "
                 "fetched_at = ? WHERE id = ?",
-                (status, attempts, num_bytes, etag, int(time.time()), media_id),
-            )
-            self._ledger.spend("media_requests", attempts)
-            self._ledger.spend("media_bytes", num_bytes)
-
-    def record_facts(self, media_id: int, facts: ImageFacts, staged: Path) -> None:
-        """Move a picture to ``fetched``: decoded, measured, its file in ``staged`` (below the root)."""
-        with self._ledger.transaction() as db:
-            db.execute(
-                "UPDATE media SET state = 'fetched', code = '', reason = '', is_retryable = 0, sha256 = ?, "
+                [(one.status, one.attempts, one.num_bytes, one.etag, now, one.media_id) for one in transfers
+                 if one.facts is None],
+            )  # fmt: skip
+            db.executemany(
+                "UPDATE media SET http_status = ?, attempts = attempts + ?, bytes = bytes + ?, etag = ?, "
+                "fetched_at = ?, state = 'fetched', code = '', reason = '', is_retryable = 0, sha256 = ?, "
                 "pixel_sha256 = ?, phash = ?, mirror_phash = ?, width = ?, height = ?, extension = ?, metrics = ?, "
                 "file_state = 'staged', source_path = ? WHERE id = ?",
-                (
-                    facts.sha256, facts.pixel_sha256, to_signed(facts.phash), to_signed(facts.mirror_phash),
-                    facts.metrics.width, facts.metrics.height, facts.extension, facts.metrics.to_json(),
-                    staged.as_posix(), media_id,
-                ),
+                [
+                    (
+                        one.status, one.attempts, one.num_bytes, one.etag, now, one.facts.sha256,
+                        one.facts.pixel_sha256, to_signed(one.facts.phash), to_signed(one.facts.mirror_phash),
+                        one.facts.metrics.width, one.facts.metrics.height, one.facts.extension,
+                        one.facts.metrics.to_json(), one.staged, one.media_id,
+                    )
+                    for one in transfers if one.facts is not None
+                ],
             )  # fmt: skip
+            self._ledger.spend("media_requests", sum(one.attempts for one in transfers))
+            self._ledger.spend("media_bytes", sum(one.num_bytes for one in transfers))
+
+    def rows_to_judge(self, media_ids: Sequence[int]) -> dict[int, sqlite3.Row]:
+        """Return rows by id, each with ``first_shown``: ``<post id>-<place in the post>`` of its first sighting."""
+        marks = ",".join("?" * len(media_ids))
+        rows = self._db.execute(f"{_JUDGED} WHERE media.id IN ({marks})", list(media_ids))
+        return {int(row["id"]): row for row in rows}
 
     def row(self, media_id: int) -> sqlite3.Row:
         """Return a picture's row."""
@@ -188,16 +226,20 @@ class MediaTable:
         if not rows:
             return
         root = self._ledger.root
+        made: set[Path] = set()
         for row in rows:
             source = root / row["source_path"]
             try:
                 if row["file_state"] == "removing":
                     if row["source_path"]:
                         source.unlink(missing_ok=True)
-                elif row["source_path"] != row["path"] and source.exists():
+                elif row["source_path"] != row["path"]:
                     target = root / row["path"]
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    source.replace(target)
+                    if target.parent not in made:
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        made.add(target.parent)
+                    with contextlib.suppress(FileNotFoundError):  # moved before a crash
+                        source.replace(target)
             except OSError as error:
                 raise InputError(
                     f"cannot move or remove the file: {error.strerror or error}",
@@ -236,12 +278,16 @@ class MediaTable:
     def requeue_copies(self, media_id: int) -> int:
         """Let the copies of a picture that is no longer kept stand for themselves: they wait to be fetched again."""
         with self._ledger.transaction() as db:
-            changed = db.execute(
-                "UPDATE media SET state = 'seen', code = '', reason = '', duplicate_of = NULL, file_state = '' "
-                "WHERE duplicate_of = ? AND state = 'refused'",
-                (media_id,),
-            )
-        return changed.rowcount
+            copies = db.execute(
+                "SELECT id FROM media WHERE duplicate_of = ? AND state = 'refused' ORDER BY turn", (media_id,)
+            ).fetchall()
+            for row in copies:
+                db.execute(
+                    "UPDATE media SET state = 'seen', code = '', reason = '', duplicate_of = NULL, file_state = '', "
+                    "turn = ? WHERE id = ?",
+                    (self._ledger.next_turn(), row["id"]),
+                )
+        return len(copies)
 
     def set_state(self, media_ids: Sequence[int], state: str) -> None:
         """Set the state of rows that need nothing else changed."""

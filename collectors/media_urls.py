@@ -38,7 +38,10 @@ class MediaUrl:
 
 def parse_media_url(url: str) -> MediaUrl:
     """Read a media URL; any string is accepted, an unknown shape is its own key."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as an unbalanced bracket
+        return MediaUrl(url, 0, 0, False, False)
     if match := _NEW_SHAPE.search(parts.path):
         # u = "unscaled" avatars, _c1 = square, _c0,0,9,9 = header crop, _f1 = first frame of a GIF
         is_cropped = "_c" in match["suffix"]

@@ -64,7 +64,7 @@ def regate(ledger: Ledger, thresholds: QualityThresholds, *, dry_run: bool = Fal
             report.requeued += media.requeue_copies(row["id"])
         selector = Selector(ledger, thresholds)
         for row in out:
-            if selector.decide(row):
+            if selector.decide(media.rows_to_judge([row["id"]])[row["id"]]):
                 report.kept += 1
             else:
                 report.still_refused += 1

@@ -31,6 +31,16 @@ class Selector:
         self._media = MediaTable(ledger)
         self._thresholds = thresholds
         self._index = NearDuplicateIndex(radius)
+        self._forgotten: dict[str, set[str]] = {
+            "media_key": set(),
+            "sha256": set(),
+            "pixel_sha256": set(),
+            "phash": set(),
+        }
+        for stone in ledger.connection.execute("SELECT kind, value FROM tombstones"):
+            self._forgotten.setdefault(stone["kind"], set()).add(stone["value"])
+        self._forgotten_phashes = [int(value, 16) for value in self._forgotten["phash"]]
+        self._named: set[Path] = set()
         for row in self._media.kept_rows():
             if row["phash"] is not None:
                 self._index.add(row["id"], to_unsigned(row["phash"]))
@@ -38,11 +48,14 @@ class Selector:
     def decide(self, row: sqlite3.Row) -> bool:
         """Keep or refuse a fetched picture, and perhaps refuse smaller copies kept before. Call in a transaction.
 
+        Args:
+            row: From `MediaTable.rows_to_judge`.
+
         Returns:
             Whether the picture is kept.
         """
         media_id = int(row["id"])
-        if refusal := self._forgotten(row):
+        if refusal := self._judge_memory(row):
             self._media.refuse(media_id, refusal)
             return False
         if refusal := judge(QualityMetrics.from_json(row["metrics"]), self._thresholds):
@@ -66,39 +79,27 @@ class Selector:
         """Take a picture that is no longer kept out of the comparison."""
         self._index.remove(media_id)
 
-    def _forgotten(self, row: sqlite3.Row) -> Refusal | None:
+    def _judge_memory(self, row: sqlite3.Row) -> Refusal | None:
         for kind in ("media_key", "sha256", "pixel_sha256"):
-            if self._ledger.is_forgotten(kind, row[kind]):
+            if row[kind] in self._forgotten[kind]:
                 return Refusal("forgotten", f"removed on request ({kind})")
-        found = self._ledger.connection.execute("SELECT value FROM tombstones WHERE kind = 'phash'")
-        for (value,) in found:
+        for value in self._forgotten_phashes:
             for phash in (row["phash"], row["mirror_phash"]):
-                if (int(value, 16) ^ to_unsigned(phash)).bit_count() <= self._index.radius:
+                if (value ^ to_unsigned(phash)).bit_count() <= self._index.radius:
                     return Refusal("forgotten", "a near duplicate of a picture removed on request")
         return None
 
     def _path_for(self, row: sqlite3.Row) -> str:
         """Name the file after the post that showed it first: ``tumblr-<post id>-<place in the post>``."""
-        sighting = self._ledger.connection.execute(
-            "SELECT posts.post_id, sightings.position FROM sightings JOIN posts ON posts.id = sightings.post "
-            "WHERE media = ? ORDER BY posts.id LIMIT 1",
-            (row["id"],),
-        ).fetchone()
-        stem = f"tumblr-{sighting['post_id']}-{sighting['position']}" if sighting else f"tumblr-media-{row['id']}"
         folder = Path(row["class_name"]) / "unlabeled" / "images"
-        stem = _UNSAFE.sub("_", stem)
+        stem = _UNSAFE.sub("_", f"tumblr-{row['first_shown'] or 'media-' + str(row['id'])}")
         path = folder / f"{stem}.{row['extension']}"
         number = 1
-        while self._is_taken(path, row["id"]):
+        while path in self._named or (self._ledger.root / path).exists():
             number += 1
             path = folder / f"{stem}-{number}.{row['extension']}"
+        self._named.add(path)
         return path.as_posix()
-
-    def _is_taken(self, path: Path, media_id: int) -> bool:
-        holder = self._ledger.connection.execute(
-            "SELECT 1 FROM media WHERE path = ? AND id != ?", (path.as_posix(), media_id)
-        ).fetchone()
-        return holder is not None or (self._ledger.root / path).exists()
 
 
 def refused_path(row: sqlite3.Row) -> str:

@@ -29,6 +29,7 @@ from collectors.tumblr_posts import Post, SizeLimit, parse_post
 
 _NO_LIMIT = 10**9
 _POLL_S = 0.25
+_UNDER_WAY = "under way"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +150,16 @@ class TumblrSession:
         self._report.tally = self._pipeline.tally
         try:
             head = self._head_walks()
-            if head:
-                for walk in head:
-                    self._phase([walk], walk.id)
-                    if walk.state == "open":  # cut short by the limit: the rest belongs to the backlog
-                        walk.is_head = False
-                        self._demote(walk)
+            self._note(_UNDER_WAY)
+            for walk in head:
+                walk.note = _UNDER_WAY
+                self._phase([walk], walk.id)
+                if walk.state == "open":  # cut short by the limit: the rest belongs to the backlog
+                    walk.is_head = False
+                    self._demote(walk)
             backlog = [walk for query_id in self._queries for walk in self._ledger.walks(query_id, state="open")]
             self._phase([walk for walk in backlog if not walk.is_head], None)
+            self._note("")
         except StoppedError:
             self._report.ended_by = "stopped"
         finally:
@@ -196,7 +199,15 @@ class TumblrSession:
 
     def _was_cut(self, known: Sequence[Walk]) -> bool:
         """Tell whether the last session of these walks was interrupted, so that it has to be ended first."""
-        return any(walk.note == "under way" for walk in known)
+        return any(walk.note == _UNDER_WAY for walk in known)
+
+    def _note(self, note: str) -> None:
+        """Mark the walks of all queries, so that the next session can tell whether this one came to its end."""
+        with self._ledger.transaction() as db:
+            db.executemany(
+                "UPDATE walks SET note = ? WHERE query_id = ? AND note != ?",
+                [(note, query_id, note) for query_id in self._queries],
+            )
 
     def _demote(self, walk: Walk) -> None:
         with self._ledger.transaction() as db:
@@ -213,9 +224,6 @@ class TumblrSession:
 
         pipeline.begin(walk_id)
         self._report.ended_by = "exhausted"
-        for walk in walks:
-            walk.note = "under way"
-            self._ledger.save_walk(walk)
         while True:
             if self._stop.is_set():
                 raise StoppedError
@@ -232,9 +240,6 @@ class TumblrSession:
                     self._report.ended_by = "limit"
                 break
             self._handle(self._next_events())
-        for walk in walks:
-            walk.note = ""
-            self._ledger.save_walk(walk)
 
     def _ask_for_page(self, walks: Sequence[Walk], num_under_way: int) -> None:
         """Send for the next page of the walk with the fewest pages, so that all queries get their turn."""

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from collectors.media_urls import MediaUrl, parse_media_url
 from collectors.tumblr_html import images_in_html
@@ -211,7 +212,7 @@ def _content_pictures(content: Any) -> Iterator[tuple[list[Rendition], str]]:
                 [
                     Rendition(url, *_scaled(width, image.original_width, image.original_height))
                     for url, width in image.sources
-                    if url.startswith(("http://", "https://"))
+                    if _is_web_url(url)
                 ],
                 image.alt_text,
             )
@@ -225,7 +226,7 @@ def _npf_renditions(media: Any) -> list[Rendition]:
     items = media if isinstance(media, list) else [media]
     found = []
     for item in items:
-        if not isinstance(item, Mapping) or not isinstance(item.get("url"), str) or item.get("cropped"):
+        if not isinstance(item, Mapping) or not _is_web_url(item.get("url")) or item.get("cropped"):
             continue
         # 540x405 are placeholders then
         is_unknown = bool(item.get("original_dimensions_missing"))
@@ -242,7 +243,7 @@ def _photo_renditions(photo: Mapping[str, Any]) -> list[Rendition]:
         Rendition(size["url"], _integer(size.get("width")), _integer(size.get("height")))
         for size in sizes
         if isinstance(size, Mapping)
-        and isinstance(size.get("url"), str)
+        and _is_web_url(size.get("url"))
         # `alt_sizes` ends in a square crop that older URLs do not mark
         and not (_integer(size.get("width")) == _integer(size.get("height")) == 75)
     ]
@@ -271,6 +272,15 @@ def _is_opted_out(blog: Mapping[str, Any]) -> bool:
     allowed = (blog.get("allow_search_indexing"), blog.get("allowSearchIndexing"))
     hidden = (blog.get("is_hidden_from_blog_network"), blog.get("isHiddenFromBlogNetwork"))
     return False in allowed or True in hidden
+
+
+def _is_web_url(value: Any) -> bool:
+    if not isinstance(value, str) or not value.startswith(("http://", "https://")):
+        return False
+    try:
+        return bool(urlsplit(value).hostname)
+    except ValueError:  # such as an unbalanced bracket
+        return False
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

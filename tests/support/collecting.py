@@ -1,4 +1,4 @@
-"""Running the collector in tests: the real command in a process of its own, and what it leaves behind, made comparable."""
+"""Running the collector in tests, in this process or one of its own, and comparing what it leaves behind."""
 
 import hashlib
 import os
@@ -17,6 +17,7 @@ from collectors.downloader import DownloadSettings
 from collectors.http_client import api_session, user_agent
 from collectors.ledger import Query, open_ledger
 from collectors.ledger_lock import exclusive
+from collectors.ledger_schema import LEDGER_PATH
 from collectors.rate_limits import CallWindow, RateScheduler
 from collectors.tumblr import CollectOptions, SessionReport, TumblrSession
 from collectors.tumblr_api import TumblrApi
@@ -85,8 +86,8 @@ def tumblr_words(data: Path, url: str, *more: str) -> list[str]:
     """``collect tumblr pose`` against a local server, with short pauses."""
     return [
         "tumblr", "pose", "--class", "pose", "--data", str(data), "--host", url, "--back-off", "0.05",
-        "--burst-wait", "0.2", "--calls-per-minute", "100000", "--calls-per-hour", "100000", "--calls-per-day", "900000",
-        *more,
+        "--burst-wait", "0.2", "--calls-per-minute", "100000", "--calls-per-hour", "100000",
+        "--calls-per-day", "900000", *more,
     ]  # fmt: skip
 
 
@@ -109,6 +110,18 @@ def run_and_kill(words: list[str], home: Path, *, after_s: float) -> bool:
         process.wait()
         return True
     return False
+
+
+def is_finished(data: Path) -> bool:
+    """Tell whether the last session came to its end: what runs after that is a new one, which looks for new posts."""
+    if not (data / LEDGER_PATH).is_file():
+        return False
+    ledger = open_ledger(data, create=False)
+    try:
+        notes = [row["note"] for row in ledger.connection.execute("SELECT note FROM walks")]
+    finally:
+        ledger.close()
+    return bool(notes) and not any(notes)
 
 
 def wait_for_images(data: Path, num: int, *, class_name: str = "pose", timeout: float = 60) -> None:
@@ -171,10 +184,12 @@ def comparable_ledger(data: Path) -> dict[str, list[tuple[object, ...]]]:
 
 def differences(first: Path, second: Path) -> list[str]:
     """What two dataset roots do not have in common; ``[]`` when they are the same."""
-    found = []
     files = kept_files(first), kept_files(second)
-    found += [f"file {name}: {files[0].get(name)} {files[1].get(name)}" for name in sorted(set(files[0]) | set(files[1]))
-              if files[0].get(name) != files[1].get(name)]  # fmt: skip
+    found = [
+        f"file {name}: {files[0].get(name)} {files[1].get(name)}"
+        for name in sorted(set(files[0]) | set(files[1]))
+        if files[0].get(name) != files[1].get(name)
+    ]
     tables = comparable_ledger(first), comparable_ledger(second)
     for table, rows in tables[0].items():
         if rows != tables[1][table]:

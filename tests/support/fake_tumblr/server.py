@@ -26,6 +26,7 @@ class Request:
         headers: Names in lower case.
         status: Of the answer, 0 when the connection was dropped.
         at_once: Media answers under way when this one began, itself included; 0 for the API.
+        connection: Port of the client, one for each connection.
     """
 
     at: float
@@ -34,6 +35,7 @@ class Request:
     headers: dict[str, str]
     status: int
     at_once: int
+    connection: int
 
     @property
     def is_api(self) -> bool:
@@ -140,7 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         self, at: float, parts: urllib.parse.SplitResult, headers: dict[str, str], status: int, at_once: int
     ) -> None:
         if self.server.fake.keeps_journal:
-            self.server.fake.journal.append(Request(at, parts.path, parts.query, headers, status, at_once))
+            self.server.fake.journal.append(
+                Request(at, parts.path, parts.query, headers, status, at_once, self.client_address[1])
+            )
 
     def _send_media(self, media: MediaAnswer) -> None:
         body = media.body if media.cut_after < 0 else media.body[: media.cut_after]

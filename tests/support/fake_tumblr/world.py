@@ -136,7 +136,9 @@ class World:
                 code = _policy_code(post, picture)
                 if not code:
                     admitted.setdefault(picture.media_key, picture)
-                    outcome[picture.media_key] = ""
+                    if outcome.get(picture.media_key) != "":  # admitted late, so it goes to the end of the line
+                        outcome.pop(picture.media_key, None)
+                        outcome[picture.media_key] = ""
                 elif outcome.get(picture.media_key) != "":
                     outcome.setdefault(picture.media_key, code)
         order = list(outcome)  # as first seen, which decides between copies of one size

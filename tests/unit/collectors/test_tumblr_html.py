@@ -6,8 +6,8 @@ from collectors.tumblr_html import images_in_html, parse_srcset
 
 def test_all_offers_of_an_image_are_read() -> None:
     html = (
-        '<p>x<figure><img src="https://m/a_640.jpg" alt=" two &amp; three " data-orig-width="1182" data-orig-height="750" '
-        'srcset="https://m/a_75.jpg 75w, https://m/a_1280.jpg 1182w"/></figure>'
+        '<p>x<figure><img src="https://m/a_640.jpg" alt=" two &amp; three " data-orig-width="1182" '
+        'data-orig-height="750" srcset="https://m/a_75.jpg 75w, https://m/a_1280.jpg 1182w"/></figure>'
     )
     (image,) = images_in_html(html)
     assert image.sources == [("https://m/a_640.jpg", 0), ("https://m/a_75.jpg", 75), ("https://m/a_1280.jpg", 1182)]
@@ -32,6 +32,10 @@ def test_any_text_is_read(text: str) -> None:
         assert width >= 0
 
 
-@given(st.lists(st.tuples(st.from_regex(r"https://m/[a-z,]{1,9}\.jpg", fullmatch=True), st.integers(1, 99_999)), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.from_regex(r"https://m/[a-z,]{1,9}\.jpg", fullmatch=True), st.integers(1, 99_999)), max_size=6
+    )
+)
 def test_a_written_srcset_reads_back(offers: list[tuple[str, int]]) -> None:
     assert parse_srcset(", ".join(f"{url} {width}w" for url, width in offers)) == offers
