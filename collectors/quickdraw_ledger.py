@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from collectors.files import write_atomically
 from collectors.ledger import Ledger
@@ -119,8 +120,51 @@ def record_output(
         )  # fmt: skip
 
 
-def write_attribution(ledger: Ledger) -> None:
+@dataclass(frozen=True, slots=True)
+class OutputSummary:
+    """One category as it lies on disk, and what it took: a line of a status."""
+
+    folder: str
+    category: str
+    num_drawings: int
+    num_left_out: int
+    num_refused: int
+    bytes_fetched: int
+    size: int
+
+
+def summary(ledger: Ledger) -> list[OutputSummary]:
+    """Return what was made of QuickDraw's drawings here, by folder and category; nothing when nothing was."""
+    if not _has_tables(ledger):
+        return []
+    rows = ledger.connection.execute(
+        "SELECT outputs.*, files.bytes_fetched, files.size FROM quickdraw_outputs AS outputs "
+        "LEFT JOIN quickdraw_files AS files ON files.url = outputs.url ORDER BY outputs.folder, outputs.category"
+    )
+    return [
+        OutputSummary(
+            row["folder"],
+            row["category"],
+            row["num_drawings"],
+            sum(json.loads(row["left_out"]).values()),
+            sum(json.loads(row["refused"]).values()),
+            row["bytes_fetched"] or 0,
+            row["size"] or 0,
+        )
+        for row in rows
+    ]
+
+
+def _has_tables(ledger: Ledger) -> bool:
+    found = ledger.connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'quickdraw_outputs'")
+    return found.fetchone() is not None
+
+
+def write_attribution(ledger: Ledger) -> Path:
     """Write the attribution that the licence of the drawings asks for into the root of the ledger.
+
+    Returns:
+        The file.
 
     Raises:
         InputError: The disk refuses the file.
@@ -140,4 +184,6 @@ def write_attribution(ledger: Ledger) -> None:
         "|---|---|---|---|",
         *(f"| {row['folder']} | {row['category']} | {row['num_drawings']} | <{row['url']}> |" for row in rows),
     ]
-    write_atomically(ledger.root / ATTRIBUTION_NAME, "\n".join(lines) + "\n")
+    path = ledger.root / ATTRIBUTION_NAME
+    write_atomically(path, "\n".join(lines) + "\n")
+    return path

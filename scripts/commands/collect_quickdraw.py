@@ -17,6 +17,7 @@ from scripts.output import progress, say, write_json, write_table
 
 if TYPE_CHECKING:
     from collectors.quickdraw import CategoryReport, CollectJob
+    from collectors.quickdraw_ledger import OutputSummary
     from collectors.quickdraw_outputs import OutputSpec
     from collectors.quickdraw_selection import Selection
     from collectors.quickdraw_sources import Source
@@ -308,6 +309,19 @@ def _write_account(reports: "list[CategoryReport]") -> None:
     ]
     headings = ["category", "state", "from", "drawings", "fetched", "whole file", "left out", "where"]
     write_table(headings, rows, right={3, 4, 5})
+
+
+def show_drawings(found: "list[OutputSummary]") -> None:
+    """Print what was made of QuickDraw's drawings, for ``tagbox collect status``."""
+    rows = [
+        [
+            entry.folder, entry.category, str(entry.num_drawings), str(entry.num_left_out), str(entry.num_refused),
+            describe_bytes(entry.bytes_fetched), describe_bytes(entry.size),
+        ]
+        for entry in found
+    ]  # fmt: skip
+    headings = ["folder", "category", "drawings", "left out", "refused", "fetched", "whole file"]
+    write_table(headings, rows, right={2, 3, 4, 5, 6})
 
 
 def _as_json(job: "CollectJob", reports: "list[CategoryReport]") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -220,3 +221,34 @@ def test_composing_scenes_of_what_was_collected(tagbox, repository, tmp_path: Pa
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "data" / "cat" / "training").glob("*.xml"))) == 3
+
+
+def test_the_commands_of_the_page(tagbox, server, repository, tmp_path: Path):
+    page = (repository / "docs" / "how-to" / "collect-from-quickdraw.md").read_text(encoding="utf-8")
+    lines = [shlex.split(line) for line in page.splitlines() if line.startswith("tagbox collect quickdraw cat")]
+    assert len(lines) >= 5
+    for words in lines:
+        done = tagbox(*words[3:])
+        assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "drawings").iterdir() if path.name != ".tagbox") == [
+        "ATTRIBUTION-quickdraw.md", "bitmap-npy", "jpeg", "ndjson", "raster-85x85x3",
+    ]  # fmt: skip
+
+
+def test_status_and_attribution_know_the_drawings(tagbox, repository, tmp_path: Path):
+    assert tagbox("cat", "--limit", "20", "--recognized-only").returncode == 0
+    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from scripts.cli import main; main()"
+
+    def collect(*words: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program, str(repository), "collect", *words, "--data", "drawings"],
+            cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60,
+        ).stdout  # fmt: skip
+
+    (entry,) = json.loads(collect("status", "--json"))["quickdraw"]
+    assert (entry["folder"], entry["category"], entry["num_drawings"]) == ("bitmap-npy", "cat", 20)
+    assert 0 < entry["bytes_fetched"] < entry["size"]
+    assert "bitmap-npy" in collect("status")
+    (tmp_path / "drawings" / "ATTRIBUTION-quickdraw.md").unlink()
+    assert "ATTRIBUTION-quickdraw.md" in collect("attribution")
+    assert "| bitmap-npy | cat | 20 |" in (tmp_path / "drawings" / "ATTRIBUTION-quickdraw.md").read_text()
