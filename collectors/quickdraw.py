@@ -171,7 +171,8 @@ class _Tally:
 
 def _pool(job: CollectJob, num_categories: int, stack: ExitStack) -> Executor | None:
     num_drawings = (job.selection.limit or 1 << 30) * num_categories
-    if job.jobs <= 1 or job.dry_run or job.output.kind == "ndjson" or num_drawings < _WORTH_PROCESSES:
+    is_copying = job.output.kind == "ndjson" or (job.output.pictures.is_official and not job.selection.needs_metadata)
+    if job.jobs <= 1 or job.dry_run or num_drawings < _WORTH_PROCESSES or (is_copying and job.output.kind != "jpeg"):
         return None
     # Fresh processes: a forked child of a program with threads can hang.
     pool = ProcessPoolExecutor(job.jobs, mp_context=get_context("spawn"), initializer=_ignore_interrupts)

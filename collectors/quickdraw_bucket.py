@@ -6,6 +6,7 @@ which works as long as a file is read from its beginning on and is refused for a
 """
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from collectors.quickdraw_partial import PartialFile
 BASE_URL = "https://storage.googleapis.com/quickdraw_dataset"
 HEAD_BYTES = 4096
 _CHUNK_BYTES = 1 << 16
-_SAVE_EVERY_BYTES = 1 << 20
+_SAVE_EVERY_BYTES, _SAVE_EVERY_S = 1 << 20, 2.0
 _RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _LONGEST_PAUSE_S = 60.0
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -123,6 +124,8 @@ class RemoteFile:
         self._on_bytes = on_bytes
         self._whole: requests.Response | None = None  # An answer to which the server sends the whole file.
         self._whole_position = 0
+        self._unsaved = 0  # Bytes that a kill would cost: flushing each small part would take longer than fetching it.
+        self._saved_at = time.monotonic()
         self._partial = PartialFile(cache_dir / format_name / (category + SUFFIXES[format_name]), self.where)
 
     def __enter__(self) -> "RemoteFile":
@@ -138,7 +141,10 @@ class RemoteFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._close_whole()
-        self._partial.__exit__(kind, error, traceback)
+        try:
+            self._save()
+        finally:
+            self._partial.__exit__(kind, error, traceback)
 
     @property
     def size(self) -> int:
@@ -244,6 +250,11 @@ class RemoteFile:
         if self._on_bytes is not None:
             self._on_bytes(num_bytes)
 
+    def _save(self) -> None:
+        if self._unsaved:
+            self._partial.save()
+        self._unsaved, self._saved_at = 0, time.monotonic()
+
     def _close_whole(self) -> None:
         if self._whole is not None:
             self._whole.close()
@@ -292,7 +303,7 @@ class RemoteFile:
         partial.size, partial.etag = size, etag
 
     def _receive(self, response: requests.Response, start: int, stop: int) -> tuple[int, str, float]:
-        position, saved = start, start
+        position = start
         problem = ""
         try:
             while position < stop:
@@ -308,12 +319,10 @@ class RemoteFile:
                 self._partial.write(position, chunk)
                 position += len(chunk)
                 self._count(len(chunk))
-                if position - saved >= _SAVE_EVERY_BYTES:
-                    self._partial.save()
-                    saved = position
+                self._unsaved += len(chunk)
+                if self._unsaved >= _SAVE_EVERY_BYTES or time.monotonic() - self._saved_at > _SAVE_EVERY_S:
+                    self._save()
         finally:
-            if position > saved:
-                self._partial.save()
             if response is self._whole:
                 self._whole_position = position
                 if position < stop:

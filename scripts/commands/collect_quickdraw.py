@@ -110,7 +110,6 @@ def quickdraw(
     bitmaps: 7.84 MB of 115), and none twice: the same command again finishes what was stopped. Everything lies in
     OUT/<kind>/<category>, with a .csv beside it that says where each drawing comes from.
     """
-    from collectors.quickdraw import CollectJob
     from collectors.quickdraw_bucket import CollectingStoppedError
     from collectors.quickdraw_categories import CATEGORIES
 
@@ -121,6 +120,8 @@ def quickdraw(
     with stop_event() as stop:
         cache = cache_dir or out / ".tagbox" / "quickdraw"
         source, names = _source_of(categories, all_categories, folder, cache, received, stop, choices)
+        from collectors.quickdraw import CollectJob  # after the names are checked, for it takes a moment to import
+
         job = CollectJob(
             source=source,
             selection=_selection_of(choices),

@@ -223,6 +223,7 @@ def test_composing_scenes_of_what_was_collected(tagbox, repository, tmp_path: Pa
     assert len(list((tmp_path / "data" / "cat" / "training").glob("*.xml"))) == 3
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page(tagbox, server, repository, tmp_path: Path):
     page = (repository / "docs" / "how-to" / "collect-from-quickdraw.md").read_text(encoding="utf-8")
     lines = [shlex.split(line) for line in page.splitlines() if line.startswith("tagbox collect quickdraw cat")]

@@ -92,4 +92,4 @@ def write_sketchrnn(path: Path, drawings: Sequence[Drawing]) -> None:
     for number, drawing in enumerate(drawings):
         arrays[number] = deltas_of(drawing)
     third = len(drawings) // 3
-    np.savez_compressed(path, train=arrays[: -2 * third or None], valid=arrays[third : 2 * third], test=arrays[:third])
+    np.savez_compressed(path, train=arrays[2 * third :], valid=arrays[third : 2 * third], test=arrays[:third])
