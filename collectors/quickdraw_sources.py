@@ -100,7 +100,7 @@ def choose_format(
     """
     available = source.formats_of(category)
     if not available:
-        raise InputError(f"there is no file of {category!r} in the folder", where=category, fix="Check --from.")
+        raise InputError(f"there is no file of {category!r} in the folder", fix="Check --from.")
     rows = bool(selection.flagged.rows.get(category))
     suitable: tuple[str, ...] = _FOR_NDJSON if is_ndjson else _FOR_PICTURES
     if selection.needs_metadata:
@@ -113,7 +113,7 @@ def choose_format(
     if chosen:
         return chosen[0]
     if forced and forced not in available:
-        raise InputError(f"{category!r} is not here in the format {forced}", where=category, fix="Check --from.")
+        raise InputError(f"{category!r} is not here in the format {forced}", fix="Check --from.")
     reasons = [
         *(["strokes are asked for"] if is_ndjson else []),
         *(["a filter needs key, country or recognition"] if selection.needs_metadata else []),
@@ -122,6 +122,5 @@ def choose_format(
     here = forced or ", ".join(available)
     raise ConfigError(
         f"{category!r} in the format {here} cannot give this: {' and '.join(reasons)}",
-        where=category,
         fix="Choose another --format or drop the option.",
     )
