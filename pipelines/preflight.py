@@ -136,7 +136,8 @@ def expand(input_path: str | Sequence[str]) -> list[Path]:
         InputError: A path matches nothing.
     """
     words = [input_path] if isinstance(input_path, str) else list(input_path)
-    return expand_record_paths(part.strip() for word in words for part in str(word).split(",") if part.strip())
+    parts = [[word] if Path(word).is_file() else [part.strip() for part in word.split(",")] for word in words]
+    return expand_record_paths(part for some in parts for part in some if part)
 
 
 def _survey(

@@ -155,8 +155,8 @@ def test_a_quota_spent_for_hours_ends_with_the_time_to_come_back(fake: FakeTumbl
 
 
 def test_waiting_is_shown_with_its_end(fake: FakeTumblr, tmp_path: Path) -> None:
-    fake.api_settings.per_hour, fake.api_settings.hour_s = 1, 6.0
-    done = run(tumblr_words(tmp_path / "data", fake.url, "--limit", "25"), tmp_path)
+    fake.api_settings.per_hour, fake.api_settings.hour_s = 1, 8.0
+    done = run(tumblr_words(tmp_path / "data", fake.url, "--budget-calls", "2"), tmp_path)
     assert done.returncode == 0, done.stderr
     assert "waiting until " in done.stderr
     assert "the hourly quota of the key is spent" in done.stderr

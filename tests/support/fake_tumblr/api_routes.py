@@ -56,7 +56,7 @@ class ApiRoutes:
         self._lock = Lock()
         self._random = random.Random(7)
         self._minute: deque[float] = deque()
-        self._hour_start = self._day_start = time.monotonic()
+        self._hour_start = self._day_start = float("-inf")  # they begin with the first call
         self._hour_calls = self._day_calls = 0
         self._fault_before = False
 
