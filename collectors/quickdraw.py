@@ -357,7 +357,7 @@ def _sketches(
                 else:
                     taken += 1
                     yield number, drawing
-            if number + 1 >= stop:
+            if number + 1 >= stop or (taken == quota and stop == plan[-1][1]):
                 break
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from types import TracebackType
+from typing import NoReturn
 from urllib.parse import quote
 
 import requests
@@ -264,7 +265,9 @@ class RemoteFile:
         """Check the head of an answer; returns where the part ends that may be read."""
         status, url = response.status_code, self.where
         if status == 416:
-            raise RemoteError("the file is empty or shorter than it was", where=url, fix="Run the command again.")
+            if self._partial.size < 0:
+                raise RemoteError("the file is empty", where=url, fix="Check --base-url.")
+            self._drop_changed()
         if status not in (200, 206):
             reason = {403: "the server does not allow it", 404: "there is no such file"}.get(status, "no file")
             raise RemoteError(
@@ -294,13 +297,16 @@ class RemoteFile:
     def _accept_version(self, response: requests.Response, size: int) -> None:
         partial, etag = self._partial, response.headers.get("ETag", "")
         if partial.size >= 0 and (partial.size, partial.etag) != (size, etag):
-            partial.forget()
-            raise RemoteFileChangedError(
-                "the file on the server has changed; what was here of the old one was dropped",
-                where=self.where,
-                fix="Run the same command again.",
-            )
+            self._drop_changed()
         partial.size, partial.etag = size, etag
+
+    def _drop_changed(self) -> NoReturn:
+        self._partial.forget()
+        raise RemoteFileChangedError(
+            "the file on the server has changed; what was here of the old one was dropped",
+            where=self.where,
+            fix="Run the same command again.",
+        )
 
     def _receive(self, response: requests.Response, start: int, stop: int) -> tuple[int, str, float]:
         position = start

@@ -122,6 +122,8 @@ def _entry(path: Path) -> LocalEntry | None:
 def _category_of(path: Path) -> str:
     name = _PREFIX.sub("", unquote(path.stem).replace("/", "_"))
     name = name.removesuffix(".full") if path.suffix == ".npz" else name
+    if not name.strip(" .") or not name.isprintable():
+        name = path.stem  # An encoded name such as %2E%2E must not lead out of the output folder.
     try:
         return find_category(name)
     except ConfigError:

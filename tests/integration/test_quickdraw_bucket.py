@@ -161,6 +161,15 @@ def test_a_changed_file_drops_the_old_parts(server, tmp_path: Path):
         assert remote.read(0, 70_000) == server.files[PATH][:70_000]
 
 
+def test_a_file_that_became_shorter_is_a_changed_one(server, tmp_path: Path):
+    with _file(_bucket(server), tmp_path) as remote:
+        server.files[PATH] = npy_bytes(ROWS[:10])
+        with pytest.raises(RemoteFileChangedError, match="has changed"):
+            remote.read(1_000_000, 1_000_100)
+    with _file(_bucket(server), tmp_path) as remote:
+        assert remote.read(0, 10**9) == server.files[PATH]
+
+
 def test_a_stop_ends_a_slow_transfer_and_keeps_what_came(server, tmp_path: Path):
     stop = Event()
     with _file(_bucket(server, stop), tmp_path) as remote:

@@ -33,6 +33,15 @@ def test_every_kind_of_name_is_understood(tmp_path: Path):
     }
 
 
+def test_no_name_leads_out_of_the_output_folder(tmp_path: Path):
+    for name in ("%2E%2E.npy", "%2F%2E%2E%2Fcat.npy", "a%00b.npy", "%20.npy"):
+        (tmp_path / name).write_bytes(npy_bytes(np.zeros((1, 784), np.uint8)))
+    for entry in list_folder(tmp_path):
+        assert "/" not in entry.category
+        assert entry.category.isprintable()
+        assert entry.category.strip(" .")
+
+
 def test_an_empty_or_absent_folder_is_named(tmp_path: Path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match="no QuickDraw file"):
