@@ -1,8 +1,14 @@
 """What every test shares: where the real data lies, and a home of its own."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline: the machine is shared and slow at times. In CI the same examples every time, new ones at the desk.
+settings.register_profile("tagbox", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("tagbox")
 
 _ROOT = Path(__file__).resolve().parent.parent
 
