@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,8 +140,13 @@ def test_board_shows_the_runs(after_readme: Path) -> None:
             said += line
             address = re.search(r"http://localhost:\d+/", line)
         assert address, f"TensorBoard did not start: {said}"
-        with urllib.request.urlopen(address[0] + "data/runs", timeout=60) as answer:
-            assert {"raccoon/train", "raccoon/validation"} <= set(json.load(answer))
+        # TensorBoard answers before it has read the events.
+        wanted, shown, deadline = {"raccoon/train", "raccoon/validation"}, set(), time.monotonic() + 60
+        while not wanted <= shown and time.monotonic() < deadline:
+            with urllib.request.urlopen(address[0] + "data/runs", timeout=60) as answer:
+                shown = set(json.load(answer))
+            time.sleep(0.2)
+        assert wanted <= shown
         # Ctrl-C in a terminal reaches the whole group.
         os.killpg(board.pid, signal.SIGINT)
         board.communicate(timeout=60)
