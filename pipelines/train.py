@@ -253,7 +253,7 @@ class _Progress:
         )
         self._loop_ended = time.monotonic()
         if self._should_stop() and self.step < self._total:
-            self._runner.checkpoint_manager.save(checkpoint_number=self.step)
+            self._runner.checkpoint_manager.save(checkpoint_number=self.step, check_interval=False)
             self._run.write_status("interrupted", step=self.step, total_steps=self._total, **self.headline())
             raise InterruptedRunError(
                 f"stopped at step {self.step} of {self._total}; the state is saved",

@@ -1,5 +1,6 @@
 """`tagbox board`: TensorBoard answers with our curves, and says what is missing when there is nothing to show."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -72,3 +73,13 @@ def test_a_port_that_is_taken(workshop):
         answer = tagbox_here("board", workshop.run.parent, "--port", taken.getsockname()[1])
     assert answer.code == 6
     assert "--port 0" in answer.error_line
+
+
+def test_without_tensorboard_the_missing_part_is_named(workshop, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "tensorboard" else find_spec(name, *more)
+    )
+    answer = tagbox_here("board", workshop.run.parent)
+    assert answer.code == 7
+    assert "TensorBoard is not installed" in answer.error_line

@@ -129,7 +129,8 @@ def test_the_log_has_the_words_of_model_garden_and_no_other_place_has(workshop, 
 def test_a_stopped_run_goes_on_where_it_was_left(workshop, tmp_path):
     run = tmp_path / "run"
     with pytest.raises(InterruptedRunError, match=r"stopped at step 10 of 20; the state is saved.*same command"):
-        _train(workshop, run, stop_at=10)
+        _train(workshop, run, "trainer.checkpoint_interval=20", stop_at=10)  # between two checkpoints
+    assert (run / "checkpoints" / "last" / "ckpt-10.index").is_file()
     status = RunDirectory(run).read_status()
     assert (status["state"], status["step"]) == ("interrupted", 10)
     assert _steps(run)[0] == [5, 10]
