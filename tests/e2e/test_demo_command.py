@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from labeling.scene_drawings import is_for_verification
+from labeling.scene_spec import SceneSpec
 from labeling.voc import read_annotation
 
 _TAGBOX = str(Path(sys.executable).with_name("tagbox"))
@@ -61,6 +63,7 @@ def test_the_demo_survives_ctrl_c_learns_and_says_when_it_is_done(tmp_path: Path
 
     drawings = sorted((tmp_path / "demo/drawings").glob("*.ndjson"))
     assert len(drawings) >= 4
+    _no_drawing_is_in_both_splits(drawings)
     assert not list(tmp_path.rglob("*.tmp"))
     _every_scene_is_in_the_records(tmp_path / "demo")
 
@@ -68,6 +71,18 @@ def test_the_demo_survives_ctrl_c_learns_and_says_when_it_is_done(tmp_path: Path
     assert again.returncode == 0
     assert "done already" in again.stderr
     assert "starting TensorFlow" not in again.stderr
+
+
+def _no_drawing_is_in_both_splits(files: list[Path]) -> None:
+    drawn = [json.loads(line) for file in files for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len({drawing["key_id"] for drawing in drawn}) == len(drawn)
+    share = SceneSpec().verification_share
+    halves: tuple[set[str], set[str]] = set(), set()
+    for drawing in drawn:
+        halves[is_for_verification(drawing["key_id"], share)].add(json.dumps(drawing["drawing"]))
+    # No strokes twice, under whatever number.
+    assert min(len(half) for half in halves) > 100
+    assert not halves[0] & halves[1]
 
 
 def _every_scene_is_in_the_records(home: Path) -> None:
