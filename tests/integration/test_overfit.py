@@ -26,7 +26,8 @@ def test_eight_pictures_are_learnt_by_heart_within_150_steps(shared_data: Path, 
         CONFIG_DIR / "ssd_mobilenet_v1.yaml",
         [
             "trainer.train_steps=150",
-            "trainer.validation_interval=75",
+            "trainer.validation_interval=150",
+            "task.train_data.global_batch_size=4",
             # By heart means the pictures as they are.
             "task.train_data.augmentation.ssd_crop=false",
             f"task.validation_data.input_path={tmp_path / 'records' / 'raccoon_training.record'}",
