@@ -62,8 +62,9 @@ def test_a_folder_of_another_network_exits_with_2(workshop):
     assert RunDirectory(workshop.run).read_status() == before
 
 
-def test_a_run_that_is_done_says_so_and_gives_its_figures_again(workshop):
-    answer = tagbox_here("train", workshop.config, "--run", workshop.run, "--records", workshop.records, "--json")
+def test_a_run_that_is_done_says_so_and_gives_its_figures_again(workshop, tmp_path):
+    run = workshop.copy_run(tmp_path / "run")
+    answer = tagbox_here("train", workshop.config, "--run", run, "--records", workshop.records, "--json")
     assert answer.code == 0, answer.err
     assert "this run has its 20 steps already; for more: --set trainer.train_steps=40" in answer.err
     assert json.loads(answer.out) == RunDirectory(workshop.run).read_results()

@@ -70,6 +70,7 @@ def test_one_picture_is_enough_to_train_on(workshop, tmp_path):
     assert answer.code == 0, answer.err
     assert "only 1 training pictures for batches of 4: each batch repeats some" in answer.err
     assert "1 training and 1 verification pictures, 1 class: disc" in answer.err
+    assert "note: training starts from random weights; give trained ones with --init" in answer.err
 
 
 def test_pictures_without_any_box_train(workshop, tmp_path):
