@@ -7,6 +7,7 @@ import click
 
 from collectors.errors import ConfigError
 from scripts import exit_codes
+from scripts.commands.labels_fix import fix
 from scripts.commands.labels_scenes import scenes
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
@@ -309,4 +310,5 @@ def _say_left_out(report: "CheckReport") -> None:
         say(f"{len(report.refused)} refused pictures are left out; see: tagbox labels check")
 
 
+labels.add_command(fix)
 labels.add_command(scenes)
