@@ -1,24 +1,21 @@
 """The judgement of a whole data set: which pictures can be used, which are refused and why, and what else was found."""
 
-import hashlib
 import os
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.progress import Progress, no_progress
 from labeling.annotations import Annotation
+from labeling.check_cache import CheckCache
 from labeling.checks import check_pair, check_whole
 from labeling.checks.subject import Subject
 from labeling.checks.whole import Whole
-from labeling.dataset import DatasetFiles, LabelFile, find_dataset
+from labeling.dataset import SPLITS, DatasetFiles, LabelFile, find_dataset
 from labeling.findings import Finding, Severity
-from labeling.image_probe import ImageFacts, probe_image
 from labeling.label_map import LabelMap
-from labeling.voc_reader import MAX_BYTES, Problem, Reading, examine
+from labeling.pair_reading import PairFacts, read_pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +104,7 @@ def check_dataset(
     class_names: Sequence[str] | None = None,
     progress: Progress = no_progress,
     jobs: int | None = None,
+    cache: CheckCache | None = None,
 ) -> CheckReport:
     """Read every annotation, decode every labelled picture and run every check.
 
@@ -118,54 +116,23 @@ def check_dataset(
         class_names: Look at these class folders only; ``None`` for all.
         progress: Called after each pair.
         jobs: Threads that read and decode; ``None`` for one a processor.
+        cache: What earlier checks of this root found out; brought up to date. ``None`` reads every file.
 
     Raises:
         DatasetError: The folder is missing, cannot be listed, or holds no XML at all.
     """
     files = find_dataset(root, class_names)
-    looked_at = _look_at_all(files, progress, jobs or os.cpu_count() or 1)
-    return _judge(files, looked_at, label_map)
+    # Looks are compared between the splits only; without two of them they are not needed.
+    with_looks = {label.split for label in files.labels} >= set(SPLITS)
+    facts = read_pairs(
+        files.labels, progress=progress, jobs=jobs or os.cpu_count() or 1, with_looks=with_looks, cache=cache
+    )
+    if cache is not None:
+        cache.save()
+    return _judge(files, facts, label_map)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one pair is: everything that needs a file opened."""
-
-    reading: Reading
-    xml_sha256: str
-    image: ImageFacts | None
-
-
-def _look_at_all(files: DatasetFiles, progress: Progress, jobs: int) -> list[_Look]:
-    """Read and decode every pair, in the order of ``files.labels``."""
-    looks: list[_Look] = []
-    total = len(files.labels)
-    progress(0, total)
-    # Pillow tells of large pictures by a warning; here they become findings. Decoding runs outside Python's lock.
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        warnings.simplefilter("ignore")
-        try:
-            for look in pool.map(_look_at, files.labels):
-                looks.append(look)
-                progress(len(looks), total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return looks
-
-
-def _look_at(label: LabelFile) -> _Look:
-    image = probe_image(label.image_paths[0]) if len(label.image_paths) == 1 else None
-    try:
-        with label.xml_path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        problem = Problem("X12", None, None, error.strerror or str(error), "a readable file")
-        return _Look(Reading(None, (problem,)), "", image)
-    return _Look(examine(content), hashlib.sha256(content).hexdigest(), image)
-
-
-def _judge(files: DatasetFiles, looks: list[_Look], label_map: LabelMap | None) -> CheckReport:
+def _judge(files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | None) -> CheckReport:
     claims: dict[str, list[Path]] = defaultdict(list)
     for label in files.labels:
         for image_path in label.image_paths:
@@ -174,10 +141,10 @@ def _judge(files: DatasetFiles, looks: list[_Look], label_map: LabelMap | None) 
     images: list[CheckedImage] = []
     refused: list[Refused] = []
     usable: list[Subject] = []
-    for label, look in zip(files.labels, looks, strict=True):
+    for label, facts in zip(files.labels, pairs, strict=True):
         claimants = {path for image in label.image_paths for path in claims[os.path.normpath(image)]}
         rivals = tuple(sorted(claimants - {label.xml_path}))
-        subject = Subject(label, look.reading, look.image, label_map, rivals)
+        subject = Subject(label, facts.reading, facts.image, label_map, rivals, facts.salvaged)
         found = check_pair(subject)
         findings += found
         error = next((finding for finding in found if finding.severity is Severity.ERROR), None)
@@ -185,7 +152,7 @@ def _judge(files: DatasetFiles, looks: list[_Look], label_map: LabelMap | None) 
             refused.append(_refused(label, error))
         else:
             usable.append(subject)
-            images.append(_checked(subject, look))
+            images.append(_checked(subject, facts))
     findings += check_whole(Whole(files, tuple(usable)))
     return CheckReport(
         images=tuple(sorted(images, key=lambda image: str(image.xml_path))),
@@ -200,7 +167,7 @@ def _refused(label: LabelFile, error: Finding) -> Refused:
     return Refused(label.xml_path, error.code, error.message, label.image_paths, label.class_name, label.split)
 
 
-def _checked(subject: Subject, look: _Look) -> CheckedImage:
+def _checked(subject: Subject, facts: PairFacts) -> CheckedImage:
     image, annotation, image_path = subject.decoded, subject.annotation, subject.image_path
     assert image is not None
     assert annotation is not None
@@ -216,5 +183,5 @@ def _checked(subject: Subject, look: _Look) -> CheckedImage:
         format=image.format,
         mode=image.mode,
         sha256=image.sha256,
-        xml_sha256=look.xml_sha256,
+        xml_sha256=facts.xml_sha256,
     )
