@@ -1,4 +1,4 @@
-"""Reading the files of a data set, several at once: every XML taken apart, every labelled picture decoded to its end."""
+"""Reading the files of a data set, several at once: each XML taken apart, each labelled picture decoded to its end."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What is known of a pair as plain JSON values, and back: lists in a fixed order, because they are read by thousands."""
+"""What is known of a pair as plain JSON values, and back: lists in a fixed order, for they are read by thousands."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,9 @@ def image_from_json(values: list[Any]) -> ImageFacts:
         StoredFactsError: The values are something else.
     """
     try:
-        (size, sha256, kind, mode, width, height, orientation, problem, detail, foreign, frames, trailing, look) = values
+        (size, sha256, kind, mode, width, height, orientation, problem, detail, foreign, frames, trailing, look) = (
+            values
+        )
         return ImageFacts(
             size,
             sha256,
@@ -117,8 +119,22 @@ def _annotation_to_json(annotation: Annotation) -> list[Any]:
 
 
 def _annotation_from_json(values: list[Any]) -> Annotation:
-    *texts, objects, filename_line, size_line = values
-    return Annotation(*texts, tuple([_object_from_json(one) for one in objects]), filename_line, size_line)
+    filename, width, height, depth, folder, path, database, segmented, verified, objects, *lines = values
+    filename_line, size_line = lines
+    return Annotation(
+        filename,
+        width,
+        height,
+        depth,
+        folder,
+        path,
+        database,
+        segmented,
+        verified,
+        tuple([_object_from_json(one) for one in objects]),
+        filename_line,
+        size_line,
+    )
 
 
 def _object_to_json(labeled: LabeledObject) -> list[Any]:

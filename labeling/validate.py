@@ -12,10 +12,13 @@ from labeling.check_cache import CheckCache
 from labeling.checks import check_pair, check_whole
 from labeling.checks.subject import Subject
 from labeling.checks.whole import Whole
-from labeling.dataset import SPLITS, DatasetFiles, LabelFile, find_dataset
+from labeling.dataset import SPLITS, DatasetFiles, find_dataset
 from labeling.findings import Finding, Severity
 from labeling.label_map import LabelMap
+from labeling.label_map_file import judge_label_map
 from labeling.pair_reading import PairFacts, read_pairs
+from labeling.provenance import posts_by_picture
+from labeling.surroundings import find_neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Refused:
         image_paths: Its pictures, none when there are none.
         class_name: Name of the class folder; empty in a plain folder.
         split: ``training`` or ``verification``; empty in a plain folder.
+        annotation: The annotation as far as it could be read, ``None`` when it could not at all. For people to look at.
     """
 
     path: Path
@@ -69,6 +73,7 @@ class Refused:
     image_paths: tuple[Path, ...] = ()
     class_name: str = ""
     split: str = ""
+    annotation: Annotation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ def check_dataset(
     progress: Progress = no_progress,
     jobs: int | None = None,
     cache: CheckCache | None = None,
+    label_map_path: Path | None = None,
 ) -> CheckReport:
     """Read every annotation, decode every labelled picture and run every check.
 
@@ -116,6 +122,7 @@ def check_dataset(
         class_names: Look at these class folders only; ``None`` for all.
         progress: Called after each pair.
         jobs: Threads that read and decode; ``None`` for one a processor.
+        label_map_path: The data set's own label map, judged with it (C05) and used where ``label_map`` is ``None``.
         cache: What earlier checks of this root found out; brought up to date. ``None`` reads every file.
 
     Raises:
@@ -129,15 +136,21 @@ def check_dataset(
     )
     if cache is not None:
         cache.save()
-    return _judge(files, facts, label_map)
+    map_findings: tuple[Finding, ...] = ()
+    if label_map_path is not None:
+        own_map, map_findings = judge_label_map(label_map_path)
+        label_map = own_map if label_map is None else label_map
+    return _judge(files, facts, label_map, map_findings)
 
 
-def _judge(files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | None) -> CheckReport:
+def _judge(
+    files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | None, map_findings: tuple[Finding, ...]
+) -> CheckReport:
     claims: dict[str, list[Path]] = defaultdict(list)
     for label in files.labels:
         for image_path in label.image_paths:
             claims[os.path.normpath(image_path)].append(label.xml_path)
-    findings: list[Finding] = []
+    findings = list(map_findings)
     images: list[CheckedImage] = []
     refused: list[Refused] = []
     usable: list[Subject] = []
@@ -149,11 +162,11 @@ def _judge(files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | No
         findings += found
         error = next((finding for finding in found if finding.severity is Severity.ERROR), None)
         if error is not None:
-            refused.append(_refused(label, error))
+            refused.append(_refused(subject, error))
         else:
             usable.append(subject)
             images.append(_checked(subject, facts))
-    findings += check_whole(Whole(files, tuple(usable)))
+    findings += check_whole(Whole(files, tuple(usable), find_neighbours(files), posts_by_picture(files.root)))
     return CheckReport(
         images=tuple(sorted(images, key=lambda image: str(image.xml_path))),
         findings=tuple(sorted(findings, key=lambda finding: finding.sort_key)),
@@ -163,8 +176,17 @@ def _judge(files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | No
     )
 
 
-def _refused(label: LabelFile, error: Finding) -> Refused:
-    return Refused(label.xml_path, error.code, error.message, label.image_paths, label.class_name, label.split)
+def _refused(subject: Subject, error: Finding) -> Refused:
+    label = subject.files
+    return Refused(
+        path=label.xml_path,
+        code=error.code,
+        reason=error.message,
+        image_paths=label.image_paths,
+        class_name=label.class_name,
+        split=label.split,
+        annotation=subject.annotation,
+    )
 
 
 def _checked(subject: Subject, facts: PairFacts) -> CheckedImage:
