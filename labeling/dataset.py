@@ -193,8 +193,8 @@ class _Search:
             return
         exact: dict[str, list[Path]] = {}
         loose: dict[str, list[Path]] = {}
-        for path in _entries(place) if place.is_dir() else ():
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
+        for path, is_dir in _entries(place) if place.is_dir() else ():
+            if not is_dir and path.suffix.lower() in IMAGE_SUFFIXES:
                 exact.setdefault(path.stem, []).append(path)
                 loose.setdefault(_loose_key(path.stem), []).append(path)
         self._images[place] = exact
@@ -215,7 +215,7 @@ def _class_dirs(root: Path) -> list[tuple[str, Path]]:
     """The class folders of a root, by name; none when the root is a plain folder."""
     if any((root / split).is_dir() for split in SPLITS):
         return [(root.resolve().name, root)]
-    folders = [path for path in _entries(root) if path.is_dir()]
+    folders = [path for path, is_dir in _entries(root) if is_dir]
     if not any((path / name).is_dir() for path in folders for name in (*SPLITS, UNLABELED)):
         return []
     return [(path.name, path) for path in folders if _is_class_folder(path)]
@@ -265,8 +265,8 @@ def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[Cla
 def _xml_below(folder: Path) -> Iterator[Path]:
     """Every XML file below a folder, hidden ones left out, sorted by folder and name."""
     subfolders = []
-    for path in _entries(folder):
-        if path.is_dir():
+    for path, is_dir in _entries(folder):
+        if is_dir:
             subfolders.append(path)
         elif path.suffix.lower() == ".xml":
             yield path
@@ -275,12 +275,21 @@ def _xml_below(folder: Path) -> Iterator[Path]:
             yield from _xml_below(subfolder)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[tuple[Path, bool]]:
+    """What lies in a folder, hidden things left out, sorted by name, and whether it is a folder."""
     try:
-        names = sorted(path.name for path in folder.iterdir())
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise DatasetError(f"cannot list the folder: {error.strerror or error}", where=str(folder)) from error
-    return [folder / name for name in names if not name.startswith(".")]
+    return [(folder / name, is_dir) for name, is_dir in found]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
 
 
 def _above(folder: Path) -> Path:

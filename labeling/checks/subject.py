@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from labeling.annotations import Annotation, Box
+from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.codes import CODES
 from labeling.dataset import LabelFile
 from labeling.findings import Finding, Severity
@@ -23,6 +23,7 @@ class Subject:
         image: What the picture is; ``None`` when there is none, or more than one.
         label_map: Labels that are allowed; ``None`` allows all.
         rivals: Other XML files that claim the same picture.
+        salvaged: Objects that can still be read of an XML that is cut off.
     """
 
     files: LabelFile
@@ -30,6 +31,7 @@ class Subject:
     image: ImageFacts | None
     label_map: LabelMap | None = None
     rivals: tuple[Path, ...] = ()
+    salvaged: tuple[LabeledObject, ...] = ()
 
     @property
     def annotation(self) -> Annotation | None:
