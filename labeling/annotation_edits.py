@@ -66,6 +66,16 @@ def write_box(editor: XmlEditor, element: Element, old: Box, new: Box) -> None:
             editor.set_text(edge, format_edge(value))
 
 
+def write_flag(editor: XmlEditor, element: Element, tag: str, value: bool) -> None:
+    """Write ``0`` or ``1`` into an element of an object; it is added before the box when missing."""
+    child = element.find(tag)
+    if child is not None:
+        editor.set_text(child, str(int(value)))
+    else:
+        before = [one for one in element.children if one.tag in ("name", "pose")]
+        editor.insert_after(before[-1], [leaf(tag, str(int(value)))])
+
+
 def extras_of(editor: XmlEditor, element: Element) -> bytes:
     """Return what an object holds beyond LabelImg's elements, blanks left out."""
     strange = [child for child in element.children if child.tag not in _KNOWN_IN_OBJECT]

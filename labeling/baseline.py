@@ -102,5 +102,7 @@ def _key_in(entry: dict[str, Any]) -> Key:
 
 def _broken(path: Path, why: str) -> ConfigError:
     return ConfigError(
-        f"not a baseline: {why}", where=str(path), fix="Write it anew with: tagbox labels check DIR --write-baseline FILE"
+        f"not a baseline: {why}",
+        where=str(path),
+        fix="Write it anew with: tagbox labels check DIR --write-baseline FILE",
     )

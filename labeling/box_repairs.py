@@ -1,5 +1,6 @@
 """What can be mended about the boxes and labels of one annotation, worked out on numbers before files are touched."""
 
+import math
 from dataclasses import dataclass, replace
 
 from labeling.annotations import Annotation, Box, LabeledObject
@@ -16,6 +17,7 @@ class ObjectDraft:
         index: Its place in the file, from 0.
         name: Its label, mended.
         box: Its box, mended.
+        truncated: Its mark, mended.
         codes: Codes of what was mended, in that order.
         is_dropped: Whether it is taken out of the file.
         words: What was done, a clause for each code.
@@ -24,6 +26,7 @@ class ObjectDraft:
     index: int
     name: str
     box: Box
+    truncated: bool
     codes: list[str]
     is_dropped: bool
     words: list[str]
@@ -47,7 +50,10 @@ class ObjectRepairs:
     @classmethod
     def of(cls, annotation: Annotation) -> "ObjectRepairs":
         """Start from an annotation."""
-        drafts = [ObjectDraft(index, one.name, one.box, [], False, []) for index, one in enumerate(annotation.objects)]
+        drafts = [
+            ObjectDraft(index, one.name, one.box, one.truncated, [], False, [])
+            for index, one in enumerate(annotation.objects)
+        ]
         return cls(drafts, [])
 
     def respell(self, label_map: LabelMap) -> None:
@@ -85,6 +91,30 @@ class ObjectRepairs:
                     min(max(box.ymax, 0), height),
                 )
                 draft.note("B04", f"{shown_box(box)} clipped to {width}x{height}")
+
+    def round_edges(self) -> None:
+        """X08: whole numbers, the nearest; a box that would lose its area stays."""
+        for draft in self.objects:
+            edges = (draft.box.xmin, draft.box.ymin, draft.box.xmax, draft.box.ymax)
+            if not all(math.isfinite(edge) for edge in edges) or all(float(edge).is_integer() for edge in edges):
+                continue
+            rounded = Box(*(float(math.floor(edge + 0.5)) for edge in edges))
+            if fault_of(rounded, None) == fault_of(draft.box, None):
+                draft.note("X08", f"{shown_box(draft.box)} rounded to {shown_box(rounded)}")
+                draft.box = rounded
+            else:
+                self.left.append(("X08", draft.index, "rounded, it would have no area"))
+
+    def mark_truncated(self, frame: tuple[int, int]) -> None:
+        """B13: mark as truncated what touches the edge, as LabelImg does, and nothing else."""
+        for draft in self.objects:
+            box = draft.box
+            if fault_of(box, frame) not in ("", "B04") or draft.is_dropped:
+                continue
+            touches = box.xmin <= 1 or box.ymin <= 1 or box.xmax >= frame[0] or box.ymax >= frame[1]
+            if touches is not draft.truncated:
+                draft.truncated = touches
+                draft.note("B13", f"truncated becomes {int(touches)}")
 
     def drop_repeated(self, objects: tuple[LabeledObject, ...], extras: list[bytes]) -> None:
         """B08: keep the first of objects that are equal in everything.

@@ -47,7 +47,7 @@ def _page(report: CheckReport, root: Path) -> Iterator[str]:
     title = f"Labels of {_text(str(root))}"
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     # Nothing of the data can make the page fetch or run anything.
-    yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+    yield '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
     yield "style-src 'unsafe-inline'\">\n"
     yield '<meta name="viewport" content="width=device-width">\n'
     yield f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"

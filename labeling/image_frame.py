@@ -7,6 +7,7 @@ nothing tells, nothing is guessed.
 """
 
 import io
+import math
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from labeling.annotations import Box
 
 _ORIENTATION_TAG = 0x0112
 _JPEG_QUALITY = 97
-_TOLERANCE_PX = 2.0
+_TOLERANCE_PX = 2
 _JPEGTRAN = {
     2: ["-flip", "horizontal"],
     3: ["-rotate", "180"],
@@ -99,12 +100,12 @@ def turn_box(box: Box, orientation: int, width: int, height: int) -> Box:
 
 
 def fits(box: Box, frame: tuple[int, int]) -> bool:
-    """Whether a box lies in a picture of this width and height, two pixels of tolerance on each side."""
-    return (
-        min(box.xmin, box.ymin) >= -_TOLERANCE_PX
-        and box.xmax <= frame[0] + _TOLERANCE_PX
-        and box.ymax <= frame[1] + _TOLERANCE_PX
-    )
+    """Whether a box, in whole pixels, lies in a picture of this width and height, two of tolerance on each side."""
+    edges = (box.xmin, box.ymin, box.xmax, box.ymax)
+    if not all(math.isfinite(edge) for edge in edges):
+        return False
+    left, top, right, bottom = (math.floor(edge + 0.5) for edge in edges)
+    return min(left, top) >= -_TOLERANCE_PX and right <= frame[0] + _TOLERANCE_PX and bottom <= frame[1] + _TOLERANCE_PX
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
-from labeling.annotation_edits import extras_of, only_child, write_box, write_filename, write_size
+from labeling.annotation_edits import extras_of, only_child, write_box, write_filename, write_flag, write_size
 from labeling.annotations import Annotation
 from labeling.box_repairs import ObjectRepairs
 from labeling.checks import check_pair
+from labeling.checks.box import fault_of
 from labeling.checks.subject import Subject
 from labeling.dataset import LabelFile, Match
 from labeling.encoding_salvage import salvage_encoding
@@ -27,8 +28,8 @@ DEFAULT_CODES = frozenset(
 )
 """Codes that are mended unless asked otherwise: nothing is guessed, and nothing that a person drew is lost."""
 
-OPTIONAL_CODES = frozenset({"S03"})
-"""Codes that are mended when asked for: they are right only if the picture was merely resized."""
+OPTIONAL_CODES = frozenset({"S03", "X08", "B13"})
+"""Codes that are mended when asked for: they change numbers that may be meant as they are."""
 
 _SUFFIX_OF = {"jpeg": ".jpg", "png": ".png", "bmp": ".bmp"}
 
@@ -182,7 +183,7 @@ class _Planner:
             self._rename_or_transcode(self._subject.decoded, self._subject.image_path)
             self._turn(self._subject.decoded)
         annotation = self._subject.annotation
-        if annotation is not None and not self._subject.reading.problems:
+        if annotation is not None and not self._subject.reading.problems and "X05" not in self._found:
             try:
                 editor = XmlEditor(self._repair.after)
                 self._edit(editor, annotation)
@@ -285,11 +286,15 @@ class _Planner:
             return Frame.UNKNOWN, "the XML cannot be read"
         drafts = ObjectRepairs.of(annotation)
         drafts.swap_corners()
+        # Boxes that are no boxes prove nothing, and may be gone after this repair.
+        sound = [draft.box for draft in drafts.objects if fault_of(draft.box, None) == ""]
+        if drafts.objects and not sound:
+            return self._options.assumed_frame, "no box is sound enough to tell"
         verdict = judge_frame(
             (annotation.width, annotation.height),
             (image.width, image.height),
             image.orientation,
-            [draft.box for draft in drafts.objects],
+            sound,
         )
         if verdict.frame is Frame.UNKNOWN and self._options.assumed_frame is not Frame.UNKNOWN:
             return self._options.assumed_frame, f"{verdict.evidence}; taken as {self._options.assumed_frame}"
@@ -309,6 +314,8 @@ class _Planner:
                 continue
             if draft.name != old.name:
                 editor.set_text(only_child(element, "name"), draft.name)
+            if draft.truncated != old.truncated:
+                write_flag(editor, element, "truncated", draft.truncated)
             write_box(editor, element, old.box, draft.box)
         for code, index, reason in repairs.left:
             self._leave(code, reason, index=index)
@@ -325,6 +332,8 @@ class _Planner:
                 draft.box = turn_box(draft.box, orientation, *stored)
             elif scale != (1.0, 1.0):
                 draft.box = draft.box.scaled(*scale)
+        if self._is_wanted("X08"):
+            repairs.round_edges()
         frame = self._frame_after(annotation)
         if self._is_wanted("B04") and frame is not None:
             repairs.clip(frame)
@@ -333,13 +342,16 @@ class _Planner:
             repairs.drop_repeated(annotation.objects, extras)
         if self._is_wanted("B03"):
             repairs.drop_without_area()
+        if self._is_wanted("B13") and frame is not None:
+            repairs.mark_truncated(frame)
         return repairs
 
     def _frame_after(self, annotation: Annotation) -> tuple[int, int] | None:
-        """Width and height that the boxes are in once this repair is done, as the checks will see them."""
-        if self._is_size_right or min(annotation.width, annotation.height) <= 0:
+        """Width and height that the boxes are in once this repair is done; ``None`` when nobody knows."""
+        if self._is_size_right:
             return self._size
-        return annotation.width, annotation.height
+        said = (annotation.width, annotation.height)
+        return said if min(said) > 0 else None
 
     def _edit_names(self, editor: XmlEditor, annotation: Annotation) -> None:
         image = self._repair.image_target or self._subject.image_path
@@ -358,8 +370,10 @@ class _Planner:
         elif path is not None and was_renamed and (annotation.path or "").endswith(self._repair_name()):
             editor.set_text(path, (annotation.path or "").removesuffix(self._repair_name()) + image.name)
         name = image.absolute().parent.name
-        if folder is not None and annotation.folder not in ("", name) and self._is_found("L03", "L04"):
+        code = next((code for code in ("L04", "L03") if self._is_found(code)), "")
+        if folder is not None and code and annotation.folder not in ("", name):
             editor.set_text(folder, name)
+            self._mend(code, f"<folder> {annotation.folder!r} becomes {name!r}")
 
     def _repair_name(self) -> str:
         return self._subject.image_path.name if self._subject.image_path is not None else ""

@@ -26,7 +26,7 @@ _NAMED_AT_MOST = 20
 @click.option("--apply", "is_applied", is_flag=True, help="Change the files. Without it nothing is written.")
 @click.option("--only", multiple=True, metavar="CODES", help="Mend these codes only, such as S01,L or B.")
 @click.option("--ignore", multiple=True, metavar="CODES", help="Leave these codes alone.")
-@click.option("--also", multiple=True, metavar="CODES", help="Mend these too; S03 (a resized picture) has to be asked.")
+@click.option("--also", multiple=True, metavar="CODES", help="Mend these too: S03, X08, B13 have to be asked for.")
 @click.option("--path", "path_style", type=click.Choice(["relative", "absolute", "blank"]), default="relative",
               show_default=True, help="What to write into a <path> that leads elsewhere.")  # fmt: skip
 @click.option("--drawn-on", type=click.Choice(["stored", "turned"]),

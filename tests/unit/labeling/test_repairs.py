@@ -34,6 +34,8 @@ _LEFT = {
     "I05 upside down": "keeps width and height",
     "I05 square": "is square",
     "S02 swapped": "nothing proves",
+    "I06 gif": "3 frames",
+    "I06 webp": "3 frames",
     "B03 no width": "no other box",
     "B03 no height": "no other box",
 }
@@ -63,7 +65,7 @@ def test_each_defect_is_mended_or_left_and_undone(defect: Defect, tmp_path: Path
         assert _files(tmp_path) == before
         return
     found = {finding.code for finding in check_dataset(tmp_path, label_map=_LABEL_MAP, jobs=1).findings}
-    assert found <= {"I07"}, "nothing is left to mend"
+    assert found <= {"I07", "B13"}, "nothing is left to mend unasked"
     assert plan_repairs(tmp_path, _OPTIONS, jobs=1).repairs == (), "a second run changes nothing"
     assert RepairLog(tmp_path).undo(result.repair.id).num_files == result.repair.num_files
     assert _files(tmp_path) == before
@@ -219,7 +221,7 @@ _OBJECT = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     objects=st.lists(_OBJECT, max_size=5),
     size=st.sampled_from([(0, 0), (64, 48), (48, 64), (128, 96), (50, 90)]),
