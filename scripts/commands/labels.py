@@ -7,8 +7,10 @@ import click
 
 from collectors.errors import ConfigError
 from scripts import exit_codes
+from scripts.commands.labels_audit import audit
 from scripts.commands.labels_fix import fix
 from scripts.commands.labels_scenes import scenes
+from scripts.commands.labels_split import split
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
@@ -310,5 +312,7 @@ def _say_left_out(report: "CheckReport") -> None:
         say(f"{len(report.refused)} refused pictures are left out; see: tagbox labels check")
 
 
+labels.add_command(audit)
 labels.add_command(fix)
 labels.add_command(scenes)
+labels.add_command(split)

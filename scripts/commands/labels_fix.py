@@ -8,12 +8,17 @@ import click
 
 from collectors.errors import ConfigError
 from scripts import exit_codes
-from scripts.commands.repair_history import finish_interrupted, history_options, show_history, undo_repair
+from scripts.commands.repair_history import (
+    finish_interrupted,
+    history_options,
+    own_label_map,
+    show_history,
+    undo_repair,
+)
 from scripts.options import json_option
 from scripts.output import progress, say, write_json
 
 if TYPE_CHECKING:
-    from labeling.label_map import LabelMap
     from labeling.pair_repair import LeftAlone, RepairOptions
     from labeling.repairs import RepairPlan
 
@@ -116,7 +121,7 @@ def _options(
     return RepairOptions(
         codes=frozenset((codes | asked) - _codes(ignore)),
         path_style=path_style,
-        label_map=_label_map(root, label_map_path),
+        label_map=own_label_map(root, label_map_path),
         assumed_frame=Frame(drawn_on) if drawn_on else Frame.UNKNOWN,
         jpegtran=Path(jpegtran) if jpegtran else None,
     )
@@ -134,15 +139,6 @@ def _codes(words: tuple[str, ...]) -> frozenset[str]:
         return expand_codes([part for word in words for part in word.split(",") if part.strip()])
     except ValueError as error:
         raise ConfigError(str(error), fix="List them with: tagbox labels codes") from error
-
-
-def _label_map(root: Path, path: Path | None) -> "LabelMap | None":
-    from labeling.label_map import read_label_map
-
-    if path is None:
-        path = next((one for one in (root, root / "..") if (one / "label_map.pbtxt").is_file()), None)
-        path = path / "label_map.pbtxt" if path is not None else None
-    return None if path is None else read_label_map(path)
 
 
 def _show(plan: "RepairPlan", as_json: bool) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scripts import exit_codes
 from scripts.output import progress, say, write_json, write_table
+
+if TYPE_CHECKING:
+    from labeling.label_map import LabelMap
 
 Command = Callable[..., Any]
 
@@ -55,6 +58,15 @@ def undo_repair(root: Path, repair_id: str, as_json: bool) -> int:
     else:
         click.echo(f"{repair.kind} {repair.id} is undone: {repair.num_files} files are as they were")
     return exit_codes.DONE
+
+
+def own_label_map(root: Path, path: Path | None) -> "LabelMap | None":
+    """Read the label map asked for, or that of the data root (of a class folder: the one above); ``None`` without."""
+    from labeling.label_map import read_label_map
+
+    places = (root / "label_map.pbtxt", root / ".." / "label_map.pbtxt")
+    path = path or next((place for place in places if place.is_file()), None)
+    return None if path is None else read_label_map(path)
 
 
 def finish_interrupted(root: Path, *, is_applied: bool) -> None:
