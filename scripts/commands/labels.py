@@ -8,6 +8,8 @@ import click
 from collectors.errors import ConfigError
 from scripts import exit_codes
 from scripts.commands.labels_audit import audit
+from scripts.commands.labels_convert import convert
+from scripts.commands.labels_diff import diff
 from scripts.commands.labels_fix import fix
 from scripts.commands.labels_scenes import scenes
 from scripts.commands.labels_split import split
@@ -313,6 +315,8 @@ def _say_left_out(report: "CheckReport") -> None:
 
 
 labels.add_command(audit)
+labels.add_command(convert)
+labels.add_command(diff)
 labels.add_command(fix)
 labels.add_command(scenes)
 labels.add_command(split)
