@@ -10,6 +10,7 @@ from scripts import exit_codes
 from scripts.commands.labels_audit import audit
 from scripts.commands.labels_convert import convert
 from scripts.commands.labels_diff import diff
+from scripts.commands.labels_doctor import doctor
 from scripts.commands.labels_fix import fix
 from scripts.commands.labels_scenes import scenes
 from scripts.commands.labels_split import split
@@ -158,8 +159,9 @@ def place(
 @labels.command()
 @click.argument("root", metavar="DIR", type=_DIRECTORY)
 @click.option("--class", "class_names", multiple=True, metavar="NAME", help="Look at this class folder only.")
+@click.option("--plot", "plot_path", type=_DIRECTORY, help="Draw sizes, shapes and places; .png, .pdf or .svg.")
 @json_option
-def stats(root: Path, class_names: tuple[str, ...], as_json: bool) -> None:
+def stats(root: Path, class_names: tuple[str, ...], plot_path: Path | None, as_json: bool) -> None:
     """Count pictures, boxes and their sizes, per class and split.
 
     Sizes are COCO's: small below 32x32 pixels, medium below 96x96. The median side is that of the box as a share of
@@ -167,8 +169,17 @@ def stats(root: Path, class_names: tuple[str, ...], as_json: bool) -> None:
     """
     from labeling.dataset_statistics import statistics_of
 
+    if plot_path is not None:
+        from labeling.statistics_plot import plot_format
+
+        plot_format(plot_path)  # before the long work
     report = _checked(root, None, class_names, None)
     splits = statistics_of(report.images)
+    if plot_path is not None:
+        from labeling.statistics_plot import plot_statistics, save_plot
+
+        save_plot(plot_statistics(report.images), plot_path)
+        say(f"drawn: {plot_path}")
     if as_json:
         refused, unlabeled = len(report.refused), len(report.unlabeled)
         write_json(
@@ -317,6 +328,7 @@ def _say_left_out(report: "CheckReport") -> None:
 labels.add_command(audit)
 labels.add_command(convert)
 labels.add_command(diff)
+labels.add_command(doctor)
 labels.add_command(fix)
 labels.add_command(scenes)
 labels.add_command(split)
