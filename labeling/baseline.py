@@ -2,8 +2,8 @@
 
 A baseline is a JSON file for the repository of the data: one entry for each accepted finding, sorted, so that its
 history shows who accepted what. A finding is the same one while its code, its file (below the data root), the number of
-its object and what was found there are the same; the line may change. It accepts a finding, not a file: whether a picture is
-refused does not change.
+its object and what was found there are the same; the line may change. It accepts a finding, not a file: whether a
+picture is refused does not change.
 """
 
 import json
@@ -102,5 +102,7 @@ def _key_in(entry: dict[str, Any]) -> Key:
 
 def _broken(path: Path, why: str) -> ConfigError:
     return ConfigError(
-        f"not a baseline: {why}", where=str(path), fix="Write it anew with: tagbox labels check DIR --write-baseline FILE"
+        f"not a baseline: {why}",
+        where=str(path),
+        fix="Write it anew with: tagbox labels check DIR --write-baseline FILE",
     )
