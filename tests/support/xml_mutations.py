@@ -15,8 +15,9 @@ _WORDS = [
     b"<", b">", b"&", b"\0", b"\xff", b"]]>", b"<!--", b"-->", b"<![CDATA[", b"<?", b"?>", b"&#0;", b"&#x110000;",
     b"&amp;", b"&x;", b"%x;", b"<object>", b"</object>", b"<bndbox>", b"<annotation>", b"</annotation>", b"xmlns='a'",
     b"<xi:include href='CANARY' xmlns:xi='http://www.w3.org/2001/XInclude'/>", b"<?xml-stylesheet href='CANARY'?>",
-    b"<!DOCTYPE a SYSTEM 'CANARY'>", b"<!ENTITY x SYSTEM 'CANARY'>", b"nan", b"1e999", b"-", b"9" * 400, b"\xef\xbb\xbf",
-    b"\xed\xa0\x80", b"<?xml version='1.1' encoding='utf-7'?>", b"encoding='utf-16'", b"encoding='ebcdic'",
+    b"<!DOCTYPE a SYSTEM 'CANARY'>", b"<!ENTITY x SYSTEM 'CANARY'>", b"nan", b"1e999", b"-", b"9" * 400,
+    b"\xef\xbb\xbf", b"\xed\xa0\x80", b"<?xml version='1.1' encoding='utf-7'?>", b"encoding='utf-16'",
+    b"encoding='ebcdic'",
 ]  # fmt: skip
 
 
@@ -64,7 +65,7 @@ def hostile_documents(canary: Path) -> list[bytes]:
 
 
 def mutated_documents(count: int, seed: int, canary: Path) -> Iterator[bytes]:
-    """Yield ``count`` documents made of the hostile ones: bytes changed, parts doubled, cut off; some are all random."""
+    """Yield ``count`` documents made of the hostile ones: bytes changed, parts doubled, cut off; some all random."""
     generator = random.Random(seed)
     seeds = [document for document in hostile_documents(canary) if len(document) < 5000]
     words = [word.replace(b"CANARY", canary.as_uri().encode()) for word in _WORDS]

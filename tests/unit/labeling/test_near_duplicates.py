@@ -51,7 +51,7 @@ def test_other_pictures_are_not() -> None:
 def test_shapes_alike_in_other_colours_are_not() -> None:
     image = varied_picture(4, _SIZE)
     tinted = ImageEnhance.Brightness(image).enhance(0.5)
-    assert hash_distance(_look(image).phash, _look(tinted).phash) <= 6
+    assert hash_distance(_look(image).phash, _look(tinted).phash) <= 8
     assert list(near_pairs([_look(image)], [_look(tinted)])) == []
 
 
