@@ -5,7 +5,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from official.core import config_definitions as tfm
@@ -15,19 +15,22 @@ from official.modeling import hyperparams
 import pipelines.detection.experiments
 from collectors.errors import ConfigError, InputError
 from pipelines.config_files import CONFIG_DIR, packaged_configs
+from pipelines.config_values import annotation_of, fits, group_behind, impossible_value, kind_in_words
 
 _EXPERIMENT_KEY = "experiment"
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML where 1e-3 is a number, only true and false are booleans, and a key stands once."""
+    """YAML where 1e-3 is a number, only true and false are booleans (not yes, on or off), and a key stands once."""
 
 
 _StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool",)]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(true|false)$"), list("tf"))
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _StrictLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
@@ -37,6 +40,8 @@ def _mapping_without_twins(loader: _StrictLoader, node: yaml.MappingNode) -> dic
     seen: dict[str, int] = {}
     for key_node, _ in node.value:
         line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
         if key_node.value in seen:
             raise ConfigError(
                 f"the key `{key_node.value}` stands twice (first in line {seen[key_node.value]})",
@@ -73,7 +78,7 @@ class Experiment:
         """
         _check_value(self.params, key.split("."), value, origin)
         self.params.override(_nested(key, value), is_strict=True)
-        for leaf, _ in _leaves(value, key):
+        for leaf, _ in leaves_of(value, key):
             self.origins[leaf] = origin
 
 
@@ -81,7 +86,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     """Load a YAML config and apply ``key=value`` overrides.
 
     Args:
-        path: The file; the bare name of a packaged config works too.
+        path: The file; the name of a packaged config works too, also as ``pipelines/configs/NAME.yaml`` anywhere.
         overrides: Words such as ``trainer.train_steps=500``; the value is read as YAML.
 
     Raises:
@@ -91,12 +96,31 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     content, lines, path = _read_yaml(path)
     name = content.pop(_EXPERIMENT_KEY, None)
     experiment = Experiment(str(name), _registered(name, path), {})
-    for key, value in _leaves(content):
+    for key, value in leaves_of(content) if content else ():
         line = lines.get(key)
         experiment.set(key, value, f"{path.name}:{line}" if line else path.name)
     for override in overrides:
         apply_override(experiment, override)
+    _refuse_impossible(experiment)
     return experiment
+
+
+def _refuse_impossible(experiment: Experiment) -> None:
+    # TFM offers a choice (optimizer, learning rate, warm-up) as `type` beside one group for each.
+    for name in ("optimizer", "learning_rate", "warmup"):
+        choice = getattr(experiment.params.trainer.optimizer_config, name)
+        known = sorted(field.name for field in dataclasses.fields(choice) if field.name != "type")
+        if choice.type not in known and not (choice.type is None and name == "warmup"):
+            key = f"trainer.optimizer_config.{name}.type"
+            _refuse_value(experiment, key, choice.type, f"must be one of {', '.join(known)}")
+    values = dict(leaves_of(experiment.params.as_dict()))
+    if found := impossible_value(values):
+        key, must_be = found
+        _refuse_value(experiment, key, values[key], must_be)
+
+
+def _refuse_value(experiment: Experiment, key: str, value: Any, must_be: str) -> NoReturn:
+    raise ConfigError(f"`{key}` is {value!r}", where=experiment.origins.get(key, ""), fix=f"It {must_be}.")
 
 
 def apply_override(experiment: Experiment, override: str) -> None:
@@ -105,9 +129,9 @@ def apply_override(experiment: Experiment, override: str) -> None:
     if not separator or not key.strip():
         raise ConfigError(f"cannot read `{override}`", where="--set", fix="Write it as --set trainer.train_steps=500.")
     try:
-        value = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - derives from SafeLoader
+        value, _ = _parse(text, "--set")
     except yaml.YAMLError as error:
-        raise ConfigError(f"the value of `{key}` is not YAML", where="--set", fix=str(error)) from error
+        raise ConfigError(f"the value of `{key}` is not YAML: {_problem_of(error)}", where="--set") from error
     experiment.set(key.strip(), value, "--set")
 
 
@@ -131,31 +155,47 @@ def _dump_into(lines: list[str], tree: Mapping[str, Any], origins: Mapping[str, 
 
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], Path]:
-    if not path.is_file() and (CONFIG_DIR / f"{path.name.removesuffix('.yaml')}.yaml").is_file():
-        path = CONFIG_DIR / f"{path.name.removesuffix('.yaml')}.yaml"
+    packaged = CONFIG_DIR / f"{path.name.removesuffix('.yaml')}.yaml"
+    if not path.exists() and path.parent in (Path(), Path("pipelines", "configs")) and packaged.is_file():
+        path = packaged
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         names = ", ".join(config.stem for config in packaged_configs())
         raise InputError("no such config", where=str(path), fix=f"Configs that come with tagbox: {names}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the config ({error})", where=str(path), fix="Give a YAML text file.") from error
-    loader = _StrictLoader(text)
-    loader.name = path.name
     try:
-        node = loader.get_single_node()
-        content = loader.construct_document(node) if node is not None else None
-        lines = dict(_lines_of(node)) if node is not None else {}
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"is not YAML: {error.problem}", where=f"{path}:{line}", fix="Mend that line.") from error
+        content, lines = _parse(text, path.name)
     except yaml.YAMLError as error:
-        raise ConfigError(f"is not YAML: {error}", where=str(path), fix="Give a YAML text file.") from error
-    finally:
-        loader.dispose()
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"is not YAML: {_problem_of(error)}", where=where) from error
     if not isinstance(content, dict):
         raise ConfigError("is not a mapping of keys", where=str(path), fix="Start from a file in pipelines/configs/.")
     return content, lines, path
+
+
+def _parse(text: str, name: str) -> tuple[Any, dict[str, int]]:
+    """Return what the YAML says, and the line of each dotted key.
+
+    Raises:
+        yaml.YAMLError: It is not YAML, or has a value that no YAML reader can make sense of.
+    """
+    try:
+        loader = _StrictLoader(text)
+        loader.name = name
+        node = loader.get_single_node()
+        if node is None:
+            return None, {}
+        return loader.construct_document(node), dict(_lines_of(node))
+    except (ValueError, RecursionError) as error:
+        # PyYAML's own constructors of dates and numbers, and brackets nested a thousand deep.
+        raise yaml.YAMLError(str(error)) from error
+
+
+def _problem_of(error: yaml.YAMLError) -> str:
+    return str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
 
 
 def _registered(name: Any, path: Path) -> tfm.ExperimentConfig:
@@ -179,10 +219,11 @@ def _lines_of(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
             yield from _lines_of(value_node, key)
 
 
-def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves_of(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of every leaf of nested dicts; an empty dict is a leaf."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
-            yield from _leaves(inner, f"{prefix}.{key}" if prefix else str(key))
+            yield from leaves_of(inner, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, value
 
@@ -195,47 +236,27 @@ def _nested(key: str, value: Any) -> dict[str, Any]:
 
 def _check_value(config: Any, parts: list[str], value: Any, origin: str) -> None:
     """Walk to the key through the config objects; refuse what is not there or not of its type."""
-    where = config
+    where, kind = config, Any
     for depth, part in enumerate(parts):
-        if isinstance(where, hyperparams.Config):
-            names = [field.name for field in dataclasses.fields(where) if not field.name.startswith("_")]
-            if part not in names:
-                _refuse_key(parts, depth, names, origin)
-            where = getattr(where, part)
-        elif where is None:
-            return  # an optional part: TFM builds it from what it is given
-        else:
-            _refuse_key(parts, depth, [], origin)
+        if not isinstance(where, hyperparams.Config):
+            raise ConfigError(f"`{'.'.join(parts[:depth])}` is a value, not a group of keys", where=origin)
+        names = [field.name for field in dataclasses.fields(where) if not field.name.startswith("_")]
+        if part not in names:
+            _refuse_key(parts, depth, names, origin)
+        kind = annotation_of(where, part)
+        where = group_behind(where, part) if getattr(where, part) is None else getattr(where, part)
     if isinstance(value, dict):
+        if not isinstance(where, hyperparams.Config):
+            raise ConfigError(f"`{'.'.join(parts)}` is a value, not a group of keys", where=origin)
         for key, inner in value.items():
             _check_value(config, [*parts, str(key)], inner, origin)
-        return
-    if isinstance(where, hyperparams.Config):
+    elif isinstance(where, hyperparams.Config) and not fits(value, kind):
         raise ConfigError(f"`{'.'.join(parts)}` is a group of keys, not a value", where=origin, fix="Set a key in it.")
-    if not _fits(value, where):
-        kind = type(where).__name__
-        raise ConfigError(
-            f"`{'.'.join(parts)}` is {value!r}, which is no {kind}", where=origin, fix=f"Its default is {where!r}."
-        )
+    elif not fits(value, kind):
+        raise ConfigError(f"`{'.'.join(parts)}` is {value!r}", where=origin, fix=f"It must be: {kind_in_words(kind)}.")
 
 
-def _fits(value: Any, default: Any) -> bool:
-    if default is None or value is None:
-        return True
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, float):
-        return isinstance(value, int | float)
-    if isinstance(default, int):
-        return isinstance(value, int)
-    if isinstance(default, list | tuple):
-        return isinstance(value, list | tuple)
-    if isinstance(default, str):
-        return isinstance(value, str | list)  # input_path takes one path or several
-    return True
-
-
-def _refuse_key(parts: list[str], depth: int, names: list[str], origin: str) -> None:
+def _refuse_key(parts: list[str], depth: int, names: list[str], origin: str) -> NoReturn:
     near = difflib.get_close_matches(parts[depth], names, n=1, cutoff=0.5)
     scope = ".".join(parts[:depth])
     known = f"Known{f' in `{scope}`' if scope else ''}: {', '.join(sorted(names))}." if names else ""

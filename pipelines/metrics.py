@@ -31,6 +31,7 @@ class DetectionRecord:
     images: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     detections: list[dict[str, Any]] = field(default_factory=list)
+    _taken: set[int] = field(default_factory=set)
 
     def add_image(
         self,
@@ -49,7 +50,8 @@ class DetectionRecord:
         """Add one picture with its truth and what was detected in it.
 
         Args:
-            image_id: Unique number of the picture.
+            image_id: Number of the picture. Where an earlier picture has it already, as in records without source ids,
+                the next free number above all others is taken: two pictures must not be scored as one.
             width: Pixels.
             height: Pixels.
             boxes: ``(m, 4)`` normalised ``ymin xmin ymax xmax``; rows of class 0 are padding.
@@ -60,6 +62,9 @@ class DetectionRecord:
             detected_classes: ``(n,)``.
             scores: ``(n,)``.
         """
+        if image_id in self._taken:
+            image_id = max(self._taken) + 1
+        self._taken.add(image_id)
         self.images.append({"id": image_id, "width": width, "height": height})
         scale = np.asarray([height, width, height, width], np.float64)
         for box, class_id, crowd, area in zip(boxes, classes, is_crowd, areas, strict=True):

@@ -63,32 +63,21 @@ class RunDirectory:
                 fix=f"Start one with: tagbox train CONFIG --run {self.path}",
             )
 
-    def write_config(self, text: str, experiment: str) -> None:
-        """Write the merged config; a run keeps the experiment it was started with.
+    def is_started(self) -> bool:
+        """Tell whether the folder holds a run already.
 
         Raises:
-            ConfigError: The folder belongs to a run of another experiment, or to something else.
+            ConfigError: It holds something else.
         """
         if self.config_path.is_file():
-            previous = self.experiment_name()
-            if previous != experiment:
-                raise ConfigError(
-                    f"this folder holds a run of `{previous}`, not of `{experiment}`",
-                    where=str(self.path),
-                    fix="Choose another folder with --run, or remove this one.",
-                )
-        elif self.path.is_dir() and any(self.path.iterdir()):
+            return True
+        if self.path.is_dir() and any(self.path.iterdir()):
             raise ConfigError(
                 "this folder has files in it but is not a run",
                 where=str(self.path),
                 fix="Choose another folder with --run.",
             )
-        write_atomically(self.config_path, text)
-
-    def experiment_name(self) -> str:
-        """Return the experiment named in the first line of ``config.yaml``."""
-        with self.config_path.open(encoding="utf-8") as stream:
-            return stream.readline().partition(":")[2].strip()
+        return False
 
     def write_environment(self, command: list[str]) -> None:
         """Record versions, machine and command of this session."""
@@ -126,16 +115,14 @@ class RunDirectory:
         return _read_json(self.path / "results.json")
 
     def append_row(self, row: Mapping[str, Any]) -> None:
-        """Add a row to ``results.csv``; new columns make the file be rewritten with them, old rows stay."""
-        path = self.path / "results.csv"
+        """Add a row to ``results.csv``; a new column leaves its cells of older rows empty.
+
+        Raises:
+            InputError: The disk refuses it; the rows that were there stay.
+        """
         rows = self.read_rows()
         columns = list(dict.fromkeys([*(rows[0] if rows else ()), *row]))
-        if rows and list(rows[0]) == columns:
-            with path.open("a", newline="", encoding="utf-8") as stream:
-                csv.DictWriter(stream, columns).writerow(row)
-            return
-        text = _csv_text(columns, [*rows, row])
-        write_atomically(path, text)
+        write_atomically(self.path / "results.csv", _csv_text(columns, [*rows, row]))
 
     def drop_rows_after(self, step: int) -> None:
         """Forget rows of steps that a resumed run will do again."""

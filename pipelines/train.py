@@ -17,9 +17,10 @@ from official.common import distribute_utils
 from official.core import task_factory, train_lib
 
 from collectors.errors import ConfigError, InputError, TagboxError
+from collectors.files import write_atomically
 from pipelines.detection.task import SSDDetectionTask
 from pipelines.evaluate import write_evaluation
-from pipelines.experiment import Experiment, dump_experiment
+from pipelines.experiment import Experiment, dump_experiment, leaves_of, load_experiment
 from pipelines.preflight import Preflight
 from pipelines.run_directory import RunDirectory
 
@@ -72,7 +73,8 @@ def train(
         ConfigError: The folder belongs to another experiment, or the loss is not a number any more.
         InputError: A file could not be read or written.
     """
-    run.write_config(dump_experiment(experiment), experiment.name)
+    _refuse_another_experiment(experiment, run)
+    write_atomically(run.config_path, dump_experiment(experiment))
     shutil.copyfile(experiment.params.task.label_map, run.label_map_path)
     run.write_environment(command)
     with _logging_into(run.log_path):
@@ -99,7 +101,7 @@ def _train(
     if not evaluates:
         params.trainer.best_checkpoint_export_subdir = ""
     _fit_intervals(params.trainer)
-    tf.keras.utils.set_random_seed(params.task.train_data.seed or 0)
+    _vary_seed(params.task.train_data, run)
     strategy = distribute_utils.get_distribution_strategy(
         distribution_strategy=params.runtime.distribution_strategy,
         all_reduce_alg=params.runtime.all_reduce_alg,
@@ -121,7 +123,7 @@ def _train(
             eval_actions=[progress.after_evaluation],
         )
     progress.begin(runner)
-    if int(runner.trainer.global_step.numpy()) >= params.trainer.train_steps:
+    if progress.step >= params.trainer.train_steps:
         return run.read_results() or {}
     run.write_status("running", step=progress.step, total_steps=params.trainer.train_steps)
     try:
@@ -254,6 +256,35 @@ class _Progress:
 def _number(output: dict[str, Any]) -> str:
     value = output.get("validation_loss")
     return "" if value is None else f"{float(value):.5f}"
+
+
+def _refuse_another_experiment(experiment: Experiment, run: RunDirectory) -> None:
+    """Keep a run to the experiment and the network it was started with; its checkpoints fit no other."""
+    if not run.is_started():
+        return
+    before = load_experiment(run.config_path)
+    choose = "Choose another folder with --run, or remove this one."
+    if before.name != experiment.name:
+        what = f"this folder holds a run of `{before.name}`, not of `{experiment.name}`"
+        raise ConfigError(what, where=str(run.path), fix=choose)
+    old, new = (dict(leaves_of(one.params.task.model.as_dict())) for one in (before, experiment))
+    for key in sorted(old.keys() | new.keys()):
+        # Thresholds and limits of the post-processing are not part of the network.
+        if old.get(key) != new.get(key) and not key.startswith("detections."):
+            raise ConfigError(
+                f"this folder holds a run of another network: task.model.{key} is {old.get(key)!r} there "
+                f"and {new.get(key)!r} now",
+                where=str(run.path),
+                fix=choose,
+            )
+
+
+def _vary_seed(data: Any, run: RunDirectory) -> None:
+    """Seed everything; a run that goes on draws other batches than those it began with."""
+    latest = tf.train.latest_checkpoint(str(run.last_checkpoints))
+    if data.seed is not None and latest:
+        data.seed += int(latest.rpartition("-")[2])
+    tf.keras.utils.set_random_seed(data.seed or 0)
 
 
 def _fit_intervals(trainer: Any) -> None:

@@ -15,6 +15,7 @@ from scripts import exit_codes
 # name -> (module, attribute, one line of help). The help stands here so that `tagbox --help` imports no command.
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("scripts.commands.demo", "demo", "The whole way on drawings it makes itself, offline, in minutes."),
+    "collect": ("scripts.commands.collect", "collect", "Fetch pictures of a tag, with a ledger of all that was seen."),
     "labels": ("scripts.commands.labels", "labels", "Check, place and look at labelled pictures."),
     "records": ("scripts.commands.records", "records", "Build, verify and show TFRecords."),
     "train": ("scripts.commands.train", "train", "Train a detector from a pipeline config."),

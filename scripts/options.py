@@ -1,5 +1,6 @@
 """Options that several commands share, and what they do to a run."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+from scripts.output import say
 
 Command = Callable[..., Any]
 
@@ -41,7 +44,7 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        click.echo("\nstopping after this loop of steps and saving; press Ctrl-C again to drop them", err=True)
+        say("stopping after this loop of steps and saving; press Ctrl-C again to drop them")
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -52,6 +55,7 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
 
 
 def quieten_tensorflow() -> None:
-    """Keep TensorFlow's C++ start-up lines off the terminal; must come before its import."""
+    """Keep TensorFlow's own lines off the terminal; must come before its import. A run's log has them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -9,18 +9,41 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as RichProgress
 from rich.table import Table
+from rich.text import Text
 
 from collectors.progress import Progress
 
 _PLAIN_LINE_EVERY_S = 5.0
 
 
+# The bar on screen, if any: words must go above it, not through it.
+_bars: list[RichProgress] = []
+
+
+class _RateColumn(ProgressColumn):
+    """Items per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="progress.data.speed")
+
+
 def say(message: str) -> None:
     """Tell the person something; goes to stderr so that stdout stays data."""
-    click.echo(message, err=True)
+    if _bars:
+        _bars[-1].console.print(message, markup=False, highlight=False, soft_wrap=True)
+    else:
+        click.echo(message, err=True)
 
 
 def write_json(value: Any) -> None:
@@ -53,6 +76,7 @@ def progress(title: str) -> Iterator[Progress]:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
+            _RateColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
             console=Console(stderr=True),
@@ -63,7 +87,11 @@ def progress(title: str) -> Iterator[Progress]:
             def report(done: int, total: int | None, note: str = "") -> None:
                 bar.update(task, completed=done, total=total, note=note)
 
-            yield report
+            _bars.append(bar)
+            try:
+                yield report
+            finally:
+                _bars.pop()
         return
     started = time.monotonic()
     last = [started]

@@ -4,6 +4,7 @@ A picture is uint8 ``(height, width, 3)``; boxes are ``(n, 4)`` normalised ``ymi
 ``(n,)``. A seed is an int32 tensor of shape ``(2,)``: the same seed gives the same result on any machine.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -118,8 +119,9 @@ def jitter_color(image: Any, seed: Any, strength: float) -> Any:
 
 
 def _split(seed: Any) -> Iterator[Any]:
-    """Yield independent seeds, as many as are asked for."""
-    count = 0
-    while True:
-        yield tf.stack([seed[0], seed[1] + count * 1_000_003])
-        count += 1
+    """Yield independent seeds, as many as are asked for.
+
+    They are hashed and not counted up: a seed that is split again must not give those of its neighbours.
+    """
+    for count in itertools.count():
+        yield tf.random.fold_in(seed, count)

@@ -104,31 +104,42 @@ def mine_hard_examples(
         loss: ``(b, n)``, the classification loss of each anchor.
         matches: Which anchors are positive or negative.
         predicted_boxes: ``(b, n, 4)``, decoded.
-        num_hard_examples: At most this many anchors survive the suppression.
+        num_hard_examples: At most this many anchors, the hardest, are looked at; 0 for all.
         iou_threshold: Overlap above which the easier of two predictions drops out; 1 or more leaves this step out.
-        max_negatives_per_positive: Ratio; a fraction of a negative is dropped.
+        max_negatives_per_positive: Ratio; a fraction of a negative is dropped. 0 keeps every negative.
         min_negatives_per_image: At least this many negatives stay, where there are as many.
 
     Returns:
         bool ``(b, n)``.
     """
+    num_anchors = loss.shape[1]
+    limit = min(num_hard_examples, num_anchors) if num_hard_examples > 0 else num_anchors
     if iou_threshold < 1.0:
         survives = tf.map_fn(
-            lambda pair: _suppression_mask(pair[0], pair[1], num_hard_examples, iou_threshold),
+            lambda pair: _suppression_mask(pair[0], pair[1], limit, iou_threshold),
             (predicted_boxes, loss),
             fn_output_signature=tf.TensorSpec(loss.shape[1:], tf.bool),
         )
+    elif limit < num_anchors:
+        survives = _rank(loss) < limit
     else:
         survives = tf.ones_like(matches.positive)
     positive = tf.logical_and(matches.positive, survives)
     negative = tf.logical_and(matches.negative, survives)
+    if max_negatives_per_positive <= 0:
+        return tf.logical_or(positive, negative)
     num_positive = tf.reduce_sum(tf.cast(positive, tf.float32), axis=1)
     allowed = tf.maximum(
         tf.cast(tf.floor(num_positive * max_negatives_per_positive), tf.int32), min_negatives_per_image
     )
-    order = tf.argsort(tf.where(negative, loss, -1.0), direction="DESCENDING", stable=True, axis=1)
-    rank = tf.argsort(order, axis=1)
-    return tf.logical_or(positive, tf.logical_and(negative, rank < allowed[:, None]))
+    hard_enough = _rank(tf.where(negative, loss, -1.0)) < allowed[:, None]
+    return tf.logical_or(positive, tf.logical_and(negative, hard_enough))
+
+
+def _rank(values: Any) -> Any:
+    """Number each row's values from the largest, 0, to the smallest."""
+    order = tf.argsort(values, direction="DESCENDING", stable=True, axis=1)
+    return tf.argsort(order, axis=1)
 
 
 def _suppression_mask(boxes: Any, scores: Any, limit: int, iou_threshold: float) -> Any:

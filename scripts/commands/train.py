@@ -47,6 +47,9 @@ def train(
     )
     for remark in preflight.remarks:
         say(f"note: {remark}")
+    done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
+    if done >= wanted:
+        say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
     with stop_on_signal() as should_stop, progress("training") as advance:
 
         def report(where: TrainingReport) -> None:

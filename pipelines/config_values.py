@@ -1,0 +1,147 @@
+"""Which values the keys of an experiment config may have."""
+
+import collections.abc
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from official.modeling import hyperparams
+
+_Rule = tuple[Callable[[Any], bool], str]
+
+
+def annotation_of(config: hyperparams.Config, key: str) -> Any:
+    """Return the type that a config class declares for a key."""
+    return typing.get_type_hints(type(config)).get(key, Any)
+
+
+def group_behind(config: hyperparams.Config, key: str) -> hyperparams.Config | None:
+    """Return the group of keys that an optional key takes, with its defaults; ``None`` where it takes a value."""
+    kind = annotation_of(config, key)
+    for part in (kind, *typing.get_args(kind)):
+        if isinstance(part, type) and issubclass(part, hyperparams.Config) and part is not hyperparams.Config:
+            return part()
+    return None
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Tell whether a value read from YAML is of a declared type: an int is a float as well, a bool is no number."""
+    if kind is Any:
+        return True
+    arguments = typing.get_args(kind)
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, part) for part in arguments)
+    if origin is not None and issubclass(origin, collections.abc.Sequence):
+        return isinstance(value, list) and all(fits(item, arguments[0] if arguments else Any) for item in value)
+    if kind is None or kind is type(None):
+        return value is None
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int | float)
+    return not isinstance(kind, type) or isinstance(value, kind)
+
+
+def kind_in_words(kind: Any) -> str:
+    """Return a declared type as a person says it: ``whole number``, ``list of numbers``..."""
+    names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
+    origin = typing.get_origin(kind)
+    if origin in (typing.Union, types.UnionType):
+        parts = [part for part in typing.get_args(kind) if not _is_config(part)]
+        return " or ".join(dict.fromkeys(kind_in_words(part) for part in parts))
+    if origin is not None:
+        inner = kind_in_words(next(iter(typing.get_args(kind)), Any))
+        return f"list of {inner}s" if inner in ("whole number", "number", "text") else "list"
+    return names.get(kind, getattr(kind, "__name__", "value"))
+
+
+def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Find the first value that nothing can be trained with.
+
+    Args:
+        values: Dotted key -> value of a whole config.
+
+    Returns:
+        The key, and in words what its value must be; ``None`` when all are possible.
+    """
+    for key, (is_possible, words) in _RULES.items():
+        if key in values and not is_possible(values[key]):
+            return key, words
+    low, high = "task.losses.unmatched_threshold", "task.losses.matched_threshold"
+    if low in values and values[low] > values[high]:
+        return low, f"must not be above {high}"
+    return None
+
+
+def _at_least(low: float) -> _Rule:
+    return lambda value: value >= low, f"must be {low} or more"
+
+
+def _above(low: float) -> _Rule:
+    return lambda value: value > low, f"must be above {low}"
+
+
+def _one_of(*words: str) -> _Rule:
+    return lambda value: value in words, f"must be one of {', '.join(words)}"
+
+
+_SHARE: _Rule = (lambda value: 0 <= value <= 1, "must be between 0 and 1")
+_RULES: dict[str, _Rule] = {
+    "task.model.num_classes": _at_least(0),
+    "task.model.input_size": (
+        lambda size: len(size) == 2 and min(size) >= 32,
+        "must be a height and a width of at least 32 pixels, such as [300, 300]",
+    ),
+    "task.model.backbone.model_id": _one_of("MobileNetV1"),
+    "task.model.backbone.depth_multiplier": _above(0),
+    "task.model.batch_norm.momentum": _SHARE,
+    "task.model.batch_norm.epsilon": _above(0),
+    "task.model.anchors.min_scale": _above(0),
+    "task.model.anchors.max_scale": _above(0),
+    "task.model.anchors.aspect_ratios": (
+        lambda ratios: bool(ratios) and min(ratios) > 0,
+        "must be ratios of width to height above 0, such as [1.0, 2.0, 0.5]",
+    ),
+    "task.model.anchors.interpolated_scale_aspect_ratio": _at_least(0),
+    "task.model.head.num_layers": _at_least(1),
+    "task.model.head.min_depth": _at_least(1),
+    "task.model.head.kernel_size": _at_least(1),
+    "task.model.head.init_stddev": _above(0),
+    "task.model.detections.score_threshold": _SHARE,
+    "task.model.detections.iou_threshold": _SHARE,
+    "task.model.detections.max_per_class": _at_least(1),
+    "task.model.detections.max_total": _at_least(1),
+    "task.losses.classification": _one_of("sigmoid", "focal"),
+    "task.losses.huber_delta": _above(0),
+    "task.losses.matched_threshold": _SHARE,
+    "task.losses.unmatched_threshold": _SHARE,
+    "task.losses.l2_weight_decay": _at_least(0),
+    "task.losses.miner.num_hard_examples": _at_least(0),
+    "task.losses.miner.iou_threshold": _at_least(0),
+    "task.losses.miner.max_negatives_per_positive": _at_least(0),
+    "task.losses.miner.min_negatives_per_image": _at_least(0),
+    "task.init_checkpoint_type": _one_of("backbone", "detector"),
+    "task.train_data.global_batch_size": _at_least(1),
+    "task.train_data.shuffle_buffer_size": _at_least(1),
+    "task.train_data.max_boxes": _at_least(1),
+    "task.train_data.augmentation.flip": _SHARE,
+    "task.train_data.augmentation.zoom_out": _SHARE,
+    "task.train_data.augmentation.zoom_out_max": _at_least(1),
+    "task.train_data.augmentation.color": _SHARE,
+    "task.validation_data.global_batch_size": _at_least(1),
+    "trainer.train_steps": _at_least(1),
+    "trainer.steps_per_loop": _at_least(1),
+    "trainer.summary_interval": _at_least(1),
+    "trainer.checkpoint_interval": _at_least(1),
+    "trainer.validation_interval": _at_least(1),
+    "trainer.max_to_keep": _at_least(1),
+    "runtime.distribution_strategy": _one_of(
+        "off", "one_device", "mirrored", "multi_worker_mirrored", "tpu", "parameter_server"
+    ),
+}
+
+
+def _is_config(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, hyperparams.Config)

@@ -1,0 +1,104 @@
+"""What is done with a command line of a page: parsed by click, run as it is, run smaller, or left out for a reason."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from scripts.cli import root
+from tests.support.docs_worker import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTagbox
+
+# Command lines (their beginnings) that are not run here, each with the reason.
+NOT_RUN = {
+    ". .venv/bin/activate": "the tests run in that environment",
+    "tagbox demo": "takes minutes; `make demo` is measured, its parts are tested; it is parsed",
+    "tagbox board": "stays until Ctrl-C; it has a test of its own in test_docs_commands.py; it is parsed",
+    "tagbox collect": "wants Tumblr; tests/e2e/test_collect_command.py runs them all on a local one; it is parsed",
+    "python -m tests.support.fake_tumblr": "stays until Ctrl-C; tests/e2e/test_collect_command.py runs it",
+    ".venv/bin/python -m pytest": "this is such a run",
+    ".venv/bin/python -m tests.support.render_cli_reference": "test_docs.py renders and compares",
+    ".venv/bin/python -m tests.support.docs_picture": "wants a run of the demo; test_docs.py tests it on samples",
+}
+_NEEDS_TENSORFLOW = re.compile(r"tagbox (train|eval|predict|config show|config check)\b")
+_REDIRECTION = re.compile(r"^(?P<command>[^|&;<>]*)>\s*(?P<file>\S+)$")
+_STEPS, _MORE_STEPS = 4, 6
+# A network with which a step takes milliseconds; the checkpoint of the test has the same depth.
+_SMALLER = (
+    f"task.model.input_size=[{INPUT_SIZE},{INPUT_SIZE}]",
+    f"task.model.backbone.depth_multiplier={DEPTH_MULTIPLIER}",
+    "task.train_data.global_batch_size=2",
+    "trainer.steps_per_loop=2",
+)
+
+
+def reason_not_to_run(line: str) -> str | None:
+    """Return why a command line is not run here, ``None`` when it is."""
+    return next((reason for start, reason in NOT_RUN.items() if line.startswith(start)), None)
+
+
+def tagbox_words(line: str) -> list[str] | None:
+    """Return the words after ``tagbox`` of a line that calls it, without what a shell does with its output."""
+    words = shlex.split(re.split(r"\s(?:\|\|?|&&|>)\s", line)[0], comments=True)
+    return words[1:] if words and words[0] == "tagbox" else None
+
+
+def parse_without_running(words: list[str]) -> click.Command:
+    """Let click find the command and read its options and arguments; return the command.
+
+    Raises:
+        click.ClickException: The command would refuse these words.
+    """
+    command: click.Command = root
+    context, name, rest = None, "tagbox", list(words)
+    while True:
+        context = command.make_context(name, rest, parent=context)
+        if not isinstance(command, click.Group):
+            return command
+        found, member, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found is not None
+        assert member is not None
+        name, command = found, member
+
+
+def run_line(line: str, cwd: Path, warm: WarmTagbox) -> subprocess.CompletedProcess[str]:
+    """Run one line of a page in ``cwd``: `make` as a dry run, training with fewer steps of a smaller network.
+
+    The caller has asked `reason_not_to_run` first.
+    """
+    if line.startswith("make"):
+        return _run_shell(line.replace("make", "make --dry-run", 1), ROOT)
+    if not _NEEDS_TENSORFLOW.match(line):
+        return _run_shell(line, cwd)
+    redirected = _REDIRECTION.match(line)
+    done = warm.run(_smaller(shlex.split(redirected["command"] if redirected else line)[1:]), cwd)
+    if redirected:
+        (cwd / redirected["file"]).write_text(done.stdout, encoding="utf-8")
+    return done
+
+
+def _smaller(words: list[str]) -> list[str]:
+    if words[0] != "train":
+        return words
+    steps = _MORE_STEPS if any(word.startswith("trainer.train_steps=") for word in words) else _STEPS
+    overrides = [*_SMALLER, f"trainer.train_steps={steps}"]
+    return [*words, *(word for override in overrides for word in ("--set", override))]
+
+
+def _run_shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(ROOT),
+    }
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", line],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )

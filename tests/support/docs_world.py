@@ -1,0 +1,78 @@
+"""The folders in which the commands of the pages are run: small pictures under the names that the pages use."""
+
+import shutil
+from pathlib import Path
+
+from labeling.annotations import Annotation, Box, LabeledObject
+from labeling.demo_dataset import make_demo_dataset
+from labeling.label_map import LabelMap, write_label_map
+from labeling.voc import format_annotation
+from records.build import build_records
+from tests.support.tiny_training import HEIGHT, WIDTH, draw_shape
+
+_PICTURES, _VERIFICATION_EVERY = 10, 5
+_NEW_PICTURES = ("first.jpg", "second.jpg")
+_FIRST_NEW_SEED = 500
+
+
+def make_labelimg_files(folder: Path) -> list[str]:
+    """Write pictures with their LabelImg XML beside them, and return the names of the pictures."""
+    folder.mkdir(parents=True)
+    names = []
+    for index in range(_PICTURES):
+        name = f"raccoon-{index:02d}.jpg"
+        picture, box = draw_shape(index, "disc")
+        picture.save(folder / name, quality=95)
+        (folder / name).with_suffix(".xml").write_bytes(format_annotation(_annotation(name, box)))
+        names.append(name)
+    return names
+
+
+def make_start(root: Path) -> None:
+    """Write what a reader of the README has: labelled pictures, two lists of their names, and new pictures.
+
+    The lists are those that the `awk` of the page about LabelImg files makes.
+    """
+    names = make_labelimg_files(root / "my_pictures")
+    verification = names[_VERIFICATION_EVERY - 1 :: _VERIFICATION_EVERY]
+    lists = {"training": [name for name in names if name not in verification], "verification": verification}
+    for split, chosen in lists.items():
+        (root / f"{split}.txt").write_text("\n".join(chosen) + "\n", encoding="utf-8")
+    (root / "new_pictures").mkdir()
+    for index, name in enumerate(_NEW_PICTURES):
+        draw_shape(_FIRST_NEW_SEED + index, "disc")[0].save(root / "new_pictures" / name)
+
+
+def add_published_split(root: Path) -> None:
+    """Write a set with its published lists, as the raccoon set has them, and a label map."""
+    shutil.copytree(root / "my_pictures", root / "raccoon_dataset")
+    for split, name in (("training", "train_labels.csv"), ("verification", "test_labels.csv")):
+        names = (root / f"{split}.txt").read_text(encoding="utf-8").split()
+        rows = "".join(f"{picture},{WIDTH},{HEIGHT},raccoon,1,1,9,9\n" for picture in names)
+        head = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+        (root / name).write_text(head + rows, encoding="utf-8")
+    for name in ("other.pbtxt", "my_label_map.pbtxt"):
+        write_label_map(LabelMap(((1, "raccoon"),)), root / name)
+
+
+def add_other_records(root: Path) -> None:
+    """Copy the records, as if they were others."""
+    shutil.copytree(root / "records", root / "other_records")
+
+
+def add_demo(root: Path) -> None:
+    """Write what `tagbox demo` leaves behind, far smaller; its run is a copy of the one that is there."""
+    made = make_demo_dataset(
+        root / "demo",
+        categories=("cat", "fish", "star"),
+        drawings_per_category=12,
+        training_scenes=3,
+        verification_scenes=2,
+        seed=7,
+    )
+    build_records(made.data_root, root / "demo" / "records")
+    shutil.copytree(root / "runs" / "raccoon", root / "runs" / "demo")
+
+
+def _annotation(name: str, box: Box) -> Annotation:
+    return Annotation(name, WIDTH, HEIGHT, objects=(LabeledObject("raccoon", box),))
