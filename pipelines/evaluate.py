@@ -28,6 +28,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a run and write ``results.json``, ``detections.json`` and ``ground_truth.json`` into it.
 
+    On records that are not the run's own, nothing is written.
+
     Args:
         run: The run folder.
         checkpoint: ``best``, ``last``, or the prefix of a checkpoint. Without a best one, the last is taken.
@@ -50,6 +52,9 @@ def evaluate(
         state = task.aggregate_logs(state, step_fn(images, labels))
         progress(done, None)
     task.reduce_aggregated_logs(state)
+    if input_path:
+        # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
+        return {**task.evaluation, "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint)
 
 

@@ -1,7 +1,6 @@
 """Every command of the README and of docs/ is run, page by page, in a folder with small pictures."""
 
 import ast
-import importlib.util
 import json
 import os
 import re
@@ -123,11 +122,6 @@ def test_yaml_on_the_config_page_is_sound(warm: WarmTagbox, tmp_path: Path) -> N
         assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.xfail(
-    importlib.util.find_spec("pkg_resources") is None,
-    reason="tensorboard 2.20 imports pkg_resources, which setuptools 82 dropped: an older one must be pinned",
-    strict=True,
-)
 def test_board_shows_the_runs(after_readme: Path) -> None:
     board = subprocess.Popen(
         [Path(sys.executable).parent / "tagbox", "board", "runs", "--port", "0"],
