@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.tf]
 # What a page needs besides what the README's commands have left behind.
 NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/tutorial/first-detector.md": [docs_world.add_demo],
+    "docs/how-to/collect-from-quickdraw.md": [docs_world.add_demo],
     "docs/how-to/compose-scenes.md": [docs_world.add_demo],
     "docs/how-to/train-on-labelimg-files.md": [docs_world.add_published_split],
     "docs/how-to/check-labels.md": [docs_world.add_published_split],
@@ -46,6 +47,7 @@ LEAVES = {
     "docs/tutorial/first-detector.md": ["sheet.jpg", "example.png", "runs/short/report.html"],
     "docs/how-to/train-on-labelimg-files.md": ["sheet.jpg", "runs/longer/report.html"],
     "docs/how-to/evaluate-and-predict.md": ["figures.json", "objects.json", "predictions/second.jpg"],
+    "docs/how-to/collect-from-quickdraw.md": ["pictures/jpeg/cat.csv"],
     "docs/how-to/compose-scenes.md": ["data/fish/verification/images/fish_verification_00009.jpg"],
     "docs/how-to/build-records.md": ["example.png", "label_map.pbtxt"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
