@@ -44,7 +44,7 @@ fix: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(PYTEST) -m bench -s --override-ini norecursedirs=.venv tests/bench
+	$(PYTEST) -m bench -s --override-ini "norecursedirs=.*" tests/bench
 
 # After an edit of the dependencies: pins and hashes for every supported platform, no index address.
 pins: $(READY)

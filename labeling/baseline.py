@@ -2,8 +2,8 @@
 
 A baseline is a JSON file for the repository of the data: one entry for each accepted finding, sorted, so that its
 history shows who accepted what. A finding is the same one while its code, its file (below the data root), the number of
-its object and what was found there are the same; the line may change. It accepts a finding, not a file: whether a picture is
-refused does not change.
+its object and what was found there are the same; the line may change. It accepts a finding, not a file: whether a
+picture is refused does not change.
 """
 
 import json

@@ -6,6 +6,7 @@ damaged, of another version of the checks, or written by two processes at once i
 what a check says.
 """
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -159,7 +160,8 @@ class CheckCache:
             write_atomically(own, _head(body) + body)
             own.replace(self._path)
         except (InputError, OSError):
-            own.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                own.unlink(missing_ok=True)
             return False
         return True
 

@@ -143,6 +143,7 @@ class _Search:
     def __init__(self, root: Path, *, beyond_root: bool) -> None:
         self._root = root
         self._beyond_root = beyond_root
+        self._places: dict[Path, list[Path]] = {}
         self._images: dict[Path, dict[str, list[Path]]] = {}
         self._loose: dict[Path, dict[str, list[Path]]] = {}
 
@@ -159,7 +160,10 @@ class _Search:
 
     def find(self, xml_path: Path) -> tuple[tuple[Path, ...], Match]:
         """Return the pictures of an XML file and how they were found."""
-        places = list(self.places(xml_path.parent))
+        folder = xml_path.parent
+        if folder not in self._places:
+            self._places[folder] = list(self.places(folder))
+        places = self._places[folder]
         if found := self._by_stem(places, xml_path.stem):
             return found, Match.STEM
         if xml_path.stem.lower().endswith(".xml") and (found := self._by_stem(places, Path(xml_path.stem).stem)):
@@ -194,9 +198,10 @@ class _Search:
         exact: dict[str, list[Path]] = {}
         loose: dict[str, list[Path]] = {}
         for path, is_dir in _entries(place) if place.is_dir() else ():
-            if not is_dir and path.suffix.lower() in IMAGE_SUFFIXES:
-                exact.setdefault(path.stem, []).append(path)
-                loose.setdefault(_loose_key(path.stem), []).append(path)
+            stem, suffix = os.path.splitext(path.name)  # noqa: PTH122 - three times as fast as Path's
+            if not is_dir and suffix.lower() in IMAGE_SUFFIXES:
+                exact.setdefault(stem, []).append(path)
+                loose.setdefault(_loose_key(stem), []).append(path)
         self._images[place] = exact
         self._loose[place] = loose
 
@@ -298,4 +303,4 @@ def _above(folder: Path) -> Path:
 
 
 def _loose_key(stem: str) -> str:
-    return unicodedata.normalize("NFC", stem).casefold()
+    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem).casefold()

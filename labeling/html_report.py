@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labeling.codes import CODES
-from labeling.finding_pictures import finding_picture, grouped, subjects_of
+from labeling.finding_pictures import drawable_pairs, finding_picture, grouped, is_visible
 from labeling.findings import Finding, Severity
 from labeling.reports import counts_by_code, summary_lines
 from labeling.validate import CheckReport
@@ -23,7 +23,8 @@ article { border-top: 1px solid var(--line); display: flex; flex-wrap: wrap; gap
 article > div { flex: 1 1 24rem } h2 { font-size: 1rem; margin: 0 0 .4rem; overflow-wrap: anywhere }
 ul { margin: 0; padding-left: 1.1rem } .do { opacity: .75 } img { max-width: 100%; height: auto }
 .tag { border-radius: .3rem; color: #fff; font-size: .8rem; padding: .05rem .4rem }
-.tag.error { background: var(--error) } .tag.warning { background: var(--warning) } .tag.info { background: var(--info) }
+.tag.error { background: var(--error) } .tag.warning { background: var(--warning) }
+.tag.info { background: var(--info) }
 #show-error:not(:checked) ~ main .f-error, #show-warning:not(:checked) ~ main .f-warning,
 #show-info:not(:checked) ~ main .f-info { display: none }
 article:not(:has(li)) { display: none }
@@ -78,14 +79,14 @@ def _codes(report: CheckReport) -> Iterator[str]:
 
 
 def _articles(report: CheckReport) -> Iterator[str]:
-    subjects = subjects_of(report)
+    pairs = drawable_pairs(report)
     groups = sorted(grouped(report).items(), key=lambda item: min(_RANK[one.severity] for one in item[1]))
     num_drawn = 0
     for key, findings in groups:
-        subject = subjects.get(key)
+        pair = pairs.get(key)
         drawn = None
-        if subject is not None and num_drawn < MOST_PICTURES:
-            drawn = finding_picture(subject, findings)
+        if pair is not None and num_drawn < MOST_PICTURES and any(is_visible(one) for one in findings):
+            drawn = finding_picture(pair, findings)
             num_drawn += drawn is not None
         severities = " ".join(sorted({f"w-{finding.severity.value}" for finding in findings}))
         yield f'<article class="{severities}">\n'

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-LEDGER_PATH = Path(".tagbox") / "ledger.sqlite"
+from collectors.ledger_schema import LEDGER_PATH
 
 _POSTS = """
 SELECT media.sha256, posts.post_id, sightings.root_post_id

@@ -1,4 +1,4 @@
-"""A check report as SARIF 2.1.0, the form in which editors and code hosts show findings beside the lines they are about."""
+"""A check report as SARIF 2.1.0, the form in which editors and code hosts show findings beside their lines."""
 
 import hashlib
 import json
@@ -19,8 +19,8 @@ _RULE_INDEX = {name: index for index, name in enumerate(CODES)}
 def sarif_log(report: CheckReport, root: Path, *, version: str) -> dict[str, Any]:
     """Return the SARIF log of a report, one run with every code as a rule.
 
-    Paths are those of the findings: relative to where the command ran when ``root`` was given so, as code hosts want it,
-    else absolute ``file:`` addresses. The same report gives the same log.
+    Paths are those of the findings: relative to where the command ran when ``root`` was given so, as code hosts want
+    it, else absolute ``file:`` addresses. The same report gives the same log.
 
     Args:
         report: What was found.

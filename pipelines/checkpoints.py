@@ -1,5 +1,7 @@
 """Other people's weights for our models, matched by slim's variable names."""
 
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,23 +88,27 @@ def load_weights(model: tf_keras.Model, path: Path, *, kind: str) -> ImportedWei
     wanted = slim_detector_variables(model) if kind == "detector" else slim_backbone_variables(model)
     if kind == "backbone" and any(name.startswith("FeatureExtractor/") for name in names):
         wanted = {f"FeatureExtractor/{name}": variable for name, variable in wanted.items()}
-    loaded, missing, mismatched = [], [], []
+    values, missing, mismatched = {}, [], []
     for name, variable in wanted.items():
         if name not in names:
             missing.append(name)
         elif tuple(names[name]) != tuple(variable.shape):
             mismatched.append(f"{name}: {tuple(names[name])} in the file, {tuple(variable.shape)} in the model")
         else:
-            variable.assign(read(name))
-            loaded.append(name)
-    if not loaded:
+            values[name] = read(name)
+    if not any("Conv2d_0/" in name for name in values):
         raise InputError(
-            f"has no variable of a MobileNet v1 {kind}",
+            f"has no variable of this MobileNet v1 {kind}" + (" but of other shapes" if mismatched else ""),
             where=str(path),
-            fix=f"The first names in it are {sorted(names)[:3]}; choose weights saved under slim's names.",
+            fix=f"The first is {mismatched[0]}; choose weights of the same depth_multiplier."
+            if mismatched
+            else f"The first names in it are {sorted(names)[:3]}; choose weights saved under slim's names.",
         )
+    # Everything is read by now: a file that breaks in the middle leaves the model as it was.
+    for name, value in values.items():
+        wanted[name].assign(value)
     unused = sorted(set(names) - set(wanted))
-    return ImportedWeights(tuple(loaded), tuple(missing), tuple(mismatched), tuple(unused))
+    return ImportedWeights(tuple(values), tuple(missing), tuple(mismatched), tuple(unused))
 
 
 def _conv_and_norm(scope: str, conv: Any, norm: Any) -> dict[str, Any]:
@@ -125,9 +131,9 @@ def _open_weights(path: Path) -> tuple[Mapping[str, tuple[int, ...]], Callable[[
         if not path.is_file():
             raise InputError("no such file", where=str(path), fix="Give the path of the weights with --init.")
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 arrays = {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError, KeyError) as error:
+        except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
             raise InputError(f"not a readable .npz ({error})", where=str(path), fix="Fetch the file again.") from error
         return {name: array.shape for name, array in arrays.items()}, arrays.__getitem__
     if not Path(f"{path}.index").is_file():
@@ -138,7 +144,20 @@ def _open_weights(path: Path) -> tuple[Mapping[str, tuple[int, ...]], Callable[[
         )
     try:
         reader = tf.train.load_checkpoint(str(path))
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise InputError(f"not a readable checkpoint ({error})", where=str(path), fix="Fetch it again.") from error
+    except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
+        raise _unreadable_checkpoint(path, error) from error
     shapes = {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
-    return shapes, reader.get_tensor
+
+    def read(name: str) -> npt.NDArray[Any]:
+        try:
+            value: npt.NDArray[Any] = reader.get_tensor(name)
+        except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
+            raise _unreadable_checkpoint(path, error) from error
+        return value
+
+    return shapes, read
+
+
+def _unreadable_checkpoint(path: Path, error: Exception) -> InputError:
+    reason = str(error).partition("\n")[0]
+    return InputError(f"not a readable checkpoint ({reason})", where=str(path), fix="Fetch it again.")

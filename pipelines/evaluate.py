@@ -1,6 +1,7 @@
 """Evaluate a run on its verification records."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from labeling.label_map import read_label_map
 from pipelines import metrics
 from pipelines.detection.task import SSDDetectionTask
 from pipelines.experiment import Experiment, load_experiment
+from pipelines.preflight import expand
 from pipelines.run_directory import RunDirectory
 
 
@@ -25,6 +27,8 @@ def evaluate(
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Evaluate a run and write ``results.json``, ``detections.json`` and ``ground_truth.json`` into it.
+
+    On records that are not the run's own, nothing is written.
 
     Args:
         run: The run folder.
@@ -41,22 +45,28 @@ def evaluate(
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
-    if input_path:
-        data.input_path = input_path
-    gone = [path for path in data.input_path if not tf.io.gfile.glob(path)]
-    if gone or not data.input_path:
-        raise InputError(
-            "the verification records of this run are gone" if gone else "this run has no verification records",
-            where=", ".join(gone) or str(run.path),
-            fix="Name records with --records, or build them again with tagbox records build.",
-        )
+    data.input_path = [str(path) for path in _records_of(run, input_path or data.input_path)]
     state = None
     step_fn = tf.function(lambda images, labels: task.validation_step((images, labels), model))
     for done, (images, labels) in enumerate(task.build_inputs(data), start=1):
         state = task.aggregate_logs(state, step_fn(images, labels))
         progress(done, None)
     task.reduce_aggregated_logs(state)
+    if input_path:
+        # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
+        return {**task.evaluation, "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint)
+
+
+def _records_of(run: RunDirectory, input_path: str | Sequence[str]) -> list[Path]:
+    fix = "Name records with --records, or build them again with tagbox records build."
+    try:
+        paths = expand(input_path)
+    except InputError as error:
+        raise InputError(f"the records to evaluate on are gone ({error.what})", where=error.where, fix=fix) from error
+    if not paths:
+        raise InputError("this run has no verification records", where=str(run.path), fix=fix)
+    return paths
 
 
 def stored_experiment(run: RunDirectory) -> Experiment:

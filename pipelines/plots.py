@@ -1,5 +1,6 @@
 """Curves of a run, drawn from its results.csv."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,9 +38,10 @@ def plot_training(rows: Sequence[Mapping[str, str]], path: Path) -> None:
     for column, label, color in _LOSSES:
         losses.plot(*curve_of(rows, column), label=label, color=color, linewidth=1.4)
     _, totals = curve_of(rows, "loss")
-    if totals:
+    finite = sorted(value for value in totals if 0 < value < math.inf)  # a run that blew up ends in nan
+    if finite:
         # The first steps of a fresh head are off the scale of all that follows.
-        losses.set_ylim(0, 1.1 * sorted(totals)[int(0.97 * (len(totals) - 1))])
+        losses.set_ylim(0, 1.1 * finite[int(0.97 * (len(finite) - 1))])
     _finish(losses, "training loss")
     for column, label, color in _FIGURES:
         precision.plot(*curve_of(rows, column), label=label, color=color, linewidth=1.8, marker="o", markersize=4)

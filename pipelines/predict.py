@@ -105,7 +105,7 @@ def _threshold_of(run: RunDirectory) -> float:
 
 
 def find_pictures(sources: Sequence[Path]) -> list[Path]:
-    """Return the pictures that files and folders name, folders searched to any depth, sorted within each.
+    """Return the pictures that files and folders name, folders searched to any depth, sorted within each, each once.
 
     Raises:
         InputError: A source does not exist, or there is no picture at all.
@@ -122,4 +122,4 @@ def find_pictures(sources: Sequence[Path]) -> list[Path]:
     if not pictures:
         where = ", ".join(str(source) for source in sources)
         raise InputError("no picture is there", where=where, fix=f"Looked for {', '.join(IMAGE_SUFFIXES)}.")
-    return pictures
+    return list(dict.fromkeys(pictures))

@@ -89,10 +89,6 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
     _remark(found, training=training)
     if training:
         _check_weights(task.init_checkpoint)
-        if not task.init_checkpoint:
-            found.remarks.append(
-                "training starts from random weights; give trained ones with --init where you have them"
-            )
         batch = task.train_data.global_batch_size
         if found.training.num_examples < batch:
             found.remarks.append(
@@ -136,7 +132,8 @@ def expand(input_path: str | Sequence[str]) -> list[Path]:
         InputError: A path matches nothing.
     """
     words = [input_path] if isinstance(input_path, str) else list(input_path)
-    return expand_record_paths(part.strip() for word in words for part in str(word).split(",") if part.strip())
+    parts = [[word] if Path(word).is_file() else [part.strip() for part in word.split(",")] for word in words]
+    return expand_record_paths(part for some in parts for part in some if part)
 
 
 def _survey(

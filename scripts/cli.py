@@ -1,5 +1,6 @@
 """The root of the command line: imports a command only when it is the one called."""
 
+import difflib
 import importlib
 import importlib.util
 import os
@@ -15,6 +16,7 @@ from scripts import exit_codes
 # name -> (module, attribute, one line of help). The help stands here so that `tagbox --help` imports no command.
 _COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("scripts.commands.demo", "demo", "The whole way on drawings it makes itself, offline, in minutes."),
+    "collect": ("scripts.commands.collect", "collect", "Fetch pictures of a tag, with a ledger of all that was seen."),
     "labels": ("scripts.commands.labels", "labels", "Check, place and look at labelled pictures."),
     "records": ("scripts.commands.records", "records", "Build, verify and show TFRecords."),
     "train": ("scripts.commands.train", "train", "Train a detector from a pipeline config."),
@@ -40,6 +42,14 @@ class _LazyGroup(click.Group):
         module, attribute, _ = _COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = difflib.get_close_matches(args[0], _COMMANDS, n=1) if args and args[0] not in _COMMANDS else []
+        if near:
+            raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{near[0]}'?", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

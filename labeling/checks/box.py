@@ -70,6 +70,8 @@ def fault_of(box: Box, frame: tuple[int, int] | None) -> str:
         box: Edges in pixels.
         frame: Width and height it was drawn in; ``None`` leaves out what needs them.
     """
+    if frame is not None and 0 <= box.xmin < box.xmax <= frame[0] and 0 <= box.ymin < box.ymax <= frame[1]:
+        return ""  # nearly every box
     edges = (box.xmin, box.ymin, box.xmax, box.ymax)
     if not all(math.isfinite(edge) for edge in edges):
         return "B01"

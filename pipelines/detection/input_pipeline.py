@@ -1,5 +1,6 @@
 """Records to batches: TFM's reader and decoder, then augmentation, the OD API's resize, padding."""
 
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -34,6 +35,15 @@ class RecordDecoder(tf_example_decoder.TfExampleDecoder):
         hashed = tf.strings.as_string(tf.strings.to_hash_bucket_fast(source_id, 2**31 - 1))
         decoded["source_id"] = tf.where(numeric, source_id, hashed)
         return decoded
+
+
+class RecordReader(input_reader.InputReader):
+    """TFM's reader, which takes the name of a file that exists for that file, whatever characters it has."""
+
+    def get_files(self, input_path: Any) -> Any:
+        """Return the files that one path or several name."""
+        words = [input_path] if isinstance(input_path, str) else list(input_path)
+        return words if all(Path(word).is_file() for word in words) else super().get_files(input_path)
 
 
 def decode_image(encoded: Any) -> Any:
@@ -116,7 +126,7 @@ def build_dataset(
         parsed = dataset.enumerate().map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         return parsed.padded_batch(batch_size, drop_remainder=config.drop_remainder)
 
-    reader = input_reader.InputReader(
+    reader = RecordReader(
         config,
         dataset_fn=tf.data.TFRecordDataset,
         decoder_fn=RecordDecoder().decode,

@@ -61,8 +61,9 @@ def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
         bias = config.head.class_prediction_bias_init
         logits.append(_predictor(feature_map, len(boxes), num_classes + 1, bias, f"class_{index}", config.head))
     outputs = {
-        "box_encodings": tf_keras.layers.Concatenate(axis=1, name="box_encodings")(encodings),
-        "class_logits": tf_keras.layers.Concatenate(axis=1, name="class_logits")(logits),
+        # float32 also where a mixed precision policy computes the rest in 16 bits.
+        "box_encodings": tf_keras.layers.Concatenate(axis=1, name="box_encodings", dtype="float32")(encodings),
+        "class_logits": tf_keras.layers.Concatenate(axis=1, name="class_logits", dtype="float32")(logits),
     }
     model = tf_keras.Model(images, outputs, name="ssd_mobilenet_v1")
     model.anchors = anchor_grid.ssd_anchors(
@@ -90,7 +91,8 @@ def folded_parameter_count(model: tf_keras.Model) -> int:
 def detect(outputs: dict[str, Any], anchors: Any, config: SSDDetections) -> dict[str, Any]:
     """Turn the network's outputs into detections.
 
-    Decode, sigmoid, drop the background column, non-maximum suppression a class, clip to the picture, keep the best.
+    Decode, sigmoid, drop the background column, non-maximum suppression a class, clip to the picture, drop what lay
+    outside it, keep the best.
 
     Args:
         outputs: What the model gives.
@@ -108,17 +110,22 @@ def detect(outputs: dict[str, Any], anchors: Any, config: SSDDetections) -> dict
         boxes[:, :, None, :],
         scores,
         max_output_size_per_class=config.max_per_class,
-        max_total_size=config.max_total,
+        max_total_size=max(config.max_per_class * scores.shape[-1], config.max_total),
         iou_threshold=config.iou_threshold,
         score_threshold=config.score_threshold,
         clip_boxes=True,
     )
-    present = tf.sequence_mask(found.valid_detections, config.max_total)
+    # A box outside the picture has no area after clipping. It goes after the suppression, as in the OD API.
+    sizes = found.nmsed_boxes[..., 2:] - found.nmsed_boxes[..., :2]
+    present = tf.sequence_mask(found.valid_detections, tf.shape(found.nmsed_scores)[1])
+    present = tf.logical_and(present, tf.reduce_all(sizes > 0, axis=-1))
+    best, rows = tf.math.top_k(tf.where(present, found.nmsed_scores, -1.0), k=config.max_total)
+    taken = best >= 0
     return {
-        "detection_boxes": found.nmsed_boxes,
-        "detection_scores": found.nmsed_scores,
-        "detection_classes": tf.where(present, found.nmsed_classes + 1.0, 0.0),
-        "num_detections": found.valid_detections,
+        "detection_boxes": tf.where(taken[..., None], tf.gather(found.nmsed_boxes, rows, batch_dims=1), 0.0),
+        "detection_scores": tf.where(taken, best, 0.0),
+        "detection_classes": tf.where(taken, tf.gather(found.nmsed_classes, rows, batch_dims=1) + 1.0, 0.0),
+        "num_detections": tf.reduce_sum(tf.cast(taken, tf.int32), axis=1),
     }
 
 

@@ -32,13 +32,16 @@ def predict(
     Prints one line an object: picture, class, score, and the box in pixels. Pictures that cannot be read are named,
     the rest is done, and the exit code is 5.
     """
+    from pipelines.run_directory import RunDirectory
+
+    run = RunDirectory(run_dir)
+    run.require()
     quieten_tensorflow()
     from pipelines.predict import Predictor, find_pictures
-    from pipelines.run_directory import RunDirectory
 
     pictures = find_pictures(sources)
     say("starting TensorFlow")
-    predictor = Predictor(RunDirectory(run_dir), checkpoint=checkpoint, min_score=min_score)
+    predictor = Predictor(run, checkpoint=checkpoint, min_score=min_score)
     predictions, unreadable = [], 0
     with progress("predicting") as advance:
         for done, (prediction, image) in enumerate(predictor.predict(pictures), start=1):

@@ -17,8 +17,9 @@ from tests.support.render_cli_reference import PAGE, command_tree, option_names,
 PAGES = doc_pages()
 TREE = command_tree()
 LARGEST_PICTURE_BYTES = 200_000
-# Options in the pages that are not of `tagbox`: the OD API's, in the table for people who come from there.
-OTHER_PROGRAMS_OPTIONS = {"--train_dir", "--pipeline_config_path"}
+# Options in the pages that are not of `tagbox`: the OD API's, in the table for people who come from there, and the
+# local Tumblr's.
+OTHER_PROGRAMS_OPTIONS = {"--train_dir", "--pipeline_config_path", "--port", "--posts"}
 
 every_page = pytest.mark.parametrize("doc", PAGES, ids=lambda doc: doc.name)
 

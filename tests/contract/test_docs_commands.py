@@ -1,12 +1,13 @@
 """Every command of the README and of docs/ is run, page by page, in a folder with small pictures."""
 
 import ast
+import json
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.tf]
 # What a page needs besides what the README's commands have left behind.
 NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/tutorial/first-detector.md": [docs_world.add_demo],
+    "docs/how-to/collect-from-quickdraw.md": [docs_world.add_demo],
     "docs/how-to/compose-scenes.md": [docs_world.add_demo],
     "docs/how-to/train-on-labelimg-files.md": [docs_world.add_published_split],
     "docs/how-to/check-labels.md": [docs_world.add_published_split],
@@ -45,6 +47,7 @@ LEAVES = {
     "docs/tutorial/first-detector.md": ["sheet.jpg", "example.png", "runs/short/report.html"],
     "docs/how-to/train-on-labelimg-files.md": ["sheet.jpg", "runs/longer/report.html"],
     "docs/how-to/evaluate-and-predict.md": ["figures.json", "objects.json", "predictions/second.jpg"],
+    "docs/how-to/collect-from-quickdraw.md": ["pictures/jpeg/cat.csv"],
     "docs/how-to/compose-scenes.md": ["data/fish/verification/images/fish_verification_00009.jpg"],
     "docs/how-to/build-records.md": ["example.png", "label_map.pbtxt"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
@@ -127,28 +130,25 @@ def test_board_shows_the_runs(after_readme: Path) -> None:
         cwd=after_readme,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
+    assert board.stderr is not None
+    said, address = "", None
     try:
-        assert board.stderr is not None
-        said = ""
-        for line in board.stderr:
+        while address is None and (line := board.stderr.readline()):
             said += line
-            found = re.search(r"http://localhost:\d+/", line)
-            if found:
-                with urllib.request.urlopen(found[0] + "data/runs", timeout=30) as answer:
-                    assert b"raccoon/train" in answer.read()
-                break
-        else:
-            pytest.fail(f"TensorBoard did not start: {said}")
+            address = re.search(r"http://localhost:\d+/", line)
+        assert address, f"TensorBoard did not start: {said}"
+        with urllib.request.urlopen(address[0] + "data/runs", timeout=60) as answer:
+            assert {"raccoon/train", "raccoon/validation"} <= set(json.load(answer))
+        # Ctrl-C in a terminal reaches the whole group.
+        os.killpg(board.pid, signal.SIGINT)
+        board.communicate(timeout=60)
+        assert board.returncode == 0
     finally:
-        board.send_signal(signal.SIGINT)
-        for _ in range(100):
-            if board.poll() is not None:
-                break
-            time.sleep(0.1)
-        else:
-            board.kill()
-        board.communicate()
+        if board.poll() is None:
+            os.killpg(board.pid, signal.SIGKILL)
+            board.communicate()
 
 
 def _walk(doc: DocPage, root: Path, warm: WarmTagbox) -> None:
