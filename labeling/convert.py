@@ -94,7 +94,7 @@ def plan_conversion(
     else:
         outputs = export_createml(pictures)
         losses |= losses_of_flags(pictures, keeps_verified=True)
-    unlabelled = _unlabelled(source, exchange)
+    unlabelled = tuple(exchange.unlabelled) if source_format == OURS else _unlabelled(source, exchange)
     return Conversion(tuple(pictures), outputs, tuple(exchange.refused), unlabelled, losses)
 
 
@@ -129,6 +129,7 @@ def _read_ours(source: Path, progress: Progress) -> Exchange:
     for image in report.images:
         annotation = replace(image.annotation, width=image.width, height=image.height)
         exchange.pictures.append(ExchangedPicture(image.image_path.name, image.split, annotation, image.image_path))
+    exchange.unlabelled += report.unlabeled
     for one in report.refused:
         exchange.refuse(one.path, f"{one.code}: {one.reason}")
     return exchange

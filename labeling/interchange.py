@@ -55,12 +55,14 @@ class Exchange:
         labels: Every label with its place in the other format's list, in that order.
         refused: What could not be taken, with the reason.
         losses: What the other format has and ours cannot hold: a noun and how often.
+        unlabelled: Pictures that no label file speaks of, where the reader knows them.
     """
 
     pictures: list[ExchangedPicture] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     refused: list[NotExchanged] = field(default_factory=list)
     losses: dict[str, int] = field(default_factory=dict)
+    unlabelled: list[Path] = field(default_factory=list)
 
     def lose(self, what: str) -> None:
         """Count one thing that is lost."""

@@ -405,9 +405,12 @@ class RepairDraft:
 
 
 def dataset_root_of(folder: Path) -> Path:
-    """Return the folder whose ``.tagbox`` keeps the repairs: the nearest of itself and two above, else itself."""
+    """Return the dataset root that a folder belongs to: the nearest of itself and two above that has a log or a ledger.
+
+    Without any it is the folder itself.
+    """
     for candidate in (folder, *list(folder.absolute().parents)[:2]):
-        if (candidate / ".tagbox").is_dir():
+        if any((candidate / ".tagbox" / name).exists() for name in ("repairs", "split.json", "ledger.sqlite")):
             return candidate
     return folder
 

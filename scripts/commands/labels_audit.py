@@ -1,5 +1,6 @@
 """``tagbox labels audit``: leaks between the splits, and pictures that are half-labelled in two classes."""
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,13 @@ from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from labeling.audit import AuditReport
     from labeling.labelled_pictures import LabelledSet
+    from labeling.repair_log import Change
+
+    _Wanted = tuple[str, str, Callable[[], list[Change]]]  # files, a note, what makes the changes
 
 _DIRECTORY = click.Path(path_type=Path)
 
@@ -68,30 +74,38 @@ def audit(
     from labeling.repair_log import dataset_root_of
 
     finish_interrupted(root, is_applied=is_applied)
-    with progress("looking") as advance:
-        labelled = look_at_labels(
-            root,
-            label_map=own_label_map(root, label_map_path),
-            class_names=class_names or None,
-            progress=advance,
-            jobs=jobs,
-            cache=CheckCache(root) if root.is_dir() else None,
-        )
     data_root = dataset_root_of(root)
-    blogs = blogs_by_picture(data_root) if by_blog else None
-    report = audit_labels(labelled, posts=posts_by_picture(data_root), blogs=blogs, to=target)
-    repair_id: str | None = None
+    label_map = own_label_map(root, label_map_path)
+
+    def look() -> "tuple[LabelledSet, AuditReport]":
+        with progress("looking") as advance:
+            labelled = look_at_labels(
+                root,
+                label_map=label_map,
+                class_names=class_names or None,
+                progress=advance,
+                jobs=jobs,
+                cache=CheckCache(root) if root.is_dir() else None,
+            )
+        blogs = blogs_by_picture(data_root) if by_blog else None
+        return labelled, audit_labels(labelled, posts=posts_by_picture(data_root), blogs=blogs, to=target)
+
+    labelled, report = look()
+    repair_ids: list[str] = []
     failed: list[str] = []
-    if is_applied:
-        repair_id, failed = _apply(report, labelled, suggest_moves=suggest_moves, merge=merge)
+    # One after the other: a file that was moved is merged where it lies then.
+    if is_applied and suggest_moves and report.moves:
+        _apply(labelled, _moves(report), repair_ids, failed)
+    if is_applied and merge and report.half_labelled:
+        _apply(labelled, _merges(look()[1] if repair_ids else report), repair_ids, failed)
     if as_json:
-        write_json(_as_json(report) | {"repair": repair_id, "failed": failed})
+        write_json(_as_json(report) | {"repairs": repair_ids, "failed": failed})
     else:
         _show(report, suggest_moves=suggest_moves)
     for line in failed:
         say(f"error: {line}")
     if is_applied:
-        if repair_id is not None:
+        for repair_id in reversed(repair_ids):
             say(f"to take it back: tagbox labels audit {root} --undo {repair_id}")
         return exit_codes.PARTLY_DONE if failed else exit_codes.DONE
     if report.half_labelled and not merge:
@@ -99,24 +113,37 @@ def audit(
     return exit_codes.FINDINGS if report.leaks or report.half_labelled else exit_codes.DONE
 
 
+def _moves(report: "AuditReport") -> "Iterator[_Wanted]":
+    from labeling.audit import move_changes
+
+    for move in report.moves:
+        path = str(move.picture.label.xml_path)
+        yield path, f"{path} to {move.split}: {move.reason}", functools.partial(move_changes, move)
+
+
+def _merges(report: "AuditReport") -> "Iterator[_Wanted]":
+    from labeling.audit import merge_changes
+
+    for half in report.half_labelled:
+        names = _names(half.copies)
+        yield names, f"objects merged: {names}", functools.partial(merge_changes, half)
+
+
 def _apply(
-    report: "AuditReport", labelled: "LabelledSet", *, suggest_moves: bool, merge: bool
-) -> tuple[str | None, list[str]]:
-    from labeling.audit import merge_changes, move_changes
+    labelled: "LabelledSet",
+    wanted: "Iterator[_Wanted]",
+    repair_ids: list[str],
+    failed: list[str],
+) -> None:
+    """Carry out changes as one repair; its id, and what could not be done, are added to the lists."""
     from labeling.repair_log import RepairLog, dataset_root_of
     from labeling.xml_edit import NotEditableError
 
     draft = RepairLog(dataset_root_of(labelled.root)).begin("audit")
-    failed = []
     try:
-        for move in report.moves if suggest_moves else ():
-            note = f"{move.picture.label.xml_path} to {move.split}: {move.reason}"
-            if reason := draft.add(move_changes(move), [note]):
-                failed.append(f"{move.picture.label.xml_path}: {reason}")
-        for half in report.half_labelled if merge else ():
-            names = ", ".join(str(one.label.xml_path) for one in half.copies)
+        for names, note, changes_of in wanted:
             try:
-                reason = draft.add(merge_changes(half), [f"objects merged: {names}"])
+                reason = draft.add(changes_of(), [note])
             except (NotEditableError, OSError) as error:
                 reason = str(error)
             failed += [f"{names}: {reason}"] if reason else []
@@ -125,10 +152,11 @@ def _apply(
         raise
     if not len(draft):
         draft.discard()
-        return None, failed
+        return
     with progress("mending") as advance:
         repair, left = draft.apply(advance)
-    return repair.id, [*failed, *left]
+    repair_ids.append(repair.id)
+    failed += left
 
 
 def _show(report: "AuditReport", *, suggest_moves: bool) -> None:

@@ -62,8 +62,8 @@ def fix(
     Only the text that is wrong changes: the rest of each file stays as it is, byte for byte. What cannot be proven is
     left alone and named with the reason.
 
-    Exit codes: 0 nothing (left) to mend, 1 there is something to mend, 5 files changed while it worked, 6 no such
-    folder or no XML in it.
+    Exit codes: 0 shown, or mended, 5 some could not be mended (each is named), 6 no such folder or no XML in it. For a
+    gate that fails on faults use: tagbox labels check
     """
     if is_listed:
         return show_history(root, as_json)
@@ -77,7 +77,7 @@ def fix(
         plan = plan_repairs(root, options, class_names=class_names or None, progress=advance, jobs=jobs)
     if not is_applied:
         _show(plan, as_json)
-        return exit_codes.FINDINGS if plan.repairs else exit_codes.DONE
+        return exit_codes.DONE
     with progress("mending") as advance:
         result = apply_repairs(plan, progress=advance)
     left = (*plan.left, *result.left)

@@ -32,8 +32,9 @@ def _objects(draw: st.DrawFn, *, bare: bool) -> LabeledObject:
 
 
 def _sets(*, bare: bool) -> st.SearchStrategy[dict[str, tuple[str, Annotation]]]:
-    one = st.tuples(st.sampled_from(["training", "verification"]), st.lists(_objects(bare=bare), max_size=4),
-                    st.just(False) if bare else st.booleans())  # fmt: skip
+    objects = st.lists(_objects(bare=bare), max_size=4, unique_by=lambda one: one.box)
+    verified = st.just(False) if bare else st.booleans()
+    one = st.tuples(st.sampled_from(["training", "verification"]), objects, verified)
     stems = st.sampled_from(["a", "b b", "ü", "c.d", "x-1"])
     return st.dictionaries(stems, one, min_size=1, max_size=4).map(
         lambda rows: {

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collectors.ledger_schema import LEDGER_PATH, connect
-from labeling.provenance import posts_by_picture
+from labeling.provenance import blogs_by_picture, posts_by_picture
 
 
 @pytest.fixture
@@ -32,6 +32,10 @@ def ledger(tmp_path: Path) -> Path:
 
 def test_posts_and_what_they_were_reblogged_from(ledger: Path) -> None:
     assert posts_by_picture(ledger) == {"a" * 64: frozenset({"9", "10", "11"})}
+
+
+def test_blogs(ledger: Path) -> None:
+    assert blogs_by_picture(ledger) == {"a" * 64: frozenset({"b"})}
 
 
 def test_nothing_without_a_ledger_or_with_a_broken_one(tmp_path: Path) -> None:

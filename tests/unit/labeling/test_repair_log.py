@@ -169,5 +169,6 @@ def test_unknown_ids_and_damaged_plans(root: Path) -> None:
 def test_the_log_of_the_data_root_is_used_from_a_class_folder(tmp_path: Path) -> None:
     (tmp_path / "data" / "cat" / "training").mkdir(parents=True)
     assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data" / "cat"
-    (tmp_path / "data" / ".tagbox").mkdir()
+    (tmp_path / "data" / "cat" / ".tagbox").mkdir()  # a cache alone makes no root
+    RepairLog(tmp_path / "data").begin("fix")
     assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labeling.annotations import Annotation, Box, LabeledObject
+from labeling.codes import REPAIRABLE
 from labeling.image_frame import Frame
 from labeling.label_map import LabelMap
 from labeling.pair_repair import DEFAULT_CODES, OPTIONAL_CODES, RepairOptions
@@ -39,6 +40,10 @@ _LEFT = {
     "B03 no width": "no other box",
     "B03 no height": "no other box",
 }
+
+
+def test_every_code_with_a_repair_has_one() -> None:
+    assert DEFAULT_CODES | OPTIONAL_CODES == REPAIRABLE
 
 
 def _files(root: Path) -> dict[str, bytes]:
