@@ -25,8 +25,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/tagbox demo
 
+# Two workers: one has everything of TensorFlow, which is imported and traced once; see tests/conftest.py.
 test: $(READY)
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadgroup
 
 # What can be asked between two edits: no TensorFlow, seconds.
 fast: $(READY)

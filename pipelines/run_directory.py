@@ -5,6 +5,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -113,6 +114,12 @@ class RunDirectory:
     def read_results(self) -> dict[str, Any] | None:
         """Return ``results.json``, or ``None`` when the run was never evaluated."""
         return _read_json(self.path / "results.json")
+
+    def remove_unfinished_checkpoints(self) -> None:
+        """Remove what TensorFlow leaves of a checkpoint that a full disk or a kill kept from being finished."""
+        for folder in (self.last_checkpoints, self.best_checkpoints):
+            for unfinished in folder.glob("*_temp"):
+                shutil.rmtree(unfinished, ignore_errors=True)
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Add a row to ``results.csv``; a new column leaves its cells of older rows empty.

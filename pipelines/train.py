@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,6 +78,7 @@ def train(
     write_atomically(run.config_path, dump_experiment(experiment))
     write_atomically(run.label_map_path, Path(experiment.params.task.label_map).read_bytes())
     run.write_environment(command)
+    run.remove_unfinished_checkpoints()
     with _logging_into(run.log_path):
         try:
             return _train(experiment, preflight, run, report, should_stop)
@@ -84,10 +86,11 @@ def train(
             raise
         except KeyboardInterrupt:
             # The second Ctrl-C: what was saved last is what there is to go on from.
-            run.write_status("interrupted", step=_saved_step(run), total_steps=experiment.params.trainer.train_steps)
+            run.write_status("interrupted", **_saved(run, experiment))
             raise
         except BaseException as error:
-            run.write_status("failed", error=f"{type(error).__name__}: {error}"[:500])
+            run.remove_unfinished_checkpoints()  # on a full disk their room is needed for what follows
+            run.write_status("failed", **_saved(run, experiment), error=f"{type(error).__name__}: {error}"[:500])
             raise
 
 
@@ -148,11 +151,7 @@ def _train(
             else:
                 runner.controller.train(params.trainer.train_steps)
     except tf.errors.OpError as error:
-        raise InputError(
-            f"TensorFlow stopped: {error.message.splitlines()[0]}",
-            where=str(run.path),
-            fix=f"The log is {run.log_path}. If a record is damaged, `tagbox records verify` finds it.",
-        ) from error
+        raise _input_error(error, run) from error
     except RuntimeError as error:
         if "loss value" in str(error):
             raise ConfigError(
@@ -163,6 +162,22 @@ def _train(
         raise
     run.write_status("done", step=progress.step, total_steps=params.trainer.train_steps, **progress.headline())
     return run.read_results() or {}
+
+
+def _input_error(error: tf.errors.OpError, run: RunDirectory) -> InputError:
+    """Say in one line what an operation of TensorFlow stumbled over: a full disk, or what it read."""
+    reason = re.sub(r"\{\{.*?\}\} ?|\[Op:.*", "", error.message.partition("\n")[0]).strip()
+    if full := re.search("No space left on device|File too large|Disk quota exceeded", error.message):
+        return InputError(
+            f"cannot write a checkpoint: {full.group()}",
+            where=str(run.path),
+            fix="Free some space, then run the same command again; it goes on from the last one.",
+        )
+    return InputError(
+        f"TensorFlow stopped: {reason}",
+        where=str(run.path),
+        fix=f"The log is {run.log_path}. If a record is damaged, `tagbox records verify` finds it.",
+    )
 
 
 class _RunFolderRunner(train_lib.OrbitExperimentRunner):
@@ -302,6 +317,10 @@ def _vary_seed(data: Any, run: RunDirectory) -> None:
     if data.seed is not None:
         data.seed += _saved_step(run)
     tf.keras.utils.set_random_seed(data.seed or 0)
+
+
+def _saved(run: RunDirectory, experiment: Experiment) -> dict[str, int]:
+    return {"step": _saved_step(run), "total_steps": experiment.params.trainer.train_steps}
 
 
 def _saved_step(run: RunDirectory) -> int:
