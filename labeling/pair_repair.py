@@ -358,24 +358,29 @@ class _Planner:
         if image is None:
             return
         was_renamed = image != self._subject.image_path
+        words: dict[str, list[str]] = {"L03": [], "L04": []}
         if was_renamed or self._is_found("L03"):
             write_filename(editor, image.name)
             if not was_renamed:
-                self._mend("L03", f"<filename> {annotation.filename!r} becomes {image.name!r}")
+                words["L03"].append(f"<filename> {annotation.filename!r} becomes {image.name!r}")
         path, folder = editor.root.find("path"), editor.root.find("folder")
         if path is not None and self._is_found("L04"):
             new = self._path_text(image)
             editor.set_text(path, new)
-            self._mend("L04", f"<path> {annotation.path!r} becomes {new!r}")
-        elif path is not None and was_renamed and (annotation.path or "").endswith(self._repair_name()):
-            editor.set_text(path, (annotation.path or "").removesuffix(self._repair_name()) + image.name)
+            words["L04"].append(f"<path> {annotation.path!r} becomes {new!r}")
+        elif path is not None and was_renamed and (annotation.path or "").endswith(self._old_name):
+            editor.set_text(path, (annotation.path or "").removesuffix(self._old_name) + image.name)
         name = image.absolute().parent.name
         code = next((code for code in ("L04", "L03") if self._is_found(code)), "")
         if folder is not None and code and annotation.folder not in ("", name):
             editor.set_text(folder, name)
-            self._mend(code, f"<folder> {annotation.folder!r} becomes {name!r}")
+            words[code].append(f"<folder> {annotation.folder!r} becomes {name!r}")
+        for one, clauses in words.items():
+            if clauses:
+                self._mend(one, ", ".join(clauses))
 
-    def _repair_name(self) -> str:
+    @property
+    def _old_name(self) -> str:
         return self._subject.image_path.name if self._subject.image_path is not None else ""
 
     def _path_text(self, image: Path) -> str:
