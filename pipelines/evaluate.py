@@ -98,7 +98,7 @@ def restore(model: Any, run: RunDirectory, checkpoint: str) -> int:
     try:
         status = tf.train.Checkpoint(model=model, global_step=step).read(prefix)
         status.expect_partial().assert_existing_objects_matched()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
         raise InputError(
             f"cannot load the checkpoint ({str(error).splitlines()[0]})",
             where=prefix,

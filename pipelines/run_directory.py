@@ -98,6 +98,10 @@ class RunDirectory:
         }
         write_atomically(self.path / "environment.json", json.dumps(content, indent=2) + "\n")
 
+    def read_environment(self) -> dict[str, Any]:
+        """Return what `write_environment` wrote last; an empty dict when it is not there."""
+        return _read_json(self.path / "environment.json") or {}
+
     def write_status(self, state: str, **more: Any) -> None:
         """Record where the run stands: ``running``, ``interrupted``, ``failed`` or ``done``."""
         content = {"state": state, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid(), **more}
