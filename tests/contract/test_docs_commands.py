@@ -32,6 +32,9 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/train-on-labelimg-files.md": [docs_world.add_published_split],
     "docs/how-to/check-labels.md": [docs_world.add_published_split],
     "docs/how-to/build-records.md": [docs_world.add_published_split],
+    "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
+    "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
+    "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/evaluate-and-predict.md": [docs_world.add_other_records],
 }
 # What must be there once the commands of a page are done.
@@ -52,6 +55,8 @@ LEAVES = {
     "docs/how-to/compose-scenes.md": ["data/fish/verification/images/fish_verification_00009.jpg"],
     "docs/how-to/build-records.md": ["example.png", "label_map.pbtxt"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
+    "docs/how-to/split-into-training-and-verification.md": ["plot.png"],
+    "docs/how-to/convert-labels.md": ["yolo_set/data.yaml", "from_coco/raccoon/verification/raccoon-04.xml"],
 }
 WITH_COMMANDS = [doc for doc in doc_pages() if doc.commands and doc.name != "README.md"]
 
