@@ -24,7 +24,7 @@ _MAX_VARINT_BYTES = 10
 _MAX_FIELD_NUMBER = (1 << 29) - 1
 # One byte covers every tag of this message: field number << 3 | wire type.
 _TAG_1, _TAG_2 = b"\x0a", b"\x12"
-_KIND_TAGS = {"BytesList": b"\x0a", "FloatList": b"\x12", "Int64List": b"\x1a"}
+_ONE_BYTE = tuple(bytes((value,)) for value in range(0x80))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Int64List:
     values: tuple[int, ...] = ()
 
 
+_KIND_TAGS = {BytesList: b"\x0a", FloatList: b"\x12", Int64List: b"\x1a"}
 # None is a key whose feature says nothing, not even what kind of list it is; parsers take it for a missing key.
 Feature = BytesList | FloatList | Int64List | None
 
@@ -65,11 +66,61 @@ def encode_example(features: Mapping[str, Feature]) -> bytes:
         ExampleError: A value does not fit its list (an integer past 64 bits, a float past 32, a key that is not
             valid Unicode).
     """
-    entries: list[bytes] = []
-    for key, feature in _in_byte_order(features):
-        entry = b"".join((_delimited(_TAG_1, key), _delimited(_TAG_2, _encode_feature(key, feature))))
-        entries.append(_delimited(_TAG_1, entry))
-    return _delimited(_TAG_1, b"".join(entries))
+    return _delimited(_TAG_1, encode_entries(features))
+
+
+def encode_entries(features: Mapping[str, Feature]) -> bytes:
+    """Write features as `encode_example` does, without the head of the whole; no features give no bytes.
+
+    Raises:
+        ExampleError: See `encode_example`.
+    """
+    return b"".join([_encode_entry(key, feature) for key, feature in _in_byte_order(features)])
+
+
+def split_at_bytes(data: bytes, key: str) -> tuple[bytes, bytes, bytes] | None:
+    """Take the one value of a key out of an example without reading the other keys.
+
+    Args:
+        data: One whole example.
+        key: The key of a `BytesList`.
+
+    Returns:
+        The entries before it, the value, and the entries after it, the first and the last as `encode_entries` writes
+        them; ``None`` where the bytes are not laid out as `encode_example` does, the key has not exactly one value,
+        or is absent.
+    """
+    name = key.encode()
+    try:
+        start, end = _enter(data, 0, _TAG_1, len(data))
+        if end != len(data):
+            return None
+        position = start
+        while position < end:
+            entry, entry_end = _enter(data, position, _TAG_1, end)
+            key_start, key_end = _enter(data, entry, _TAG_1, entry_end)
+            if data[key_start:key_end] != name:
+                position = entry_end
+                continue
+            feature, feature_end = _enter(data, key_end, _TAG_2, entry_end)
+            values, values_end = _enter(data, feature, _KIND_TAGS[BytesList], entry_end)
+            value, value_end = _enter(data, values, _TAG_1, entry_end)
+            if not feature_end == values_end == value_end == entry_end:
+                return None
+            return data[start:position], data[value:value_end], data[value_end:]
+    except ExampleError:
+        return None
+    return None
+
+
+def _enter(data: bytes, position: int, tag: bytes, limit: int) -> tuple[int, int]:
+    """Read the head of a field that is due; returns where its content begins and ends."""
+    if data[position : position + 1] != tag:
+        raise ExampleError("another field was due")
+    length, start = _read_varint(data, position + 1)
+    if start + length > limit:
+        raise ExampleError(f"a field of {length} bytes runs past the end")
+    return start, start + length
 
 
 def decode_example(data: bytes) -> dict[str, Feature]:
@@ -103,24 +154,40 @@ def _in_byte_order(features: Mapping[str, Feature]) -> list[tuple[bytes, Feature
         raise ExampleError(f"a key is not valid Unicode: {error.object!r}") from error
 
 
-def _encode_feature(key: bytes, feature: Feature) -> bytes:
+def _encode_entry(key: bytes, feature: Feature) -> bytes:
+    """Encode one key with its list; the values are copied once, into the result."""
+    name = b"".join((_TAG_1, _varint(len(key)), key, _TAG_2))
     if feature is None:
-        return b""
+        return b"".join((_TAG_1, _varint(len(name) + 1), name, b"\x00"))
+    parts, size = _encode_list(key, feature)
+    list_size = _varint(size)
+    size += 1 + len(list_size)
+    feature_size = _varint(size)
+    entry_size = _varint(len(name) + len(feature_size) + size)
+    return b"".join((_TAG_1, entry_size, name, feature_size, _KIND_TAGS[type(feature)], list_size, *parts))
+
+
+def _encode_list(key: bytes, feature: BytesList | FloatList | Int64List) -> tuple[list[bytes], int]:
+    """Return the pieces of the list message of a feature and how many bytes they have together."""
     try:
         if isinstance(feature, BytesList):
-            content = b"".join([_delimited(_TAG_1, value) for value in feature.values])
-        elif isinstance(feature, FloatList):
-            content = _packed(struct.pack(f"<{len(feature.values)}f", *feature.values))
+            if len(feature.values) == 1:
+                (value,) = feature.values
+                length = _varint(len(value))
+                return [_TAG_1, length, value], 1 + len(length) + len(value)
+            parts = [part for value in feature.values for part in (_TAG_1, _varint(len(value)), value)]
+            return parts, sum(map(len, parts))
+        if isinstance(feature, FloatList):
+            content = struct.pack(f"<{len(feature.values)}f", *feature.values)
         else:
-            content = _packed(b"".join([_int64(value) for value in feature.values]))
+            content = b"".join([_int64(value) for value in feature.values])
     except (OverflowError, struct.error, TypeError, ValueError) as error:
         name = key.decode(errors="replace")
         raise ExampleError(f"the values of {name} do not fit a {type(feature).__name__}: {error}") from error
-    return _delimited(_KIND_TAGS[type(feature).__name__], content)
-
-
-def _packed(content: bytes) -> bytes:
-    return _delimited(_TAG_1, content) if content else b""
+    if not content:
+        return [], 0
+    length = _varint(len(content))
+    return [_TAG_1, length, content], 1 + len(length) + len(content)
 
 
 def _delimited(tag: bytes, content: bytes) -> bytes:
@@ -135,7 +202,7 @@ def _int64(value: int) -> bytes:
 
 def _varint(value: int) -> bytes:
     if value < 0x80:
-        return bytes((value,))
+        return _ONE_BYTE[value]
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

@@ -15,7 +15,8 @@ from records.build import build_records
 from records.errors import ManifestError
 from records.example import BytesList, Feature, FloatList, Int64List, decode_example, encode_example
 from records.tfrecord import read_tfrecord, write_frames
-from records.verify import CODES, verify_records
+from records.verify import verify_records
+from records.verify_findings import CODES
 from tests.unit.records.pictures import add_picture, make_data
 
 
