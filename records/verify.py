@@ -15,7 +15,8 @@ from collectors.errors import TagboxError
 from collectors.processes import process_pool, submit_all
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
-from records import label_ids, staging
+from records import croissant, label_ids, staging
+from records.dataset_card import is_card_stale
 from records.manifest import Manifest
 from records.plan import SPLITS
 from records.reading import base_name
@@ -73,7 +74,7 @@ def verify_records(
     read = [check for check in checks.values() if check.was_read]
     return VerifyReport(
         paths=tuple(paths),
-        num_files=len(read),
+        files=tuple(task.path for some in tasks for task in some if checks[task.path].was_read),
         num_examples=sum(check.num_examples for check in read),
         num_boxes=sum(check.num_boxes for check in read),
         num_bytes=sum(check.num_bytes for check in read),
@@ -226,4 +227,8 @@ def _beside(folder: Path, listed: Manifest) -> Iterator[RecordFinding]:
     if (folder / staging.FOLDER_NAME).is_dir():
         yield RecordFinding(
             "V16", folder / staging.FOLDER_NAME, None, "a build did not finish; run it again and it goes on"
+        )
+    if is_card_stale(folder, listed):
+        yield RecordFinding(
+            "V21", folder / croissant.FILE_NAME, None, f"write the card again: tagbox records card {folder}"
         )

@@ -32,6 +32,8 @@ CODES = {
     "V33": "a box takes no part in training",
 }
 
+_UNREADABLE = {"V01", "V02", "V03", "V19", "V20"}
+
 
 @dataclass(frozen=True, slots=True)
 class RecordFinding:
@@ -64,7 +66,7 @@ class VerifyReport:
 
     Attributes:
         paths: What was asked for.
-        num_files: Files read.
+        files: Those that could be read, in order.
         num_examples: Examples read.
         num_boxes: Objects in them.
         num_bytes: Size of the files.
@@ -75,13 +77,24 @@ class VerifyReport:
     """
 
     paths: tuple[Path, ...]
-    num_files: int
+    files: tuple[Path, ...]
     num_examples: int
     num_boxes: int
     num_bytes: int
     num_decoded: int
     findings: tuple[RecordFinding, ...]
     notices: tuple[str, ...] = ()
+
+    @property
+    def num_files(self) -> int:
+        """Files read."""
+        return len(self.files)
+
+    @property
+    def sound_files(self) -> tuple[Path, ...]:
+        """The files that TensorFlow can read to their end."""
+        damaged = {finding.file for finding in self.findings if finding.code in _UNREADABLE}
+        return tuple(path for path in self.files if path not in damaged)
 
     def as_json(self) -> dict[str, Any]:
         """The report as a JSON object."""

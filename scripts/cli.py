@@ -18,7 +18,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("scripts.commands.demo", "demo", "The whole way on drawings it makes itself, offline, in minutes."),
     "collect": ("scripts.commands.collect", "collect", "Fetch pictures of a tag, with a ledger of all that was seen."),
     "labels": ("scripts.commands.labels", "labels", "Check, place and look at labelled pictures."),
-    "records": ("scripts.commands.records", "records", "Build, verify and show TFRecords."),
+    "records": ("scripts.commands.records", "records", "Build, verify, compare and show TFRecords."),
     "train": ("scripts.commands.train", "train", "Train a detector from a pipeline config."),
     "eval": ("scripts.commands.evaluate", "evaluate", "Evaluate a run on its verification records."),
     "predict": ("scripts.commands.predict", "predict", "Find objects in pictures and draw them."),

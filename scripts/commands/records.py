@@ -1,23 +1,23 @@
-"""``tagbox records``: build, verify and show TFRecords."""
+"""``tagbox records``: build TFRecords; the group of the commands that judge and show them."""
 
 import itertools
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from collectors.errors import InputError
 from collectors.progress import Progress
 from records.plan import SPLITS
 from scripts import exit_codes
+from scripts.commands.records_card import card
+from scripts.commands.records_diff import diff
+from scripts.commands.records_show import show
+from scripts.commands.records_verify import verify
 from scripts.options import json_option
-from scripts.output import progress, say, write_json, write_table
+from scripts.output import progress_when_needed, say, size_in_words, write_json, write_table
 
 if TYPE_CHECKING:
     from records.build_report import BuildReport
-    from records.example import Feature
     from records.prepare import BuildPlan
 
 _SHOWN = 20
@@ -27,7 +27,7 @@ _OLDER_FLAGS = ("data_dir", "custom_class", "training_type", "output_path", "lab
 
 @click.group()
 def records() -> None:
-    """Build, verify and show TFRecords."""
+    """Build, verify, compare, show and describe TFRecords."""
 
 
 @records.command()
@@ -68,7 +68,7 @@ def build(
     is_older_call = any(value is not None for value in older.values())
     if is_older_call:
         _refuse_mixture(newer, older)
-    with _progress_when_needed("check") as checking:
+    with progress_when_needed("check") as checking:
         if is_older_call:
             out_dir = older["output_path"].parent
             plan = _plan_like_the_older_script(older, checking, jobs)
@@ -78,87 +78,13 @@ def build(
                 data or Path("data"), classes=classes or None, label_map_path=label_map, progress=checking, jobs=jobs
             )
     try:
-        with _progress_when_needed("write") as writing:
+        with progress_when_needed("write") as writing:
             report = build_from_plan(plan, out_dir, progress=writing, jobs=jobs, dry_run=dry_run)
     except NothingUsableError as error:
         _print_report(error.report, as_json=as_json)
         raise
     _print_report(report, as_json=as_json)
     return exit_codes.PARTLY_DONE if report.num_refused else exit_codes.DONE
-
-
-@records.command()
-@click.argument("folder", metavar="[DIR]", type=_PATH, default=Path("records"))
-@json_option
-def verify(folder: Path, as_json: bool) -> int:
-    """Read every byte of the records in DIR (default: records) and hold it against the manifest.
-
-    Exit codes: 0 all is well, 1 there are findings, 6 there is no manifest.
-    """
-    from records.verify import verify_records
-
-    with _progress_when_needed("verify") as verifying:
-        report = verify_records(folder, progress=verifying)
-    if as_json:
-        write_json(report.as_json())
-    else:
-        for finding in report.findings:
-            click.echo(str(finding))
-    say(
-        f"{report.num_examples} examples with {report.num_boxes} boxes in {report.num_files} files, "
-        f"{_size(report.num_bytes)}; findings: {len(report.findings)}"
-    )
-    return exit_codes.FINDINGS if report.findings else exit_codes.DONE
-
-
-@records.command()
-@click.argument("file", metavar="FILE")
-@click.option("--index", type=click.IntRange(min=0), default=0, show_default=True, help="Which example, from 0.")
-@click.option("--output", type=_PATH, help="Draw the picture with its boxes into this file (.png, .jpg).")
-@json_option
-def show(file: str, index: int, output: Path | None, as_json: bool) -> int:
-    """Print the keys of one example of FILE, or draw it.
-
-    FILE is any TFRecord of detection examples, from tagbox or not: a path, a glob in quotes, or the name that shards
-    share. Several files count as one, in the order of their names.
-    """
-    from records.preview import describe_features
-    from records.reading import expand_record_paths, read_features
-
-    paths = expand_record_paths([file])
-    examples = itertools.chain.from_iterable(read_features(path) for path in paths)
-    features, count = None, 0
-    for found in itertools.islice(examples, index + 1):
-        features, count = found, count + 1
-    if features is None or count <= index:
-        raise InputError(
-            f"there is no example {index}", where=file, fix=f"It has {count}: give --index 0 to {count - 1}."
-        )
-    if output is not None:
-        _save_picture(features, output)
-        say(f"drew example {index} into {output}")
-        return exit_codes.DONE
-    rows = describe_features(features)
-    if as_json:
-        write_json(rows)
-    else:
-        table = [[row["key"], row["kind"], str(row["count"]), _shown_values(row["values"])] for row in rows]
-        write_table(["key", "kind", "count", "values"], table, right={2})
-    return exit_codes.DONE
-
-
-@contextmanager
-def _progress_when_needed(title: str) -> Iterator[Progress]:
-    """Show progress from the first report on; nothing is shown of work that turns out to be done."""
-    with ExitStack() as stack:
-        shown: list[Progress] = []
-
-        def report(done: int, total: int | None, note: str = "") -> None:
-            if not shown:
-                shown.append(stack.enter_context(progress(title)))
-            shown[0](done, total, note)
-
-        yield report
 
 
 def _refuse_mixture(newer: dict[str, Any], older: dict[str, Any]) -> None:
@@ -200,7 +126,7 @@ def _print_report(report: "BuildReport", *, as_json: bool) -> None:
                 str(outcome.plan.num_written),
                 str(outcome.plan.num_boxes),
                 str(len(outcome.plan.refused)),
-                _size(outcome.num_bytes) if outcome.num_bytes else "-",
+                size_in_words(outcome.num_bytes) if outcome.num_bytes else "-",
                 outcome.state.value,
                 outcome.plan.file if outcome.plan.shards else "-",
             ]
@@ -237,26 +163,5 @@ def _summary(report: "BuildReport") -> str:
     return f"{account}; wrote {written} of {len(report.outcomes)} records to {report.out_dir}"
 
 
-def _save_picture(features: Mapping[str, "Feature"], output: Path) -> None:
-    from records.preview import draw_example
-
-    picture = draw_example(features)
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(output)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot write the picture: {error}", where=str(output)) from error
-
-
-def _shown_values(values: list[Any]) -> str:
-    shown = []
-    for value in values[:10]:
-        if isinstance(value, dict):
-            shown.append(f"<{value['bytes']} bytes, sha256 {value['sha256'][:12]}...>")
-        else:
-            shown.append(f"{value:.6g}" if isinstance(value, float) else str(value))
-    return ", ".join(shown) + (f", and {len(values) - 10} more" if len(values) > 10 else "")
-
-
-def _size(num_bytes: int) -> str:
-    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 100_000 else f"{num_bytes / 1e3:.1f} kB"
+for _command in (verify, diff, show, card):
+    records.add_command(_command)

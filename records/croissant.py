@@ -1,0 +1,217 @@
+"""The machine-readable card of a records folder: Croissant 1.0, the metadata format of MLCommons, as plain JSON-LD.
+
+The files are listed with their hashes, and the pictures with their boxes can be read through the card without any code
+of ours: its fields point into the manifest.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from records import manifest
+
+FILE_NAME = "croissant.json"
+_CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
+# The context of the specification's own examples, word for word what validators compare with.
+_CONTEXT: Mapping[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileProperty": "cr:fileProperty",
+    "fileObject": "cr:fileObject",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+_EXAMPLES = "$.records[*].examples[*]"
+# Where a field of the record set "pictures" stands in an example of the manifest, of what type, and what it is.
+_PICTURE_FIELDS = (
+    ("source_id", "source_id", "sc:Integer", "The number of the example, image/source_id."),
+    ("image", "image", "sc:Text", "The picture's path below the data root."),
+    ("xml", "xml", "sc:Text", "Its annotation's path below the data root."),
+    ("image_sha256", "image_sha256", "sc:Text", "SHA-256 of the picture file, hex."),
+    ("width", "width", "sc:Integer", "Pixels."),
+    ("height", "height", "sc:Integer", "Pixels."),
+    ("format", "format", "sc:Text", "jpeg, png or bmp."),
+)
+_BOX_FIELDS = (
+    ("label", "sc:Integer", "Class id."),
+    ("text", "sc:Text", "Class name."),
+    ("xmin", "sc:Float", "Left edge in pixels."),
+    ("ymin", "sc:Float", "Upper edge in pixels."),
+    ("xmax", "sc:Float", "Right edge in pixels."),
+    ("ymax", "sc:Float", "Lower edge in pixels."),
+    ("difficult", "sc:Boolean", "The annotator found it hard to see."),
+    ("truncated", "sc:Boolean", "It reaches beyond the picture."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CardWords:
+    """What only a person knows of a dataset; empty where nothing was said.
+
+    Attributes:
+        name: Its name.
+        description: One paragraph.
+        licences: URLs or names of licences.
+        url: Its web page.
+        creator: Who made it.
+        citation: How to cite it.
+        published: The day it was published, ``YYYY-MM-DD``.
+        version: Its version, such as ``1.0.0``.
+    """
+
+    name: str = ""
+    description: str = ""
+    licences: tuple[str, ...] = ()
+    url: str = ""
+    creator: str = ""
+    citation: str = ""
+    published: str = ""
+    version: str = "1.0.0"
+
+
+@dataclass(frozen=True, slots=True)
+class CardFile:
+    """A file of the folder: its name, what it is (a MIME type), its size in bytes and its hex SHA-256."""
+
+    name: str
+    media_type: str
+    num_bytes: int
+    sha256: str
+
+
+def croissant_document(
+    words: CardWords, files: Iterable[CardFile], *, licences: Iterable[str], splits: Iterable[str]
+) -> dict[str, Any]:
+    """Return the card as a JSON object, keys in a fixed order.
+
+    Args:
+        words: What the person said.
+        files: Every file of the folder that belongs to the dataset, the manifest among them.
+        licences: What is known of the rights, when the person named no licence.
+        splits: Names of the splits that have pictures.
+    """
+    licence = list(words.licences) or list(licences)
+    document = {
+        "@context": dict(_CONTEXT),
+        "@type": "sc:Dataset",
+        "conformsTo": _CONFORMS_TO,
+        "name": words.name,
+        "description": words.description,
+        "license": licence[0] if len(licence) == 1 else licence,
+        "url": words.url,
+        "version": words.version,
+        "citeAs": words.citation,
+        "datePublished": words.published,
+        "creator": {"@type": "sc:Organization", "name": words.creator} if words.creator else "",
+        "distribution": [_file_object(file) for file in files],
+        "recordSet": [_classes(), _splits(splits), _pictures()],
+    }
+    return {key: value for key, value in document.items() if value not in ("", [])}
+
+
+def _file_object(file: CardFile) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": file.name,
+        "name": file.name,
+        "contentUrl": file.name,
+        "contentSize": f"{file.num_bytes} B",
+        "encodingFormat": file.media_type,
+        "sha256": file.sha256,
+    }
+
+
+def _classes() -> dict[str, Any]:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "classes",
+        "name": "classes",
+        "description": "The label map.",
+        "dataType": "sc:Enumeration",
+        "key": {"@id": "classes/id"},
+        "field": [
+            _field("classes/id", "sc:Integer", "$.label_map[*].id", "Class id, from 1."),
+            _field("classes/name", "sc:Text", "$.label_map[*].name", "Class name."),
+        ],
+    }
+
+
+def _splits(splits: Iterable[str]) -> dict[str, Any]:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "splits",
+        "name": "splits",
+        "description": "training is learned from, verification is evaluated on.",
+        "dataType": "cr:Split",
+        "key": {"@id": "splits/name"},
+        "field": [{"@type": "cr:Field", "@id": "splits/name", "name": "splits/name", "dataType": "sc:Text"}],
+        "data": [{"splits/name": split} for split in splits],
+    }
+
+
+def _pictures() -> dict[str, Any]:
+    fields = [
+        _field(f"pictures/{name}", kind, f"{_EXAMPLES}.{key}", words) for name, key, kind, words in _PICTURE_FIELDS
+    ]
+    split = _field("pictures/split", "sc:Text", f"{_EXAMPLES}.image", "The split, from the picture's path.")
+    split["source"]["transform"] = {"regex": r"^[^/]*/([^/]*)/"}
+    split["references"] = {"field": {"@id": "splits/name"}}
+    boxes: dict[str, Any] = {
+        "@type": "cr:Field",
+        "@id": "pictures/boxes",
+        "name": "pictures/boxes",
+        "description": "The objects of the picture.",
+        "repeated": True,
+        "subField": [],
+    }
+    for name, kind, words in _BOX_FIELDS:
+        field = _field(f"pictures/boxes/{name}", kind, f"{_EXAMPLES}.boxes", words)
+        field["source"]["transform"] = {"jsonPath": f"$.{name}"}
+        boxes["subField"].append({**field, "repeated": True})
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "pictures",
+        "name": "pictures",
+        "description": "Every picture with its boxes. The picture itself stands in the TFRecord files.",
+        "key": {"@id": "pictures/source_id"},
+        "field": [*fields, split, boxes],
+    }
+
+
+def _field(name: str, kind: str, path: str, words: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": name,
+        "name": name,
+        "description": words,
+        "dataType": kind,
+        "source": {"fileObject": {"@id": manifest.FILE_NAME}, "extract": {"jsonPath": path}},
+    }
