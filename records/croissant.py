@@ -94,7 +94,7 @@ class CardWords:
     creator: str = ""
     citation: str = ""
     published: str = ""
-    version: str = "1.0.0"
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,26 @@ def croissant_document(
         "recordSet": [_classes(), _splits(splits), _pictures()],
     }
     return {key: value for key, value in document.items() if value not in ("", [])}
+
+
+def words_of(document: Mapping[str, Any]) -> CardWords:
+    """Read back what a person said from a card; what is absent or of another kind is empty."""
+    licence = document.get("license", ())
+    creator = document.get("creator")
+    return CardWords(
+        name=_text(document.get("name")),
+        description=_text(document.get("description")),
+        licences=tuple(filter(None, map(_text, licence if isinstance(licence, list) else [licence]))),
+        url=_text(document.get("url")),
+        creator=_text(creator.get("name")) if isinstance(creator, dict) else "",
+        citation=_text(document.get("citeAs")),
+        published=_text(document.get("datePublished")),
+        version=_text(document.get("version")),
+    )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _file_object(file: CardFile) -> dict[str, Any]:

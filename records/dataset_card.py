@@ -7,24 +7,27 @@ the same bytes.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from collectors.attribution import LICENCE_NOTE
 from collectors.errors import InputError
 from collectors.files import sha256_of_file, write_atomically
 from labeling.label_map import LabelMap, format_csv, format_pbtxt
 from records import croissant, label_ids, manifest
 from records.card_readme import FIRST_LINE, format_readme
 from records.card_totals import CardTotals, totals_of
-from records.croissant import CardFile, CardWords, croissant_document
+from records.croissant import CardFile, CardWords, croissant_document, words_of
 from records.errors import ManifestError
 from records.manifest import Manifest
 from records.plan import SPLITS
 
 README_NAME = "README.md"
 _RECORD_TYPE = "application/x-tfrecord"
+_FIRST_VERSION = "1.0.0"
+_SENTENCE_START = "Object detection: "
 
 
 class FileState(StrEnum):
@@ -37,11 +40,12 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CardReport:
-    """What became of a card: each of its files by name, and the totals."""
+    """What became of a card: each of its files by name, the totals, and whether a person declared a licence."""
 
     folder: Path
     files: Mapping[str, FileState]
     totals: CardTotals
+    has_licence: bool
 
     def as_json(self) -> dict[str, Any]:
         """The report as a JSON object."""
@@ -64,7 +68,7 @@ def write_card(
 
     Args:
         folder: A folder that `tagbox records build` made.
-        words: What only a person knows. An empty name is that of the folder.
+        words: What only a person knows. What is empty is taken from the card that is there, else from the folder.
         data_root: The folder whose ledger knows who made the pictures; ``None`` for none.
         dry_run: Write nothing.
         replace_readme: Write over a README.md that is somebody's own.
@@ -92,7 +96,13 @@ def write_card(
     if label_ids.has_items(folder / label_ids.FILE_NAME, label_map):
         texts[label_ids.FILE_NAME] = (folder / label_ids.FILE_NAME).read_bytes().decode()
     files = [_manifest_file(folder), *(_text_file(name, text) for name, text in texts.items()), *records]
-    words = replace(words, name=words.name or folder.resolve().name, description=words.description or _sentence(totals))
+    words = _with_what_was_said(words, folder, totals)
+    words = replace(
+        words,
+        name=words.name or folder.resolve().name,
+        description=words.description or _sentence(totals),
+        version=words.version or _FIRST_VERSION,
+    )
     document = croissant_document(
         words, files, licences=totals.attribution.licences, splits=[split for split in SPLITS if totals.pictures[split]]
     )
@@ -108,7 +118,7 @@ def write_card(
         else:
             write_atomically(folder / name, text)
             states[name] = FileState.WRITTEN
-    return CardReport(folder, states, totals)
+    return CardReport(folder, states, totals, has_licence=bool(words.licences))
 
 
 def is_card_stale(folder: Path, listed: Manifest) -> bool:
@@ -156,13 +166,27 @@ def _text_file(name: str, text: str) -> CardFile:
     return CardFile(name, media_type, len(content), hashlib.sha256(content).hexdigest())
 
 
+def _with_what_was_said(words: CardWords, folder: Path, totals: CardTotals) -> CardWords:
+    """Fill what is empty with the words of the card that is there; its figures and what we guessed are not words."""
+    try:
+        document = json.loads((folder / croissant.FILE_NAME).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return words
+    old = words_of(document) if isinstance(document, dict) else CardWords()
+    if old.description.startswith(_SENTENCE_START):
+        old = replace(old, description="")
+    if set(old.licences) <= {*totals.attribution.licences, LICENCE_NOTE}:
+        old = replace(old, licences=())
+    return CardWords(*(new or before for new, before in zip(astuple(words), astuple(old), strict=True)))
+
+
 def _sentence(totals: CardTotals) -> str:
     boxes = sum(one.num_boxes for by_split in totals.classes.values() for one in by_split.values())
     pictures = sum(totals.pictures.values())
     classes = list(totals.classes)
     shown = ", ".join(classes[:10]) + (f" and {len(classes) - 10} more" if len(classes) > 10 else "")
     return (
-        f"Object detection: {pictures} pictures with {boxes} boxes of {len(classes)} "
+        f"{_SENTENCE_START}{pictures} pictures with {boxes} boxes of {len(classes)} "
         f"{'class' if len(classes) == 1 else 'classes'} ({shown}), as TFRecords of tf.train.Example with the keys of "
         "the TensorFlow Object Detection API."
     )

@@ -149,7 +149,7 @@ def check_anchor_coverage(
                 if finding := _judge(box, min_iou, look.input_size):
                     unlearnable.append(box)
                     findings.append(finding)
-            progress(num_examples, None, f"example {index} of {path.name}")
+            progress(num_examples, None)
     return CoverageReport(
         input_size=look.input_size,
         num_anchors=len(anchors),

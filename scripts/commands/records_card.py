@@ -21,7 +21,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--creator", default="", help="Who made it.")
 @click.option("--citation", default="", help="How to cite it.")
 @click.option("--published", type=click.DateTime(["%Y-%m-%d"]), help="The day it was published, YYYY-MM-DD.")
-@click.option("--version", default="1.0.0", show_default=True, help="Its version.")
+@click.option("--version", default="", help="Its version.  [default: 1.0.0]")
 @click.option("--data", type=_PATH, help="Data root whose ledger knows who made the pictures.  [default: data]")
 @click.option("--no-data", is_flag=True, help="Ask no ledger.")
 @click.option("--replace-readme", is_flag=True, help="Write over a README.md that is not from this command.")
@@ -46,7 +46,7 @@ def card(
     """Describe the records in DIR (default: records): croissant.json, README.md, label_map.pbtxt and .csv.
 
     Counts come from the manifest, attribution from it and from the ledger of the data root. Run it again after a
-    build; what would not change is left alone.
+    build: what you said of the dataset is kept, and a file that would not change is left alone.
 
     Exit codes: 0 done, 6 there is no manifest, a record is missing, or README.md is somebody's own.
     """
@@ -79,7 +79,7 @@ def card(
     else:
         write_table(["file", "state"], [[name, state.value] for name, state in report.files.items()])
     who = report.totals.attribution
-    if not licences:
+    if not report.has_licence:
         say("note: no licence is declared; name it with --license")
     if who.num_unknown:
         say(f"note: the origin of {who.num_unknown} of {who.num_pictures} pictures is not known")

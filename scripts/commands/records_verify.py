@@ -79,12 +79,7 @@ def verify(
         f"{size_in_words(report.num_bytes)}{decoded}; findings: {len(findings)}"
     )
     if coverage:
-        height, width = coverage.input_size
-        say(
-            f"{config or _CONFIG}: {coverage.num_anchors} anchors at {width} x {height} px; "
-            f"of {coverage.num_boxes} boxes {len(coverage.unlearnable)} cannot be learned, {coverage.num_forced} have no anchor of IoU "
-            f"{coverage.matched_threshold:g} or more and are matched by force"
-        )
+        say(_coverage_in_words(config or _CONFIG, coverage))
     return exit_codes.FINDINGS if findings else exit_codes.DONE
 
 
@@ -103,6 +98,15 @@ def _cover(paths: tuple[Path, ...], config: str, overrides: tuple[str, ...], min
     experiment = load_experiment(Path(config), overrides)
     with progress_when_needed("match") as matching:
         return check_anchor_coverage(paths, experiment, min_iou=min_iou, progress=matching)
+
+
+def _coverage_in_words(config: str, coverage: "CoverageReport") -> str:
+    height, width = coverage.input_size
+    return (
+        f"{config}: {coverage.num_anchors} anchors at {width} x {height} px; of {coverage.num_boxes} boxes "
+        f"{len(coverage.unlearnable)} cannot be learned, {coverage.num_forced} have no anchor of IoU "
+        f"{coverage.matched_threshold:g} or more and are matched by force"
+    )
 
 
 def _print_findings(findings: list["RecordFinding"]) -> None:
