@@ -159,17 +159,22 @@ class _SourceIds:
 def _overlap(own: Sequence[tuple[ShardTask, ShardCheck]]) -> Iterator[RecordFinding]:
     """Find the pictures, by their bytes, that are trained on and evaluated on."""
     training: dict[bytes, str] = {}
-    verification: list[tuple[bytes, Path, int]] = []
+    verification: list[tuple[bytes, ShardTask, int]] = []
     for task, check in own:
         for index, (sha256, split) in enumerate(zip(check.picture_sha256, check.splits, strict=True)):
             place = split or split_in_name(task.path.name)
             if sha256 and place == SPLITS[0]:
-                training.setdefault(sha256, f"{task.path}: example {index}")
+                training.setdefault(sha256, f"{task.path}: example {index}{_picture_of(task, index)}")
             elif sha256 and place == SPLITS[1]:
-                verification.append((sha256, task.path, index))
-    for sha256, path, index in verification:
+                verification.append((sha256, task, index))
+    for sha256, task, index in verification:
         if sha256 in training:
-            yield RecordFinding("V17", path, index, f"its picture is trained on as well: {training[sha256]}")
+            message = f"its picture{_picture_of(task, index)} is trained on as well: {training[sha256]}"
+            yield RecordFinding("V17", task.path, index, message)
+
+
+def _picture_of(task: ShardTask, index: int) -> str:
+    return f" ({task.sources[index].image_path})" if index < len(task.sources) else ""
 
 
 def _ambiguous_labels(own: Sequence[tuple[ShardTask, ShardCheck]]) -> Iterator[RecordFinding]:

@@ -138,7 +138,7 @@ def check_anchor_coverage(
     findings: list[RecordFinding] = []
     num_examples = num_boxes = num_forced = 0
     for path in paths:
-        for index, seen in look.examples(path):
+        for seen in look.examples(path):
             if isinstance(seen, RecordFinding):
                 findings.append(seen)
                 continue
@@ -189,8 +189,8 @@ class _Look:
         self._anchors = tf.constant(anchors)
         self._decode = tf_example_decoder.TfExampleDecoder().decode
 
-    def examples(self, path: Path) -> Iterator[tuple[int, list[BoxCoverage] | RecordFinding]]:
-        """Yield index and boxes of every example, or what the decoder has against it."""
+    def examples(self, path: Path) -> Iterator[list[BoxCoverage] | RecordFinding]:
+        """Yield the boxes of every example, or what the decoder has against it."""
         dataset = tf.data.TFRecordDataset(str(path)).map(self._match, num_parallel_calls=tf.data.AUTOTUNE)
         iterator = iter(dataset)
         index = -1
@@ -201,12 +201,12 @@ class _Look:
             except StopIteration:
                 return
             except tf.errors.DataLossError as error:
-                yield index, RecordFinding("V30", path, index, f"TensorFlow cannot read on: {_first_line(error)}")
+                yield RecordFinding("V30", path, index, f"TensorFlow cannot read on: {_first_line(error)}")
                 return
             except tf.errors.OpError as error:
-                yield index, RecordFinding("V30", path, index, f"Model Garden's decoder: {_first_line(error)}")
+                yield RecordFinding("V30", path, index, f"Model Garden's decoder: {_first_line(error)}")
                 continue
-            yield index, self._rows(path, index, {key: value.numpy() for key, value in seen.items()})
+            yield self._rows(path, index, {key: value.numpy() for key, value in seen.items()})
 
     def _match(self, serialized: Any) -> dict[str, Any]:
         decoded = self._decode(serialized)
