@@ -12,43 +12,27 @@ from records import manifest
 
 FILE_NAME = "croissant.json"
 _CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
-# The context of the specification's own examples, word for word what validators compare with.
+# The terms of the specification that stand for themselves in its own vocabulary.
+_TERMS = (
+    "citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty", "fileSet", "format",
+    "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
+    "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
+)  # fmt: skip
+# Validators compare the context with that of the specification's own examples, so it has the terms not in use as well.
 _CONTEXT: Mapping[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
-    "conformsTo": "dct:conformsTo",
     "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
     "rai": "http://mlcommons.org/croissant/RAI/",
+    "sc": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
+    **{term: f"cr:{term}" for term in _TERMS},
 }
+_CLASSES, _SPLITS = "The label map.", "training is learned from, verification is evaluated on."
 _EXAMPLES = "$.records[*].examples[*]"
 # Where a field of the record set "pictures" stands in an example of the manifest, of what type, and what it is.
 _PICTURE_FIELDS = (
@@ -108,7 +92,12 @@ class CardFile:
 
 
 def croissant_document(
-    words: CardWords, files: Iterable[CardFile], *, licences: Iterable[str], splits: Iterable[str]
+    words: CardWords,
+    files: Iterable[CardFile],
+    *,
+    licences: Iterable[str],
+    classes: Iterable[tuple[int, str]],
+    splits: Iterable[str],
 ) -> dict[str, Any]:
     """Return the card as a JSON object, keys in a fixed order.
 
@@ -116,6 +105,7 @@ def croissant_document(
         words: What the person said.
         files: Every file of the folder that belongs to the dataset, the manifest among them.
         licences: What is known of the rights, when the person named no licence.
+        classes: The label map, as ``(id, name)`` pairs.
         splits: Names of the splits that have pictures.
     """
     licence = list(words.licences) or list(licences)
@@ -132,7 +122,11 @@ def croissant_document(
         "datePublished": words.published,
         "creator": {"@type": "sc:Organization", "name": words.creator} if words.creator else "",
         "distribution": [_file_object(file) for file in files],
-        "recordSet": [_classes(), _splits(splits), _pictures()],
+        "recordSet": [
+            _table("classes", _CLASSES, "sc:Enumeration", "id", [{"id": one, "name": name} for one, name in classes]),
+            _table("splits", _SPLITS, "cr:Split", "name", [{"name": split} for split in splits]),
+            _pictures(),
+        ],
     }
     return {key: value for key, value in document.items() if value not in ("", [])}
 
@@ -169,31 +163,23 @@ def _file_object(file: CardFile) -> dict[str, Any]:
     }
 
 
-def _classes() -> dict[str, Any]:
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "classes",
-        "name": "classes",
-        "description": "The label map.",
-        "dataType": "sc:Enumeration",
-        "key": {"@id": "classes/id"},
-        "field": [
-            _field("classes/id", "sc:Integer", "$.label_map[*].id", "Class id, from 1."),
-            _field("classes/name", "sc:Text", "$.label_map[*].name", "Class name."),
-        ],
+def _table(name: str, words: str, data_type: str, key: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Describe a record set whose rows stand in the card itself, the label map or the splits."""
+    kinds = {
+        field: "sc:Integer" if isinstance(value, int) else "sc:Text" for row in rows for field, value in row.items()
     }
-
-
-def _splits(splits: Iterable[str]) -> dict[str, Any]:
     return {
         "@type": "cr:RecordSet",
-        "@id": "splits",
-        "name": "splits",
-        "description": "training is learned from, verification is evaluated on.",
-        "dataType": "cr:Split",
-        "key": {"@id": "splits/name"},
-        "field": [{"@type": "cr:Field", "@id": "splits/name", "name": "splits/name", "dataType": "sc:Text"}],
-        "data": [{"splits/name": split} for split in splits],
+        "@id": name,
+        "name": name,
+        "description": words,
+        "dataType": data_type,
+        "key": {"@id": f"{name}/{key}"},
+        "field": [
+            {"@type": "cr:Field", "@id": f"{name}/{field}", "name": f"{name}/{field}", "dataType": kind}
+            for field, kind in kinds.items()
+        ],
+        "data": [{f"{name}/{field}": value for field, value in row.items()} for row in rows],
     }
 
 

@@ -104,7 +104,11 @@ def write_card(
         version=words.version or _FIRST_VERSION,
     )
     document = croissant_document(
-        words, files, licences=totals.attribution.licences, splits=[split for split in SPLITS if totals.pictures[split]]
+        words,
+        files,
+        licences=totals.attribution.licences,
+        classes=listed.label_map,
+        splits=[split for split in SPLITS if totals.pictures[split]],
     )
     texts[croissant.FILE_NAME] = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
     texts[README_NAME] = format_readme(words, totals, listed)
