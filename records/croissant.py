@@ -189,13 +189,14 @@ def _pictures() -> dict[str, Any]:
     ]
     split = _field("pictures/split", "sc:Text", f"{_EXAMPLES}.image", "The split, from the picture's path.")
     split["source"]["transform"] = {"regex": r"^[^/]*/([^/]*)/"}
-    split["references"] = {"field": {"@id": "splits/name"}}
     boxes: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": "pictures/boxes",
         "name": "pictures/boxes",
         "description": "The objects of the picture.",
         "repeated": True,
+        # Readers look for the columns of a record set in its own fields, not in their parts.
+        "source": {"fileObject": {"@id": manifest.FILE_NAME}, "extract": {"jsonPath": f"{_EXAMPLES}.boxes"}},
         "subField": [],
     }
     for name, kind, words in _BOX_FIELDS:
