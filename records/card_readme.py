@@ -61,7 +61,7 @@ def _counts(totals: CardTotals) -> Iterator[str]:
     )
     yield ""
     for split in SPLITS:
-        yield f"* {split}: {totals.pictures[split]} pictures, {totals.negatives[split]} of them without any object"
+        yield f"* {split}: {_count(totals.pictures[split], 'picture')}, {totals.negatives[split]} of them without any object"
     (narrow, wide), (low, high) = totals.sizes_px
     yield f"* pictures are {narrow} to {wide} px wide and {low} to {high} px high"
     yield ""
@@ -89,9 +89,9 @@ def _rights(words: CardWords, totals: CardTotals) -> Iterator[str]:
     yield f"Licence of the dataset: {', '.join(words.licences)}." if words.licences else "No licence was declared."
     yield ""
     if who.num_credited:
-        blogs = f" first posted by {who.num_blogs} blogs," if who.num_blogs else ""
+        blogs = f" first posted by {_count(who.num_blogs, 'blog')}," if who.num_blogs else ""
         yield (
-            f"* {who.num_credited} of {who.num_pictures} different pictures come from {who.num_posts} public posts,"
+            f"* {who.num_credited} of {who.num_pictures} different pictures come from {_count(who.num_posts, 'public post')},"
             f"{blogs} and the rights remain with their authors: {LICENCE_NOTE}"
         )
     if who.num_nsfw:
@@ -142,6 +142,10 @@ def _use() -> Iterator[str]:
     yield "```"
     yield ""
     yield "TensorFlow Model Garden's `TfExampleDecoder` and the Object Detection API read the examples as they are."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -5,6 +5,7 @@ every box is answered for by some anchor; but where the overlap is slight (a box
 an offset of many times its own size, and where two boxes have the same best anchor, only one of them gets it.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from pipelines.detection import matcher
 from pipelines.experiment import Experiment
 from records.verify_findings import RecordFinding
 
+_SURROUNDINGS = re.compile(r"^(\{\{.*?\}\}\s*)?(Error in user-defined function .*?iterator: [\w:\[\]]+: )?")
 _LINEAGE = {
     "tagbox/xml_path": tf.io.VarLenFeature(tf.string),
     "image/filename": tf.io.VarLenFeature(tf.string),
@@ -201,10 +203,10 @@ class _Look:
             except StopIteration:
                 return
             except tf.errors.DataLossError as error:
-                yield RecordFinding("V30", path, index, f"TensorFlow cannot read on: {_first_line(error)}")
+                yield RecordFinding("V30", path, index, f"TensorFlow cannot read on: {_cause(error)}")
                 return
             except tf.errors.OpError as error:
-                yield RecordFinding("V30", path, index, f"Model Garden's decoder: {_first_line(error)}")
+                yield RecordFinding("V30", path, index, f"Model Garden's decoder: {_cause(error)}")
                 continue
             yield self._rows(path, index, {key: value.numpy() for key, value in seen.items()})
 
@@ -276,5 +278,7 @@ class _Look:
         return rows
 
 
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "message", error)).strip().partition("\n")[0][:200]
+def _cause(error: Exception) -> str:
+    """Return what an operation said, without the nodes and iterators it stands in."""
+    text = str(getattr(error, "message", error)).strip().partition("\n")[0]
+    return _SURROUNDINGS.sub("", text)[:200]

@@ -166,7 +166,7 @@ def test_attribution_comes_from_the_ledger_of_the_data_root(folder, tmp_path):
     assert (who.num_pictures, who.num_credited, who.num_unknown, who.num_posts, who.num_blogs) == (12, 1, 11, 2, 1)
     assert who.num_nsfw == 1
     text = (folder / "README.md").read_text()
-    assert "1 of 12 different pictures come from 2 public posts, first posted by 1 blogs" in text
+    assert "1 of 12 different pictures come from 2 public posts, first posted by 1 blog," in text
     assert (
         "all rights reserved unless the post says otherwise"
         in json.loads((folder / "croissant.json").read_text())["license"]
