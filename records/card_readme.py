@@ -61,7 +61,8 @@ def _counts(totals: CardTotals) -> Iterator[str]:
     )
     yield ""
     for split in SPLITS:
-        yield f"* {split}: {_count(totals.pictures[split], 'picture')}, {totals.negatives[split]} of them without any object"
+        pictures, negatives = _count(totals.pictures[split], "picture"), totals.negatives[split]
+        yield f"* {split}: {pictures}, {negatives} of them without any object"
     (narrow, wide), (low, high) = totals.sizes_px
     yield f"* pictures are {narrow} to {wide} px wide and {low} to {high} px high"
     yield ""
@@ -90,8 +91,9 @@ def _rights(words: CardWords, totals: CardTotals) -> Iterator[str]:
     yield ""
     if who.num_credited:
         blogs = f" first posted by {_count(who.num_blogs, 'blog')}," if who.num_blogs else ""
+        posts = _count(who.num_posts, "public post")
         yield (
-            f"* {who.num_credited} of {who.num_pictures} different pictures come from {_count(who.num_posts, 'public post')},"
+            f"* {who.num_credited} of {who.num_pictures} different pictures come from {posts},"
             f"{blogs} and the rights remain with their authors: {LICENCE_NOTE}"
         )
     if who.num_nsfw:

@@ -6,10 +6,12 @@ it; those of other tools are judged by themselves.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from os import cpu_count
 from pathlib import Path
+from typing import Any
 
 from collectors.errors import TagboxError
 from collectors.processes import process_pool, submit_all
@@ -24,8 +26,9 @@ from records.record_sets import find_record_sets, split_in_name
 from records.shard_check import ShardCheck, ShardTask, check_shard
 from records.verify_findings import RecordFinding, VerifyReport
 
-# Below this, starting processes takes longer than reading.
-_BYTES_WORTH_PROCESSES = 1 << 29
+# Below the second, starting processes takes longer than they save; below the first, nothing is worth a word.
+_BYTES_WORTH_THREADS, _BYTES_WORTH_PROCESSES = 1 << 24, 1 << 30
+_Call = tuple[Callable[..., Any], tuple[Any, ...]]
 _SHOWN = 5
 
 
@@ -44,8 +47,9 @@ def verify_records(
         label_map_path: The label map of files without a manifest; ``None`` takes ``label_map.pbtxt`` beside them,
             where there is one.
         decode: Decode every picture, also those whose hash proves that the build decoded them.
-        jobs: Processes, at most one a file; ``None`` takes one a processor when there is enough to read.
-        progress: Told of every example, or of every file when several processes read.
+        jobs: How many files are read at once; ``None`` for one a processor. Threads read them, or processes where
+            there is a gigabyte and more.
+        progress: Told of every example, or of every file when several are read at once.
 
     Returns:
         The same report whatever ``jobs`` is.
@@ -88,19 +92,18 @@ def _run(tasks: Sequence[ShardTask], jobs: int | None, progress: Progress) -> di
     """Check every file; the result is in the order of the tasks whatever is finished first."""
     total = sum(len(task.sources) for task in tasks) if all(task.listed for task in tasks) else None
     sizes = [_size_of(task.path) for task in tasks]
-    workers = min(jobs or ((cpu_count() or 1) if sum(sizes) >= _BYTES_WORTH_PROCESSES else 1), len(tasks))
+    workers = min(jobs or cpu_count() or 1, len(tasks))
     checks: dict[Path, ShardCheck] = {}
     done = 0
-    if workers <= 1:
+    if workers <= 1 or sum(sizes) < _BYTES_WORTH_THREADS:
         for task in tasks:
             checks[task.path] = check_shard(task, progress=_counted_on(progress, done, total))
             done += checks[task.path].num_examples
         return checks
-    # The largest first, so that no process is left alone with it at the end.
+    # The largest first, so that no worker is left alone with it at the end.
     ordered = [task for _, task in sorted(zip(sizes, tasks, strict=True), key=lambda pair: -pair[0])]
-    with process_pool(workers) as pool:
-        futures = submit_all(pool, [(_check_in_worker, (task,)) for task in ordered])
-        for future in as_completed(futures):
+    with _workers(workers, sum(sizes)) as submit:
+        for future in as_completed(submit([(_check_named, (task,)) for task in ordered])):
             path, check = future.result()
             checks[path] = check
             done += check.num_examples
@@ -108,12 +111,23 @@ def _run(tasks: Sequence[ShardTask], jobs: int | None, progress: Progress) -> di
     return checks
 
 
+@contextmanager
+def _workers(count: int, num_bytes: int) -> Iterator[Callable[[list[_Call]], list[Future[Any]]]]:
+    """Open a pool: threads where little is to be read (hashing lets the others run), else processes."""
+    if num_bytes < _BYTES_WORTH_PROCESSES:
+        with ThreadPoolExecutor(count) as threads:
+            yield lambda calls: [threads.submit(function, *arguments) for function, arguments in calls]
+        return
+    with process_pool(count) as pool:
+        yield lambda calls: submit_all(pool, calls)
+
+
 def _place(finding: RecordFinding) -> tuple[bool, int]:
     """Sort by example, what is about the file last."""
     return (finding.example is None, finding.example or 0)
 
 
-def _check_in_worker(task: ShardTask) -> tuple[Path, ShardCheck]:
+def _check_named(task: ShardTask) -> tuple[Path, ShardCheck]:
     return task.path, check_shard(task)
 
 

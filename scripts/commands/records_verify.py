@@ -34,7 +34,7 @@ _CONFIG = "ssd_mobilenet_v1"
     type=click.FloatRange(0, 1),
     help="With --deep: list boxes that the best anchor overlaps less.  [default: 0.2]",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="How many processes read at once, at most one a file.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many files are read at once.  [default: one a processor]")
 @json_option
 def verify(
     paths: tuple[Path, ...],

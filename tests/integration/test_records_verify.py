@@ -221,12 +221,16 @@ def test_the_reference_page_has_every_code(repository):
     )
 
 
-def test_the_same_report_from_one_process_and_from_two(folder):
+@pytest.mark.parametrize("in_processes", [False, True])
+def test_the_same_report_however_many_read(folder, monkeypatch, in_processes):
     content = bytearray((folder / _NAME).read_bytes())
     content[50] ^= 1
     (folder / _NAME).write_bytes(content)
     shutil.copy(folder / "cat_verification.record", folder / "dog_verification.record")
-    alone, together = verify_records(folder, jobs=1), verify_records(folder, jobs=2)
+    alone = verify_records(folder, jobs=1)
+    monkeypatch.setattr("records.verify._BYTES_WORTH_THREADS", 0)
+    monkeypatch.setattr("records.verify._BYTES_WORTH_PROCESSES", 0 if in_processes else 1 << 30)
+    together = verify_records(folder, jobs=2)
     assert alone.findings
     assert alone == together
 

@@ -27,7 +27,7 @@ NOT_RUN = {
     ".venv/bin/python -m tests.support.render_cli_reference": "test_docs.py renders and compares",
     ".venv/bin/python -m tests.support.docs_picture": "wants a run of the demo; test_docs.py tests it on samples",
 }
-_NEEDS_TENSORFLOW = re.compile(r"tagbox (train|eval|predict|config show|config check)\b")
+_NEEDS_TENSORFLOW = re.compile(r"tagbox (train|eval|predict|config show|config check|records verify .*--deep)\b")
 _REDIRECTION = re.compile(r"^(?P<command>[^|&;<>]*)>\s*(?P<file>\S+)$")
 _STEPS, _MORE_STEPS = 4, 6
 # A network with which a step takes milliseconds; the checkpoint of the test has the same depth.
