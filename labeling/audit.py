@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from labeling.annotations import Annotation, Box, LabeledObject
+from labeling.file_changes import Change, Move, Write
 from labeling.labelled_pictures import Content, LabelledPicture, LabelledSet
 from labeling.picture_groups import Bond, Group, group_pictures
-from labeling.repair_log import Change, Move, Write
 from labeling.splits import read_split_record, verification_changes
 from labeling.xml_edit import NotEditableError, XmlEditor
 

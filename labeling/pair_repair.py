@@ -14,11 +14,11 @@ from labeling.checks.box import fault_of
 from labeling.checks.subject import Subject
 from labeling.dataset import LabelFile, Match
 from labeling.encoding_salvage import salvage_encoding
+from labeling.file_changes import Change, Move, Remove, Write
 from labeling.findings import Finding
 from labeling.image_frame import Frame, fits, judge_frame, turn_box, turn_pixels
 from labeling.image_probe import ImageFacts, ImageProblem, probe_bytes
 from labeling.label_map import LabelMap
-from labeling.repair_log import Change, Move, Remove, Write
 from labeling.transcoding import NotTranscodableError, suffix_for, transcode
 from labeling.voc_reader import Reading, examine
 from labeling.xml_edit import NotEditableError, XmlEditor

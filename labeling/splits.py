@@ -14,9 +14,10 @@ from typing import Any
 
 from collectors.progress import Progress, no_progress
 from labeling.errors import RepairError
+from labeling.file_changes import Change, Move, Write
 from labeling.labelled_pictures import Content, LabelledPicture, LabelledSet
 from labeling.picture_groups import Group, group_pictures
-from labeling.repair_log import Change, Move, Repair, RepairLog, Write, dataset_root_of
+from labeling.repair_log import Repair, RepairLog, dataset_root_of
 from labeling.split_choice import Balance, choose_verification
 
 SPLIT_RECORD = Path(".tagbox") / "split.json"

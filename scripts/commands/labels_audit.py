@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from labeling.audit import AuditReport
     from labeling.labelled_pictures import LabelledSet
-    from labeling.repair_log import Change
+    from labeling.file_changes import Change
 
     _Wanted = tuple[str, str, Callable[[], list[Change]]]  # files, a note, what makes the changes
 
