@@ -1,5 +1,6 @@
 """``tagbox labels convert``: to and from COCO, YOLO, CreateML and the Pascal VOC devkit."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def convert(
                 "files_written": written,
                 "refused": [{"where": one.where, "reason": one.reason} for one in conversion.refused],
                 "unlabelled": [str(path) for path in conversion.unlabelled],
+                "waiting": conversion.num_waiting,
                 "losses": dict(conversion.losses),
             }
         )
@@ -92,5 +94,8 @@ def convert(
         say(f"lost: {count} {what}")
     if conversion.unlabelled:
         say(f"{len(conversion.unlabelled)} pictures have no labels and were left out")
+    if conversion.num_waiting:
+        say(f"{conversion.num_waiting} labelled pictures wait in unlabeled/ and were left out; place them with: "
+            f"tagbox labels split {shlex.quote(str(source))} --apply")  # fmt: skip
     say("dry run: nothing was written" if dry_run else f"{written} files written to {out}")
     return exit_codes.PARTLY_DONE if conversion.refused else exit_codes.DONE
