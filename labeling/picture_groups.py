@@ -50,7 +50,8 @@ def group_pictures(
 
     Args:
         pictures: The pictures.
-        posts: Posts of each picture by the SHA-256 of its bytes, the posts they were reblogged from included.
+        posts: Posts of each picture by the SHA-256 of its bytes or by ``<class>/<stem>``, the posts they were reblogged
+            from included; see `labeling.provenance`.
         blogs: The same for blogs, when pictures of one blog are to stay together; ``None`` when not.
     """
     ties = [*_of_bytes(pictures), *_of_looks(pictures)]
@@ -101,7 +102,8 @@ def _of_origins(pictures: Sequence[LabelledPicture], bond: Bond, origins: Mappin
     first: dict[str, int] = {}
     ties = []
     for index, picture in enumerate(pictures):
-        for name in sorted(origins.get(picture.image.sha256, ()) if picture.image is not None else ()):
+        keys = (picture.image.sha256 if picture.image is not None else "", f"{picture.class_name}/{picture.stem}")
+        for name in sorted({name for key in keys for name in origins.get(key, ())}):
             earlier = first.setdefault(name, index)
             ties += [Tie(earlier, index, bond, name)] if earlier != index else []
     return ties

@@ -38,7 +38,7 @@ def test_fix_shows_mends_lists_and_undoes(root: Path) -> None:
     path = root / "data/cat/unlabeled/p0.xml"
     before = path.read_bytes()
     shown = _run("fix", "data", cwd=root)
-    assert shown.returncode == 0
+    assert shown.returncode == 1
     assert [line for line in shown.stdout.splitlines() if line[:4] in ("-\t\t\t", "+\t\t\t")][:4] == [
         "-\t\t\t<xmin>40</xmin>", "+\t\t\t<xmin>5</xmin>", "-\t\t\t<xmax>5</xmax>", "+\t\t\t<xmax>40</xmax>",
     ]  # fmt: skip
@@ -49,6 +49,7 @@ def test_fix_shows_mends_lists_and_undoes(root: Path) -> None:
     assert mended.returncode == 0
     assert "2 files changed; to take it back: tagbox labels fix data --undo 0001" in mended.stdout
     assert _run("fix", "data", "--apply", cwd=root).stdout == "nothing to mend\n"
+    assert _run("fix", "data", cwd=root).returncode == 0
     listed = json.loads(_run("fix", "data", "--list", "--json", cwd=root).stdout)
     assert [(one["id"], one["kind"], one["state"], one["files"]) for one in listed] == [("0001", "fix", "applied", 2)]
     undone = _run("fix", "data", "--undo", "1", cwd=root)
