@@ -44,8 +44,13 @@ class ExchangedPicture:
 
 @dataclass(frozen=True, slots=True)
 class NotExchanged:
-    """A picture, or a file of labels, that could not be taken; ``reason`` is a clause, ``picture`` is the one it is about
-    where that is known."""
+    """A picture, or a file of labels, that could not be taken.
+
+    Attributes:
+        where: The file of labels, with the picture's name where it is about one of several.
+        reason: A clause.
+        picture: The picture, where it was found.
+    """
 
     where: str
     reason: str

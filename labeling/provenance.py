@@ -15,8 +15,8 @@ JOIN sightings ON sightings.media = media.id
 JOIN posts ON posts.id = sightings.post
 WHERE kept.sha256 IS NOT NULL AND kept.duplicate_of IS NULL
 """
-_POSTS = f"SELECT kept.sha256, kept.path, posts.post_id, sightings.root_post_id {_SEEN}"  # noqa: S608 - constants
-_BLOGS = f"SELECT kept.sha256, kept.path, posts.blog, sightings.root_blog {_SEEN}"  # noqa: S608 - constants
+_POSTS = f"SELECT kept.sha256, kept.path, posts.post_id, sightings.root_post_id {_SEEN}"
+_BLOGS = f"SELECT kept.sha256, kept.path, posts.blog, sightings.root_blog {_SEEN}"
 
 
 def posts_by_picture(root: Path) -> Mapping[str, frozenset[str]]:

@@ -225,9 +225,7 @@ def verification_changes(labelled: LabelledSet, record: dict[str, Any] | None) -
     now = {_key(one): _fingerprint(one) for one in labelled.pictures if one.split == "verification"}
     gone = [f"{key} is gone" for key in sorted(before.keys() - now.keys())]
     added = [f"{key} was added" for key in sorted(now.keys() - before.keys())]
-    changed = [
-        f"{key} was changed" for key in sorted(now.keys() & before.keys()) if before[key] not in ("", now[key])
-    ]
+    changed = [f"{key} was changed" for key in sorted(now.keys() & before.keys()) if before[key] not in ("", now[key])]
     return (*gone, *added, *changed)
 
 

@@ -119,10 +119,20 @@ class XmlEditor:
         block = b"".join(blanks + self._encode(line) for line in lines)
         self._edits.append((parent.open_end, parent.open_end, block))
 
-    def insert_raw_after(self, element: Element, raw: bytes) -> None:
-        """Insert bytes that are XML already after an element, on a line of their own, indented like it."""
+    def source_of(self, element: Element) -> str:
+        """Return an element with its tags as it stands in the file, lines ending in LF, for `insert_copy_after`."""
+        raw = self.content[element.start : element.end].decode(self._encoding, "replace")
+        return raw.replace("\r\n", "\n").replace("\r", "\n")
+
+    def insert_copy_after(self, element: Element, source: str) -> None:
+        """Insert XML of another file after an element, on a line of its own, indented like it.
+
+        Line ends and text encoding become those of this file; inner lines keep their indentation.
+        """
         blanks = self.content[self._after_blanks(element.start) : element.start]
-        self._edits.append((element.end, element.end, blanks + raw))
+        ends = ("\r\n", "\r", "\n")
+        end = next((one for one in ends if self._encode(one) in blanks), "\n")
+        self._edits.append((element.end, element.end, blanks + self._encode(source.replace("\n", end))))
 
     @property
     def is_changed(self) -> bool:

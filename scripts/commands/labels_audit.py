@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from labeling.audit import AuditReport
-    from labeling.labelled_pictures import LabelledSet
     from labeling.file_changes import Change
+    from labeling.labelled_pictures import LabelledSet
 
     _Wanted = tuple[str, str, Callable[[], list[Change]]]  # files, a note, what makes the changes
 
@@ -176,7 +176,8 @@ def _show(report: "AuditReport", *, suggest_moves: bool) -> None:
         click.echo(f"leak: {leak.bond}{detail}: " + _names([*leak.verification, *leak.training]))
     for half in report.half_labelled:
         lacks = sum(map(len, half.missing))
-        click.echo(f"half-labelled: {_names(half.copies)}: {lacks} objects stand in one of them only")
+        detail = "" if half.bond.value == "the same bytes" else f" ({half.bond}, so not merged: draw them by hand)"
+        click.echo(f"half-labelled: {_names(half.copies)}: {lacks} objects stand in one of them only{detail}")
     for line in report.verification_changes:
         click.echo(f"verification changed since the last split: {line}")
     if suggest_moves:
@@ -202,7 +203,7 @@ def _as_json(report: "AuditReport") -> dict[str, Any]:
             for leak in report.leaks
         ],
         "half_labelled": [
-            {"pictures": [str(one.image_path) for one in half.copies],
+            {"bond": half.bond.value, "pictures": [str(one.image_path) for one in half.copies],
              "missing": [[{"from": str(half.copies[other].label.xml_path), "object": index + 1}
                           for other, index in missing] for missing in half.missing]}
             for half in report.half_labelled

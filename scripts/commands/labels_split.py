@@ -29,7 +29,7 @@ _NAMED_AT_MOST = 20
 @click.argument("root", metavar="DIR", type=_DIRECTORY)
 @click.option("--apply", "is_applied", is_flag=True, help="Move the files. Without it nothing is moved.")
 @click.option("--verification", "share", type=click.FloatRange(0, 0.9),
-              help="Share of the pictures for verification. [default: that of the last split, 0.1 at first]")  # fmt: skip
+              help="Share of pictures for verification. [default: that of the last split, 0.1 at first]")  # fmt: skip
 @click.option("--freeze", "is_frozen", is_flag=True, help="Add nothing to verification.")
 @click.option("--by-blog", is_flag=True, help="Keep pictures of one blog in one split, too.")
 @click.option("--with-negatives", is_flag=True, help="Take pictures without objects that nobody verified, too.")

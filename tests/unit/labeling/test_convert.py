@@ -239,7 +239,7 @@ def _taken(source: Path, source_format: str) -> tuple[dict[str, tuple[str, list[
 
 
 def test_the_download_of_coco(tmp_path: Path) -> None:
-    """The example of annotation 1768 that stands in many explanations of COCO, with keypoints and captions beside it."""
+    """Annotation 1768, the example in many explanations of COCO, with keypoints and captions beside it."""
     name = "000000289343.jpg"
     _picture(tmp_path / "val2017" / name, (640, 427))
     (tmp_path / "annotations").mkdir()
@@ -297,7 +297,9 @@ def test_yolo_as_ultralytics_lays_coco_out(tmp_path: Path) -> None:
     # The lines of their own description of the format, here with the line ends of Windows.
     lines = b"0 0.481719 0.634028 0.690625 0.713278\r\n27 0.364844 0.795833 0.078125 0.400000\r\n"
     (tmp_path / "labels" / "train2017" / "zidane.txt").write_bytes(lines)
-    names = "".join(f"  {number}: {'person' if number == 0 else 'tie' if number == 27 else number}\n" for number in range(80))
+    names = "".join(
+        f"  {number}: {'person' if number == 0 else 'tie' if number == 27 else number}\n" for number in range(80)
+    )
     (tmp_path / "coco.yaml").write_text(f"path: ../coco\ntrain: images/train2017\nnames:\n{names}")
     taken, _ = _taken(tmp_path, "yolo")
     split, objects = taken["zidane.jpg"]
