@@ -30,12 +30,14 @@ from collectors.errors import InputError
 from collectors.files import sha256_of_file, write_atomically
 from collectors.ledger_lock import exclusive
 from collectors.progress import Progress, no_progress
+from labeling.dataset import SPLITS, UNLABELED
 from labeling.errors import RepairError
 from labeling.file_changes import Change, Move, Write
 
 REPAIRS_DIR = Path(".tagbox") / "repairs"
 _VERSION = 1
 _ROLE = "repair"
+_PLACES = (*SPLITS, UNLABELED)
 
 
 class RepairState(StrEnum):
@@ -404,12 +406,27 @@ class RepairDraft:
 def dataset_root_of(folder: Path) -> Path:
     """Return the dataset root that a folder belongs to: the nearest of itself and two above that has a log or a ledger.
 
-    Without any it is the folder itself.
+    Without any, it is the folder above a class folder where that is a data root (it has a label map or another class
+    folder), so that ``data`` and ``data/cat`` share one log; else the folder itself.
     """
     for candidate in (folder, *list(folder.absolute().parents)[:2]):
         if any((candidate / ".tagbox" / name).exists() for name in ("repairs", "split.json", "ledger.sqlite")):
             return candidate
-    return folder
+    class_dir = folder.absolute().parent if folder.absolute().name in _PLACES else folder.absolute()
+    return class_dir.parent if _is_class_folder(class_dir) and _is_data_root(class_dir.parent, class_dir) else folder
+
+
+def _is_class_folder(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in _PLACES)
+
+
+def _is_data_root(folder: Path, class_dir: Path) -> bool:
+    if (folder / "label_map.pbtxt").is_file():
+        return True
+    try:
+        return any(path != class_dir and path.is_dir() and _is_class_folder(path) for path in folder.iterdir())
+    except OSError:
+        return False
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:

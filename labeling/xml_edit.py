@@ -164,6 +164,11 @@ class XmlEditor:
         return text.encode(self._encoding, "xmlcharrefreplace")
 
 
+def can_hold(text: str) -> bool:
+    """Whether XML can hold every character of a text, escaped or not."""
+    return _ILLEGAL.search(text) is None
+
+
 def leaf(tag: str, text: str) -> str:
     """Return an element that holds text, escaped, for `XmlEditor.insert_after`.
 

@@ -66,7 +66,7 @@ def convert(
     if not dry_run:
         with progress("writing") as advance:
             written = write_conversion(conversion, out, advance)
-    splits = Counter(picture.split or "none" for picture in conversion.pictures)
+    splits = Counter(picture.split or "no split" for picture in conversion.pictures)
     if as_json:
         write_json(
             {
@@ -75,7 +75,7 @@ def convert(
                 "dry_run": dry_run,
                 "pictures": len(conversion.pictures),
                 "boxes": conversion.num_boxes,
-                "splits": dict(sorted(splits.items())),
+                "splits": {"none" if name == "no split" else name: count for name, count in sorted(splits.items())},
                 "files_written": written,
                 "refused": [{"where": one.where, "reason": one.reason} for one in conversion.refused],
                 "unlabelled": [str(path) for path in conversion.unlabelled],
@@ -85,7 +85,9 @@ def convert(
         )
     else:
         words = ", ".join(f"{count} in {name}" for name, count in sorted(splits.items()))
-        click.echo(f"{len(conversion.pictures)} pictures with {conversion.num_boxes} boxes ({words})")
+        click.echo(
+            f"{len(conversion.pictures)} pictures with {conversion.num_boxes} boxes" + (f" ({words})" if words else "")
+        )
     for one in conversion.refused[:_NAMED_AT_MOST]:
         say(f"refused: {one.where}: {one.reason}")
     if len(conversion.refused) > _NAMED_AT_MOST:

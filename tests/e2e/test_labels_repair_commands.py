@@ -70,6 +70,7 @@ def test_fix_shows_mends_lists_and_undoes(root: Path) -> None:
         (["convert", "none", "--from", "coco", "--to", "tagbox", "--out", "out"], 6, "no COCO file here"),
         (["convert", "data", "--to", "word", "--out", "out"], 2, "'word' is not one of"),
         (["stats", "data", "--plot", "plot.xyz"], 2, "cannot draw"),
+        (["doctor", "--write-classes"], 2, "no folder is given"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(words: list[str], code: int, said: str, root: Path) -> None:

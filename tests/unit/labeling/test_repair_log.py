@@ -203,5 +203,16 @@ def test_the_log_of_the_data_root_is_used_from_a_class_folder(tmp_path: Path) ->
     (tmp_path / "data" / "cat" / "training").mkdir(parents=True)
     assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data" / "cat"
     (tmp_path / "data" / "cat" / ".tagbox").mkdir()  # a cache alone makes no root
+    (tmp_path / "data" / "dog" / "unlabeled").mkdir(parents=True)
+    for place in ("cat", "cat/training", "dog"):
+        assert dataset_root_of(tmp_path / "data" / place) == tmp_path / "data", (
+            "it is a data root: there are two classes"
+        )
+    RepairLog(tmp_path / "data" / "cat").begin("fix").discard()
+    assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data" / "cat", "where its log is already"
+
+
+def test_the_log_of_the_data_root_is_used_whatever_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "data" / "cat" / "training").mkdir(parents=True)
     RepairLog(tmp_path / "data").begin("fix").discard()
     assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data"

@@ -1,5 +1,6 @@
 import difflib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -261,6 +262,16 @@ def test_labels_that_wait_in_unlabeled_are_mended_too(tmp_path: Path) -> None:
     path = write_pair(tmp_path / "cat" / "unlabeled", change=lambda content: content.replace(b">64<", b">0<"))
     _mend(tmp_path)
     assert read_annotation(path).width == WIDTH
+
+
+def test_a_name_that_xml_cannot_hold_does_not_keep_the_rest_from_being_mended(tmp_path: Path) -> None:
+    stem = os.fsdecode(b"caf\xe9")
+    path = write_pair(tmp_path, "x", xml=annotation((40, 6, 5, 30), filename="b.jpg")).rename(tmp_path / f"{stem}.xml")
+    (tmp_path / "images/x.jpg").rename(tmp_path / f"images/{stem}.jpg")
+    plan = plan_repairs(tmp_path, _OPTIONS)
+    assert [(one.code, one.reason) for one in plan.left] == [("L03", "the name holds a character that XML cannot hold")]
+    _mend(tmp_path)
+    assert read_annotation(path).objects[0].box == Box(5, 6, 40, 30)
 
 
 def test_codes_can_be_left_out(tmp_path: Path) -> None:
