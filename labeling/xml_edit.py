@@ -87,8 +87,12 @@ class XmlEditor:
             raise NotEditableError(f"<{element.tag}> would hold a character that XML cannot hold")
         self.set_raw(element, self._encode(_escape(text)))
 
+    def set_source(self, element: Element, source: str) -> None:
+        """Put text that is XML already between the tags of an element, in the encoding of the file."""
+        self.set_raw(element, self._encode(source))
+
     def set_raw(self, element: Element, raw: bytes) -> None:
-        """Put bytes that are XML already between the tags of an element."""
+        """Put bytes that are XML already, in the encoding of the file, between the tags of an element."""
         if element.open_end == element.end:
             name = self._encode(element.tag)
             tag = self._encode("<") + name + self._encode(">") + raw + self._encode("</") + name + self._encode(">")
