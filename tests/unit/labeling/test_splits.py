@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.dataset import LabelFile, Match
@@ -199,6 +200,23 @@ def test_look_alikes_stay_together(root: Path) -> None:
     groups = group_pictures(look_at_labels(root).pictures)
     (pair,) = (group for group in groups if len(group.members) > 1)
     assert {look_at_labels(root).pictures[index].stem for index in pair.members} == {"p1", "q"}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_the_same_pixels_stay_together_where_there_is_nothing_to_see(mode: str, root: Path) -> None:
+    """Blank pictures and sixteen bits a sample have no look; other bytes of the same pixels are still one picture."""
+    for stem, grey, level in (("w1", 200, 1), ("w2", 200, 9), ("w3", 90, 1)):
+        blank = (
+            Image.new("L", (64, 48), grey).convert("I;16")
+            if mode == "I;16"
+            else Image.new("RGB", (64, 48), (grey,) * 3)
+        )
+        write_pair(root / "cat/unlabeled", stem, image=encoded(blank, "PNG", compress_level=level), suffix=".png",
+                   xml=annotation((5, 6, 30, 20), filename=f"{stem}.png"))  # fmt: skip
+    pictures = look_at_labels(root).pictures
+    (pair,) = (group for group in group_pictures(pictures) if len(group.members) > 1)
+    assert {pictures[index].stem for index in pair.members} == {"w1", "w2"}
+    assert [tie.bond for tie in pair.ties] == [Bond.PIXELS]
 
 
 def test_what_is_not_fit_is_held_back_with_its_reason(root: Path) -> None:
