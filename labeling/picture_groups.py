@@ -13,6 +13,7 @@ from PIL import Image
 from labeling.image_probe import ImageProblem
 from labeling.labelled_pictures import LabelledPicture
 from labeling.near_duplicates import near_pairs
+from labeling.provenance import origins_of
 
 
 class Bond(StrEnum):
@@ -52,8 +53,8 @@ def group_pictures(
 ) -> tuple[Group, ...]:
     """Return the groups of a set, single pictures too, by their first member.
 
-    Pictures with the same bytes, the same pixels, the same look (saved again, resized, mirrored) or a post in common are
-    one group, and so is everything connected in this way. Pictures that do not decode stand alone.
+    Pictures with the same bytes, the same pixels, the same look (saved again, resized, mirrored) or a post in common
+    are one group, and so is everything connected in this way. Pictures that do not decode stand alone.
 
     Args:
         pictures: The pictures.
@@ -144,8 +145,7 @@ def _of_origins(pictures: Sequence[LabelledPicture], bond: Bond, origins: Mappin
     first: dict[str, int] = {}
     ties = []
     for index, picture in enumerate(pictures):
-        keys = (picture.image.sha256 if picture.image is not None else "", f"{picture.class_name}/{picture.stem}")
-        for name in sorted({name for key in keys for name in origins.get(key, ())}):
+        for name in sorted(origins_of(origins, _sha256_of(picture), picture.class_name, picture.stem)):
             earlier = first.setdefault(name, index)
             ties += [Tie(earlier, index, bond, name)] if earlier != index else []
     return ties

@@ -35,6 +35,11 @@ def blogs_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
     return _by_picture(root, _BLOGS)
 
 
+def origins_of(origins: Mapping[str, frozenset[str]], sha256: str, class_name: str, stem: str) -> frozenset[str]:
+    """Return the posts or blogs of one picture from the mapping of `posts_by_picture` or `blogs_by_picture`."""
+    return origins.get(sha256, frozenset()) | origins.get(f"{class_name}/{stem}", frozenset())
+
+
 def _by_picture(root: Path, question: str) -> Mapping[str, frozenset[str]]:
     path = root / LEDGER_PATH
     if not path.is_file():

@@ -102,8 +102,8 @@ def stats(root: Path, class_names: tuple[str, ...], plot_path: Path | None, as_j
     Three ways of having no box are counted apart: verified empty (the space bar in LabelImg), negative (an XML without
     objects that nobody verified) and unlabelled (no XML: nobody looked; not among the pictures counted before).
 
-    Sizes are COCO's: small below 32x32 pixels, medium below 96x96. The median side is that of the box as a share of
-    the picture: 10% is 30 pixels of a 300-pixel model.
+    Sizes are COCO's: small below 32x32 pixels, medium below 96x96. Shortest is the shortest side of all boxes,
+    median that of a box as a share of the picture: 10% is 30 pixels of a 300-pixel model.
     """
     from labeling.dataset import find_dataset
     from labeling.dataset_statistics import statistics_of
@@ -132,7 +132,7 @@ def stats(root: Path, class_names: tuple[str, ...], plot_path: Path | None, as_j
         return
     headings = ["class", "split", "label", "pictures", "verified empty", "negative", "unlabelled", "boxes"]
     headings += ["small", "medium", "large"]
-    headings += ["shortest side", "median side", "aspect", "truncated", "difficult"]
+    headings += ["shortest", "median", "aspect", "truncated", "difficult"]
     rows = [row for split in splits for row in _statistics_rows(split)]
     write_table(headings, rows, right=set(range(3, len(headings))))
     _say_left_out(report)

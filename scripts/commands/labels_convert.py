@@ -96,6 +96,8 @@ def convert(
         say(f"lost: {count} {what}")
     if conversion.unlabelled:
         say(f"{len(conversion.unlabelled)} pictures have no labels and were left out")
+    if target_format in ("yolo", "voc-devkit") and conversion.pictures and not splits["verification"]:
+        say("no picture is in verification, so all of them are written as training pictures")
     if conversion.num_waiting:
         say(f"{conversion.num_waiting} labelled pictures wait in unlabeled/ and were left out; place them with: "
             f"tagbox labels split {shlex.quote(str(source))} --apply")  # fmt: skip

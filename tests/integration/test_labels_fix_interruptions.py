@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -130,10 +131,10 @@ def _command(root: Path, *words: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def _wait_for(process: subprocess.Popen[bytes], sign: Path) -> None:
+def _wait_for(process: subprocess.Popen[bytes], has_come: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while process.poll() is None and not sign.exists() and time.monotonic() < deadline:
-        time.sleep(0.001)
+    while process.poll() is None and not has_come() and time.monotonic() < deadline:
+        time.sleep(0.0005)
 
 
 @pytest.mark.slow
@@ -154,9 +155,16 @@ def test_the_command_killed_at_random_moments(tmp_path: Path) -> None:
         shutil.copytree(new if turn % 5 == 4 else old, root)
         is_undo = turn % 5 == 4
         process = _command(root, "--undo", "1") if is_undo else _command(root, "--apply")
-        # From the moment it has begun to change files, or to collect the changes.
-        _wait_for(process, repairs / "0001" / ("undoing" if is_undo else "plan.json" if turn % 2 else "staged"))
-        time.sleep(chance.uniform(0, 0.03))
+        # From the moment it has begun to collect the changes, or has changed the first file.
+        path = root / "cat" / "training" / "a.xml"
+        first = before[path.relative_to(root).as_posix()]
+        if is_undo:
+            _wait_for(process, (repairs / "0001" / "undoing").exists)
+        elif turn % 2:
+            _wait_for(process, lambda path=path, first=first: path.read_bytes() != first)  # type: ignore[misc]
+        else:
+            _wait_for(process, (repairs / "0001" / "staged").exists)
+        time.sleep(0 if turn < 4 else chance.uniform(0, 0.03))
         process.kill()
         process.wait()
         now = _files(root)

@@ -206,11 +206,7 @@ def test_look_alikes_stay_together(root: Path) -> None:
 def test_the_same_pixels_stay_together_where_there_is_nothing_to_see(mode: str, root: Path) -> None:
     """Blank pictures and sixteen bits a sample have no look; other bytes of the same pixels are still one picture."""
     for stem, grey, level in (("w1", 200, 1), ("w2", 200, 9), ("w3", 90, 1)):
-        blank = (
-            Image.new("L", (64, 48), grey).convert("I;16")
-            if mode == "I;16"
-            else Image.new("RGB", (64, 48), (grey,) * 3)
-        )
+        blank = Image.new("L", (64, 48), grey).convert(mode)
         write_pair(root / "cat/unlabeled", stem, image=encoded(blank, "PNG", compress_level=level), suffix=".png",
                    xml=annotation((5, 6, 30, 20), filename=f"{stem}.png"))  # fmt: skip
     pictures = look_at_labels(root).pictures
