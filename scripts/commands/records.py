@@ -12,6 +12,7 @@ from collectors.errors import InputError
 from collectors.progress import Progress
 from records.plan import SPLITS
 from scripts import exit_codes
+from scripts.commands.records_drawings import drawings
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
@@ -28,6 +29,9 @@ _OLDER_FLAGS = ("data_dir", "custom_class", "training_type", "output_path", "lab
 @click.group()
 def records() -> None:
     """Build, verify and show TFRecords."""
+
+
+records.add_command(drawings)
 
 
 @records.command()

@@ -1,0 +1,52 @@
+"""One build at a time in a records folder."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from collectors.errors import InputError
+
+
+class FolderBusyError(InputError):
+    """Another build is at work in this records folder."""
+
+
+@contextmanager
+def exclusive_folder(folder: Path) -> Iterator[None]:
+    """Hold a records folder for one build while the block runs; it is made when missing.
+
+    The lock is on the folder itself and belongs to the process: however that ends, nothing stays behind. On systems
+    without such locks (Windows) nothing is held.
+
+    Raises:
+        FolderBusyError: Another build holds it.
+        InputError: The folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"cannot use the folder: {error.strerror or error}", where=str(folder)) from error
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise FolderBusyError(
+            "another build is at work in this folder",
+            where=str(folder),
+            fix="Let it finish, then run the same command again.",
+        ) from error
+    except OSError:
+        return  # a file system without locks
