@@ -1,5 +1,6 @@
 """Which posts a collected picture came from, as the ledger of the data root has it; read only."""
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
@@ -21,6 +22,13 @@ WHERE media.sha256 IS NOT NULL
 """
 
 
+_TAGS = """
+SELECT media.sha256, posts.tags
+FROM media JOIN sightings ON sightings.media = media.id JOIN posts ON posts.id = sightings.post
+WHERE media.sha256 IS NOT NULL
+"""
+
+
 def posts_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
     """Map the SHA-256 of each collected picture to its posts: those it was seen in, and those they were reblogged from.
 
@@ -32,6 +40,18 @@ def posts_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
 def blogs_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
     """Map the SHA-256 of each collected picture to its blogs: those that showed it, and those it was reblogged from."""
     return _by_picture(root, _BLOGS)
+
+
+def tags_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
+    """Map the SHA-256 of each collected picture to the tags of all posts it was seen in, as they were written."""
+    tags: dict[str, set[str]] = defaultdict(set)
+    for sha256, lists in _by_picture(root, _TAGS).items():
+        for text in lists:
+            try:
+                tags[sha256].update(str(tag) for tag in json.loads(text))
+            except (ValueError, TypeError):
+                continue
+    return {sha256: frozenset(found) for sha256, found in tags.items()}
 
 
 def _by_picture(root: Path, question: str) -> Mapping[str, frozenset[str]]:

@@ -8,6 +8,7 @@ import io
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import google_crc32c
 import numpy as np
@@ -64,16 +65,29 @@ def drawing_frames(what: DrawingLabel, drawings: DrawingRows, *, side: int, enco
 
 def frame_bytes(what: DrawingLabel, *, side: int, name_bytes: int = 6) -> int:
     """Return the size of a raw frame whose drawing has a name of so many bytes."""
-    return len(_template(what, side, name_bytes)[0])
+    return _template(what, side, name_bytes).num_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """A frame but for its pixels and the name of its drawing: what stands before and behind the pixels."""
+
+    before: bytes
+    behind: bytes
+    num_bytes: int
+    name_at: int
 
 
 def _raw_block(what: DrawingLabel, names: NDArray[np.uint8], pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    template, pixels_at, name_at = _template(what, side, names.shape[1])
-    block = np.empty((len(pixels), len(template)), np.uint8)
-    block[:] = np.frombuffer(template, np.uint8)
-    block[:, pixels_at : pixels_at + side * side] = pixels
-    block[:, name_at : name_at + names.shape[1]] = names
-    content, size = block.tobytes(), len(template)
+    """Return frames of equal length, shape ``(drawings, bytes)``."""
+    template = _template(what, side, names.shape[1])
+    size, pixels_at, behind_at = template.num_bytes, len(template.before), len(template.before) + side * side
+    block = np.empty((len(pixels), size), np.uint8)
+    block[:, :pixels_at] = np.frombuffer(template.before, np.uint8)
+    block[:, pixels_at:behind_at] = pixels
+    block[:, behind_at:] = np.frombuffer(template.behind, np.uint8)
+    block[:, template.name_at : template.name_at + names.shape[1]] = names
+    content = block.tobytes()
     value = google_crc32c.value
     end = size - _FOOT_BYTES
     crcs = np.array(
@@ -85,9 +99,8 @@ def _raw_block(what: DrawingLabel, names: NDArray[np.uint8], pixels: NDArray[np.
     return block
 
 
-def _template(what: DrawingLabel, side: int, name_bytes: int) -> tuple[bytes, int, int]:
-    """Return a frame of blank pixels and name, and where in it the two stand."""
-
+@lru_cache(maxsize=8192)
+def _template(what: DrawingLabel, side: int, name_bytes: int) -> _Template:
     def frame(pixel: bytes, letter: bytes) -> bytes:
         features = raw_features(
             label=what.label,
@@ -101,10 +114,10 @@ def _template(what: DrawingLabel, side: int, name_bytes: int) -> tuple[bytes, in
 
     blank = frame(b"\0", b"\0")
     # The places are found, not computed: where a frame with other pixels (another name) begins to differ.
-    head = slice(_HEAD_BYTES, len(blank) - _FOOT_BYTES)
-    pixels_at = _first_difference(blank[head], frame(b"\xff", b"\0")[head]) + _HEAD_BYTES
-    name_at = _first_difference(blank[head], frame(b"\0", b"\xff")[head]) + _HEAD_BYTES
-    return blank, pixels_at, name_at
+    content = slice(_HEAD_BYTES, len(blank) - _FOOT_BYTES)
+    pixels_at = _first_difference(blank[content], frame(b"\xff", b"\0")[content]) + _HEAD_BYTES
+    name_at = _first_difference(blank[content], frame(b"\0", b"\xff")[content]) + _HEAD_BYTES
+    return _Template(blank[:pixels_at], blank[pixels_at + side**2 :], len(blank), name_at)
 
 
 def _first_difference(first: bytes, second: bytes) -> int:

@@ -40,7 +40,7 @@ from records.drawing_selection import (
     shared_hashes,
 )
 from records.drawing_sources import MAX_SIDE, MIN_SIDE, DrawingSource, find_drawing_sources
-from records.folder_lock import exclusive_folder
+from records.folder_lock import folder_in_use
 from records.notices import Notice
 from records.plan import SPLITS, Refusal
 from records.shard import HashingStream, ShardSummary
@@ -51,7 +51,7 @@ DEFAULT_SIDE = 28
 SHARD_BYTES = 32_000_000
 # Raised whenever the same drawings would give other bytes; every record is then built again.
 _CONTENT_VERSION = 1
-_CHUNK_PIXELS = 1 << 23
+_CHUNK_PIXELS = 1 << 24
 # Below this, starting processes takes longer than the work.
 _BYTES_WORTH_PROCESSES = 20_000_000
 _SHOWN = 5
@@ -197,7 +197,7 @@ def build_drawing_records(
             files = [target.name for target in targets.values() if target.parent == folder]
             refuse_other_records(folder, files)
             if not dry_run:
-                stack.enter_context(_folder_in_use(folder))
+                stack.enter_context(folder_in_use(folder, clear_staging))
         label_map = choose_label_map(folders, [source.label for source in sources], options.label_map_path)
         index_dir = stack.enter_context(_index_folder(folders[0], dry_run=dry_run))
         workers = stack.enter_context(open_workers(jobs, is_worth_processes=num_bytes >= _BYTES_WORTH_PROCESSES))
@@ -215,22 +215,6 @@ def build_drawing_records(
             notices=tuple(_notices(accounts, shared)),
         )
         return build_classification(plan, workers=workers, progress=progress, dry_run=dry_run)
-
-
-@contextmanager
-def _folder_in_use(folder: Path) -> Iterator[None]:
-    """Hold the folder; when the build comes to nothing, leave no empty folder behind."""
-    existed = folder.exists()
-    with exclusive_folder(folder):
-        try:
-            yield
-        finally:
-            clear_staging(folder)
-    if not existed:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
 
 
 @contextmanager

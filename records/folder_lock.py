@@ -1,7 +1,7 @@
 """One build at a time in a records folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,35 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def folder_in_use(folder: Path, clear: Callable[[Path], None]) -> Iterator[None]:
+    """Hold a records folder as `exclusive_folder` does, and leave it tidy.
+
+    Args:
+        folder: The records folder.
+        clear: Called with it at the end, however that comes. A folder made here and still empty then is removed.
+
+    Raises:
+        FolderBusyError: Another build holds it.
+        InputError: The folder cannot be made.
+    """
+    existed = folder.exists()
+    with exclusive_folder(folder):
+        try:
+            yield
+        finally:
+            clear(folder)
+            if not existed:
+                _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError:
+        return
 
 
 def _lock(descriptor: int, folder: Path) -> None:

@@ -13,6 +13,7 @@ from collectors.progress import Progress
 from records.plan import SPLITS
 from scripts import exit_codes
 from scripts.commands.records_drawings import drawings
+from scripts.commands.records_folder import folder as folder_command
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
@@ -32,6 +33,7 @@ def records() -> None:
 
 
 records.add_command(drawings)
+records.add_command(folder_command)
 
 
 @records.command()
