@@ -3,9 +3,13 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from collectors.progress import Progress
+from scripts import exit_codes
 from scripts.output import progress, say, write_json, write_table
 
 if TYPE_CHECKING:
@@ -56,6 +60,24 @@ def print_classification_report(report: "ClassificationReport", *, as_json: bool
     for notice in report.plan.notices:
         say(f"warning: {notice.message}")
     say(_summary(report, noun))
+
+
+def verify_classification_records(folder: Path, *, as_json: bool) -> int:
+    """Verify a folder of classification records and print what was found; returns the exit code."""
+    from records.classification_verify import verify_classification
+
+    with progress_of_phases("verify") as (verifying,):
+        report = verify_classification(folder, progress=verifying)
+    if as_json:
+        write_json(report.as_json())
+    else:
+        for finding in report.findings:
+            click.echo(str(finding))
+    say(
+        f"{report.num_examples} examples in {report.num_files} files, {report.num_bytes / 1e6:.1f} MB; "
+        f"findings: {len(report.findings)}"
+    )
+    return exit_codes.FINDINGS if report.findings else exit_codes.DONE
 
 
 def _write_tables(report: "ClassificationReport", noun: str) -> None:
