@@ -28,7 +28,8 @@ from records.drawing_sources import check_spellings
 from records.manifest import FILE_NAME, tagbox_version
 from records.notices import Notice
 from records.plan import Refusal
-from records.shard_jobs import ShardJob, Workers, build_shards, clear_staging, commit_shards
+from records.shard import ShardSummary
+from records.shard_jobs import ShardJob, Workers, build_shards, commit_shards
 
 _SHOWN = 5
 
@@ -176,36 +177,36 @@ def build_classification(
     Raises:
         InputError: A source cannot be read or changed, or the disk refuses. What was in the folders is as it was.
     """
-    outcomes: list[ClassificationOutcome] = []
+    folders = list(dict.fromkeys(record.folder for record in plan.records))
+    olds = {folder: read_classification_manifest(folder) for folder in folders}
+    current = {record.file: entry for record in plan.records if (entry := _entry_on_disk(record, olds[record.folder]))}
+    if dry_run:
+        return ClassificationReport(
+            plan, tuple(_outcome(one, current.get(one.file), None) for one in plan.records), (), True
+        )
+    to_build = [record for record in plan.records if record.shards and record.file not in current]
+    built: dict[str, ClassificationRecord] = {}
+    # All shards of all folders are there before the first one is put in its place.
+    for folder in folders:
+        mine = [record for record in to_build if record.folder == folder]
+        summaries = build_shards([shard for record in mine for shard in record.shards], folder, workers, progress)
+        built |= {record.file: _entry_of(record, summaries) for record in mine}
     removed: list[str] = []
-    for folder in dict.fromkeys(record.folder for record in plan.records):
+    for folder in folders:
         mine = [record for record in plan.records if record.folder == folder]
-        old = read_classification_manifest(folder)
-        current = {record.file: entry for record in mine if (entry := _entry_on_disk(record, old, folder))}
-        if dry_run:
-            outcomes += [_outcome(record, current.get(record.file), None) for record in mine]
-            continue
-        to_build = [record for record in mine if record.shards and record.file not in current]
-        shards = [shard for record in to_build for shard in record.shards]
-        summaries = build_shards(shards, folder, workers, progress)
-        commit_shards(shards, folder)
-        built = {
-            record.file: ClassificationRecord(
-                record.file,
-                record.split,
-                record.fingerprint,
-                tuple(summaries[shard.file] for shard in record.shards),
-                record.counts,
-                record.pictures,
-            )
-            for record in to_build
-        }
-        entries = [*current.values(), *built.values()]
-        _write_texts(folder, plan, entries, old)
-        removed += _remove_stale(folder, old, entries)
-        clear_staging(folder)
-        outcomes += [_outcome(record, current.get(record.file), built.get(record.file)) for record in mine]
-    return ClassificationReport(plan, tuple(outcomes), tuple(removed), dry_run)
+        commit_shards([shard for record in mine if record.file in built for shard in record.shards], folder)
+        entries = [
+            entry for record in mine if (entry := current.get(record.file) or built.get(record.file)) is not None
+        ]
+        _write_texts(folder, plan, entries, olds[folder])
+        removed += _remove_stale(folder, olds[folder], entries)
+    outcomes = tuple(_outcome(one, current.get(one.file), built.get(one.file)) for one in plan.records)
+    return ClassificationReport(plan, outcomes, tuple(removed))
+
+
+def _entry_of(record: PlannedRecord, summaries: Mapping[str, ShardSummary]) -> ClassificationRecord:
+    shards = tuple(summaries[shard.file] for shard in record.shards)
+    return ClassificationRecord(record.file, record.split, record.fingerprint, shards, record.counts, record.pictures)
 
 
 def _label_map_of(folder: Path) -> tuple[tuple[int, str], ...]:
@@ -216,13 +217,11 @@ def _label_map_of(folder: Path) -> tuple[tuple[int, str], ...]:
     return read_label_map(path).items if path.exists() else ()
 
 
-def _entry_on_disk(
-    record: PlannedRecord, old: ClassificationManifest | None, folder: Path
-) -> ClassificationRecord | None:
+def _entry_on_disk(record: PlannedRecord, old: ClassificationManifest | None) -> ClassificationRecord | None:
     """Find the record as it would come out, among those that are there."""
     for entry in old.records if old else ():
         if entry.file == record.file and record.shards and entry.fingerprint == record.fingerprint:
-            same = all(_is_on_disk(folder / shard.file, shard.num_bytes, shard.sha256) for shard in entry.shards)
+            same = all(_is_on_disk(record.folder / shard.file, shard.num_bytes, shard.sha256) for shard in entry.shards)
             return entry if same else None
     return None
 

@@ -103,6 +103,15 @@ def read_drawings(
     return rows
 
 
+def place_words(source: DrawingSource, place: int) -> str:
+    """Say for people where a drawing of the index lies, below the source folder."""
+    if source.kind == "bitmaps":
+        return f"{source.name}:row {place}"
+    if source.kind == "rasters":
+        return f"{source.name}/{_listed_pictures(source.path)[place].relative_to(source.path).as_posix()}"
+    return f"{source.name}:byte {place}"
+
+
 def content_hash(content: bytes) -> int:
     """Return the first 8 bytes of the SHA-256, as a number."""
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")
@@ -218,7 +227,7 @@ def _points_of(stroke: NDArray[np.int16]) -> bytes:
 
 def _index_rasters(source: DrawingSource, refuse: Callable[[Refusal], None]) -> Index:
     numbers: list[tuple[int, int, int]] = []
-    for place, path in enumerate(list_pictures(source.path)):
+    for place, path in enumerate(_listed_pictures(source.path)):
         name = path.relative_to(source.path).as_posix()
         content = path.read_bytes()
         if problem := refusal_of(examine_picture(content)):

@@ -31,7 +31,7 @@ from records.classification_build import (
 )
 from records.classification_manifest import SourceAccount
 from records.drawing_frames import ENCODINGS, DrawingLabel, drawing_frames, total_bytes
-from records.drawing_reading import HASH, NAME, PLACE, index_source, read_drawings
+from records.drawing_reading import HASH, NAME, PLACE, index_source, place_words, read_drawings
 from records.drawing_selection import (
     SplitSizes,
     choose_splits,
@@ -272,7 +272,7 @@ def _index_one(work: tuple[DrawingSource, Path]) -> _Indexed:
     first = first_of_each(index[HASH])
     copies = np.setdiff1d(np.arange(index.shape[1]), first)
     refused = [
-        Refusal(_place_words(source, place), "duplicate", "the same drawing stands in this class already")
+        Refusal(place_words(source, place), "duplicate", "the same drawing stands in this class already")
         for place in index[PLACE, copies].tolist()
     ]
     np.save(path.with_suffix(".index.npy"), index[:, first])
@@ -297,7 +297,7 @@ def _refuse_shared(sources: Sequence[DrawingSource], indexed: Sequence[_Indexed]
     return [
         tuple(
             Refusal(
-                _place_words(source, place),
+                place_words(source, place),
                 "two-labels",
                 f"the same drawing stands under {' and '.join(labels[value])}",
             )
@@ -460,9 +460,3 @@ def _load_index(one: _Indexed) -> NDArray[np.uint64]:
 
 def _selection_path(one: _Indexed, split: str) -> Path:
     return one.path.with_suffix(f".{split}.npy")
-
-
-def _place_words(source: DrawingSource, place: int) -> str:
-    if source.kind == "bitmaps":
-        return f"{source.name}:row {place}"
-    return f"{source.name}:byte {place}" if source.kind != "rasters" else f"{source.name}:picture {place}"
