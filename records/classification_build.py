@@ -46,6 +46,11 @@ class PlannedRecord:
     pictures: tuple[tuple[LabelledPictureEntry, ...], ...] = ()
 
     @property
+    def path(self) -> Path:
+        """The record, or what the names of its files begin with."""
+        return self.folder / self.file
+
+    @property
     def fingerprint(self) -> str:
         """Hex SHA-256 over the names and the contents of all shards."""
         lines = [f"{shard.file} {shard.fingerprint}\n" for shard in self.shards]
@@ -80,7 +85,7 @@ class ClassificationOutcome:
     def as_json(self) -> dict[str, Any]:
         """The outcome as a JSON object."""
         return {
-            "file": str(self.record.folder / self.record.file),
+            "file": str(self.record.path),
             "split": self.record.split,
             "state": self.state.value,
             "written": self.record.num_examples,
@@ -179,28 +184,26 @@ def build_classification(
     """
     folders = list(dict.fromkeys(record.folder for record in plan.records))
     olds = {folder: read_classification_manifest(folder) for folder in folders}
-    current = {record.file: entry for record in plan.records if (entry := _entry_on_disk(record, olds[record.folder]))}
+    current = {record.path: entry for record in plan.records if (entry := _entry_on_disk(record, olds[record.folder]))}
     if dry_run:
-        return ClassificationReport(
-            plan, tuple(_outcome(one, current.get(one.file), None) for one in plan.records), (), True
-        )
-    to_build = [record for record in plan.records if record.shards and record.file not in current]
-    built: dict[str, ClassificationRecord] = {}
+        outcomes = tuple(_outcome(record, current.get(record.path), None) for record in plan.records)
+        return ClassificationReport(plan, outcomes, dry_run=True)
+    to_build = [record for record in plan.records if record.shards and record.path not in current]
+    built: dict[Path, ClassificationRecord] = {}
     # All shards of all folders are there before the first one is put in its place.
     for folder in folders:
         mine = [record for record in to_build if record.folder == folder]
         summaries = build_shards([shard for record in mine for shard in record.shards], folder, workers, progress)
-        built |= {record.file: _entry_of(record, summaries) for record in mine}
+        built |= {record.path: _entry_of(record, summaries) for record in mine}
     removed: list[str] = []
     for folder in folders:
         mine = [record for record in plan.records if record.folder == folder]
-        commit_shards([shard for record in mine if record.file in built for shard in record.shards], folder)
-        entries = [
-            entry for record in mine if (entry := current.get(record.file) or built.get(record.file)) is not None
-        ]
+        commit_shards([shard for record in mine if record.path in built for shard in record.shards], folder)
+        found = [current.get(record.path) or built.get(record.path) for record in mine]
+        entries = [entry for entry in found if entry is not None]
         _write_texts(folder, plan, entries, olds[folder])
         removed += _remove_stale(folder, olds[folder], entries)
-    outcomes = tuple(_outcome(one, current.get(one.file), built.get(one.file)) for one in plan.records)
+    outcomes = tuple(_outcome(record, current.get(record.path), built.get(record.path)) for record in plan.records)
     return ClassificationReport(plan, outcomes, tuple(removed))
 
 

@@ -142,7 +142,7 @@ def read_classification_manifest(folder: Path) -> ClassificationManifest | None:
 
 def format_classification_manifest(manifest: ClassificationManifest) -> str:
     """Return the text of ``manifest.json``: the same for the same content, ending in a line feed."""
-    written = sum(record.num_examples for record in manifest.records)
+    written = sum(source.training + source.verification for source in manifest.sources)
     refused = sum(source.refused for source in manifest.sources)
     unused = sum(source.unused for source in manifest.sources)
     head = {

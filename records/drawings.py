@@ -237,7 +237,10 @@ def _index_folder(folder: Path, *, dry_run: bool) -> Iterator[Path]:
 def _side_of(sources: Sequence[DrawingSource], side: int | None) -> int:
     if side is not None:
         return side
-    sides = {source.side: source for source in sources if source.side}
+    sides: dict[int, DrawingSource] = {}
+    for source in sources:
+        if source.side:
+            sides.setdefault(source.side, source)
     if len(sides) > 1:
         first, second, *_ = sides.values()
         raise InputError(

@@ -92,7 +92,7 @@ def _write_tables(report: "ClassificationReport", noun: str) -> None:
         ["record", noun, "files", "size", "state"],
         [
             [
-                str(outcome.record.folder / outcome.record.file) if outcome.record.shards else "-",
+                str(outcome.record.path) if outcome.record.shards else "-",
                 str(outcome.record.num_examples),
                 str(len(outcome.record.shards)),
                 f"{outcome.num_bytes / 1e6:.1f} MB" if outcome.num_bytes else "-",
