@@ -138,7 +138,7 @@ def choose_label_map(folders: Sequence[Path], names: Iterable[str], label_map_pa
         InputError: A map cannot be read, or a name is another spelling of one in it.
     """
     wanted = sorted(set(names))
-    old = [items for folder in folders if (items := _label_map_of(folder))]
+    old = [(folder, items) for folder in folders if (items := _label_map_of(folder))]
     if label_map_path is not None:
         label_map = read_label_map(label_map_path)
         missing = [name for name in wanted if name not in label_map]
@@ -150,10 +150,10 @@ def choose_label_map(folders: Sequence[Path], names: Iterable[str], label_map_pa
                 fix="Add the items, or leave --label-map out.",
             )
     else:
-        label_map = LabelMap(old[0]).extended_with(wanted) if old else LabelMap.from_names(wanted)
+        label_map = LabelMap(old[0][1]).extended_with(wanted) if old else LabelMap.from_names(wanted)
     known = [(name, "the label map") for name in label_map.names if name not in wanted]
     check_spellings([*known, *((name, f"the label {name!r}") for name in wanted)])
-    for folder, items in zip(folders, old, strict=False):
+    for folder, items in old:
         label_map = label_ids.union_of_label_maps(items, label_map, where=folder)
     return label_map
 
@@ -164,6 +164,8 @@ def refuse_other_records(folder: Path, files: Iterable[str]) -> None:
     Raises:
         InputError: It has detection records, or classification records under other names.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError("this is a file, not a folder", where=str(folder), fix="Choose another name for the folder.")
     old = read_classification_manifest(folder)
     others = sorted({record.file for record in old.records} - set(files)) if old else []
     if others:

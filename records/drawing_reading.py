@@ -22,8 +22,8 @@ from collectors.quickdraw_binary import CutRecordError, iter_binary, parse_recor
 from collectors.quickdraw_formats import Drawing, LineError, RefusedRecord, parse_simplified
 from collectors.quickdraw_lines import iter_ndjson
 from collectors.quickdraw_raw import parse_raw, simplify
-from records.drawing_sources import DrawingSource, changed, list_pictures
-from records.picture_checks import examine_picture, refusal_of, upright
+from records.drawing_sources import DrawingSource, changed, is_text, list_pictures
+from records.picture_checks import BAD_NAME, examine_picture, printable, refusal_of, upright
 from records.plan import Refusal
 
 HASH, PLACE, NAME = 0, 1, 2
@@ -230,8 +230,9 @@ def _index_rasters(source: DrawingSource, refuse: Callable[[Refusal], None]) -> 
     for place, path in enumerate(_listed_pictures(source.path)):
         name = path.relative_to(source.path).as_posix()
         content = path.read_bytes()
-        if problem := refusal_of(examine_picture(content)):
-            refuse(Refusal(f"{source.name}/{name}", *problem))
+        problem = refusal_of(examine_picture(content)) if is_text(name) else BAD_NAME
+        if problem:
+            refuse(Refusal(printable(f"{source.name}/{name}"), *problem))
             continue
         numbers.append((_hash_of_picture(_grey(content)), place, content_hash(name.encode())))
     return np.array(numbers, np.uint64).reshape(-1, 3).T

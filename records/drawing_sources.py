@@ -137,10 +137,12 @@ def check_spellings(labels: Iterable[tuple[str, str]]) -> None:
         labels: Labels, each with where it comes from.
 
     Raises:
-        InputError: Two are the same label.
+        InputError: Two are the same label, or a name cannot be written as UTF-8.
     """
     seen: dict[str, tuple[str, str]] = {}
     for label, where in sorted(labels):
+        if not is_text(label + where):
+            raise InputError(f"the name {where!r} is not valid Unicode", where=ascii(where), fix="Rename it.")
         first, first_where = seen.setdefault(spelling_key(label), (label, where))
         if where == first_where:
             continue
@@ -155,6 +157,15 @@ def check_spellings(labels: Iterable[tuple[str, str]]) -> None:
             where=where,
             fix="Rename one, or put them together; a classifier would learn to tell them apart.",
         )
+
+
+def is_text(name: str) -> bool:
+    """Say whether a name can be written as UTF-8; file systems allow others."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def spelling_key(label: str) -> str:

@@ -15,9 +15,9 @@ from collectors.progress import Progress
 from labeling.dataset import SPLITS, UNLABELED
 from labeling.image_probe import ImageFacts
 from labeling.provenance import tags_by_picture
-from records.drawing_sources import check_spellings, list_pictures, spelling_key
+from records.drawing_sources import check_spellings, is_text, list_pictures, spelling_key
 from records.notices import Notice
-from records.picture_checks import examine_picture, refusal_of
+from records.picture_checks import BAD_NAME, examine_picture, printable, refusal_of
 from records.plan import Refusal
 from records.shard_jobs import Workers
 
@@ -101,8 +101,8 @@ def read_labelled_folder(
     sound = []
     for place, (label, path, split) in enumerate(work):
         name = path.relative_to(src).as_posix()
-        if problem := refusal_of(facts[place]):
-            folder.refused[label].append(Refusal(name, *problem))
+        if problem := refusal_of(facts[place]) if is_text(name) else BAD_NAME:
+            folder.refused[label].append(Refusal(printable(name), *problem))
         else:
             sound.append(FolderPicture(label, path, name, split, facts[place], (label,)))
     vocabulary = {spelling_key(name): name for name in [*(label for label in found if found[label]), *tags]}

@@ -17,6 +17,15 @@ _WORDS = {
 }
 
 
+BAD_NAME = ("bad-name", "its name is not valid Unicode, so no manifest can hold it")
+"""Code and reason for a picture whose name cannot be written."""
+
+
+def printable(name: str) -> str:
+    """Return a name as it can be written anywhere; what is not valid Unicode is escaped."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 def examine_picture(content: bytes, *, with_look: bool = False) -> ImageFacts:
     """Decode a picture to its end and say what it is; see `labeling.image_probe.probe_bytes`."""
     with warnings.catch_warnings():

@@ -92,7 +92,10 @@ def build_shards(
             the staging folder for the next build.
     """
     staging = out_dir / FOLDER_NAME
-    staging.mkdir(parents=True, exist_ok=True)
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write: {error.strerror or error}", where=str(staging)) from error
     by_name = {staged_name(shard): shard for shard in shards}
     summaries = _take_up(staging, by_name)
     total = sum(shard.num_examples for shard in shards)

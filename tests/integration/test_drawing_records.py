@@ -331,3 +331,39 @@ def test_real_quickdraw_bitmaps(shared_data, tmp_path):
     for text, drawing, pixels in _read(tmp_path / "out", "verification")[:50]:
         rows = np.load(shared_data / "quickdraw" / "npy" / f"{text.decode()}.npy", mmap_mode="r")
         assert rows[int(drawing)].tobytes() == pixels
+
+
+def test_without_verification_there_is_one_record(src, tmp_path):
+    out = tmp_path / "out"
+    build(src, out, 20, 10)
+    report = build(src, out, 30, 0)
+    assert report.removed == ("drawings_verification.record",)
+    assert len(_read(out, "training")) == 90
+    assert [notice.code for notice in report.plan.notices] == ["no-verification"]
+    assert verify_classification(out).findings == ()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of two megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if shutil.which("mount") is None:
+        pytest.skip("there is no mount command here")
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tagbox-test", str(folder)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system takes root here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("rows", [3000, 60_000], ids=["for the records", "for the index"])
+def test_a_full_disk_is_said_and_leaves_what_was_there(small_disk, src, tmp_path, rows):
+    out = small_disk / "records"
+    build(src, out, 20, 10)
+    before = contents(out)
+    rows = np.random.default_rng(1).integers(0, 256, (rows, 64), np.uint8)
+    write_npy(tmp_path / "many", "ant", rows=np.repeat(np.repeat(rows.reshape(-1, 8, 8), 3, axis=1), 3, axis=2))
+    with pytest.raises(InputError, match="No space left on device"):
+        build(tmp_path / "many", out, 2900, 50)
+    assert {name: content for name, content in contents(out).items() if not name.startswith(".building")} == before

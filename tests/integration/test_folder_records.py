@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import shutil
 
 import numpy as np
@@ -257,3 +258,23 @@ def test_large_records_are_cut_into_shards(src, tmp_path, monkeypatch):
     assert len(report.outcomes[0].record.shards) > 2
     assert len(_read(tmp_path / "out", "training")) == report.outcomes[0].record.num_examples
     assert verify_classification(tmp_path / "out").findings == ()
+
+
+def test_names_that_no_manifest_can_hold_are_refused(src, tmp_path):
+    bad = b"caf\xe9.jpg"
+    try:
+        (src / "cat" / os.fsdecode(bad)).write_bytes((src / "cat" / "00.jpg").read_bytes() + b"\0")
+    except OSError:
+        pytest.skip("this file system takes valid Unicode only")
+    report = _build(src, tmp_path / "out")
+    assert [(item.path, item.code) for item in report.plan.refusals] == [("cat/caf\\udce9.jpg", "bad-name")]
+    assert read_classification_manifest(tmp_path / "out").refusals == report.plan.refusals
+    (src / os.fsdecode(b"d\xe9")).mkdir()
+    with pytest.raises(InputError, match="not valid Unicode"):
+        _build(src, tmp_path / "out")
+
+
+def test_output_that_cannot_be_written_is_said(src, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="this is a file, not a folder"):
+        _build(src, tmp_path / "file")
