@@ -23,16 +23,17 @@ def exclusive_folder(folder: Path) -> Iterator[None]:
         FolderBusyError: Another build holds it.
         InputError: The folder cannot be made.
     """
+    descriptor = _open(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(f"cannot use the folder: {error.strerror or error}", where=str(folder)) from error
-    try:
-        _lock(descriptor, folder)
+        while not _lock(descriptor, folder):
+            # Who held it before removed the folder, which was empty: this is the lock of nothing.
+            os.close(descriptor)
+            descriptor = -1
+            descriptor = _open(folder)
         yield
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -64,11 +65,20 @@ def _remove_if_empty(folder: Path) -> None:
         return
 
 
-def _lock(descriptor: int, folder: Path) -> None:
+def _open(folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise InputError(f"cannot use the folder: {error.strerror or error}", where=str(folder)) from error
+
+
+def _lock(descriptor: int, folder: Path) -> bool:
+    """Take the lock; returns whether it is still that of the folder."""
     try:
         import fcntl
     except ImportError:
-        return
+        return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -78,4 +88,8 @@ def _lock(descriptor: int, folder: Path) -> None:
             fix="Let it finish, then run the same command again.",
         ) from error
     except OSError:
-        return  # a file system without locks
+        return True  # a file system without locks
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(folder))  # noqa: PTH116 - a Path has no samestat
+    except FileNotFoundError:
+        return False
