@@ -1,9 +1,16 @@
 """Classification records in the hands of TensorFlow and Model Garden."""
 
+import io
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from records.drawing_frames import DrawingLabel, drawing_frames
+from records.drawing_reading import DrawingRows
 from records.picture_folder import FolderOptions, build_folder_records
+from records.tfrecord import read_frames
 from tests.unit.records.drawing_files import bitmaps, build, write_npy, write_picture
 
 pytestmark = pytest.mark.tf
@@ -17,6 +24,30 @@ def drawings(tmp_path_factory):
     for encoding in ("raw", "png", "jpeg"):
         build(root / "npy", root / encoding, 20, 10, encoding=encoding, num_shards=2)
     return root
+
+
+_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=150)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), max_size=5), st.integers(1, 2**31 - 1), _TEXT, _TEXT, st.data())
+def test_frames_made_in_bulk_are_what_tensorflow_writes(names, label, text, source, data):
+    import tensorflow as tf
+
+    side = data.draw(st.integers(1, 30))
+    seed = data.draw(st.integers(0, 2**32 - 1))
+    pixels = np.random.default_rng(seed).integers(0, 256, (len(names), side**2), np.uint8)
+    rows = DrawingRows(tuple(names), pixels)
+    frames = drawing_frames(DrawingLabel(label, text, source), rows, side=side, encoding="raw")
+    payloads = [frame.payload for frame in read_frames(io.BytesIO(b"".join(frames)), path="x")]
+    for payload, name, row in zip(payloads, names, pixels, strict=True):
+        example = tf.train.Example.FromString(payload)
+        assert example.SerializeToString(deterministic=True) == payload
+        found = example.features.feature
+        assert list(found["image/class/label"].int64_list.value) == [label]
+        assert list(found["image/class/text"].bytes_list.value) == [text.encode()]
+        assert list(found["image/raw"].bytes_list.value) == [row.tobytes()]
+        assert list(found["tagbox/drawing"].bytes_list.value) == [name]
+        assert list(found["tagbox/source"].bytes_list.value) == [source.encode()]
 
 
 def test_raw_drawings_are_parsed_a_batch_at_a_time(drawings):
