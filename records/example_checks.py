@@ -87,7 +87,7 @@ def check_foreign_example(
         for number, label in enumerate(_values(features, _LABEL), start=1):
             if label < 1:
                 yield "V11", f"label {label} of box {number} is no class: ids count from 1, 0 is the background"
-    if _values(features, "image/key/sha256")[:1] not in ((), (b"",)):
+    if _values(features, "image/encoded") and _values(features, "image/key/sha256")[:1] not in ((), (b"",)):
         yield from _wrong_hash(features)
 
 
@@ -150,7 +150,7 @@ def _wrong_kinds(features: Mapping[str, Feature]) -> Iterator[tuple[str, str]]:
     for key, kind in _OBJECT_LISTS.items():
         if _values(features, key) and not isinstance(features[key], kind):
             yield "V07", f"{key} is {_words(features[key])}, not a {kind.__name__}"
-    if not any(_values(features, "image/encoded")):
+    if not any(_values(features, "image/encoded")) and not any(_values(features, "image/raw")):
         yield "V07", "image/encoded is missing or empty, so there is no picture"
 
 

@@ -64,7 +64,8 @@ class ShardCheck:
         num_boxes: Objects in them.
         num_bytes: Size of the file.
         num_decoded: Pictures decoded whole.
-        source_ids: The number of each example, or its text where that is no number; empty text when there is none.
+        source_ids: The number of each example, or its text where that is no number; empty text when there is none,
+            ``None`` when none is needed: the example is one of classification.
         picture_sha256: Of each example's picture, 32 bytes each; empty where the example has no picture.
         splits: Of each example; empty where neither it nor the manifest says.
         texts: The class names seen with each label, in examples of another tool.
@@ -77,7 +78,7 @@ class ShardCheck:
     num_boxes: int = 0
     num_bytes: int = 0
     num_decoded: int = 0
-    source_ids: list[int | str] = field(default_factory=list)
+    source_ids: list[int | str | None] = field(default_factory=list)
     picture_sha256: list[bytes] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
     texts: dict[int, set[str]] = field(default_factory=dict)
@@ -197,7 +198,10 @@ def _check_payload(
         yield from check_foreign_example(features, label_names=task.label_names)
         _note(features, check)
     number = source_id_of(features)
-    check.source_ids.append(_text(features, "image/source_id") if number is None else number)
+    if number is None and "image/class/label" in features and not num_boxes(features):
+        check.source_ids.append(None)
+    else:
+        check.source_ids.append(_text(features, "image/source_id") if number is None else number)
     check.splits.append(_text(features, "tagbox/split"))
     encoded = _bytes(features, "image/encoded")
     check.picture_sha256.append(hashlib.sha256(encoded).digest() if encoded else b"")

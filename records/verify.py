@@ -155,6 +155,8 @@ class _SourceIds:
     def findings(self, path: Path, check: ShardCheck) -> Iterator[RecordFinding]:
         scope = "" if self._is_ours else str(path.parent / base_name(path))
         for index, number in enumerate(check.source_ids):
+            if number is None:
+                continue
             if self._is_ours and isinstance(number, str):
                 yield RecordFinding(
                     "V10", path, index, "image/source_id is no number from 1 to 2147483647; evaluation crashes on it"

@@ -11,6 +11,8 @@ from records.plan import SPLITS
 from scripts import exit_codes
 from scripts.commands.records_card import card
 from scripts.commands.records_diff import diff
+from scripts.commands.records_drawings import drawings
+from scripts.commands.records_folder import folder as folder_command
 from scripts.commands.records_show import show
 from scripts.commands.records_verify import verify
 from scripts.options import json_option
@@ -28,6 +30,10 @@ _OLDER_FLAGS = ("data_dir", "custom_class", "training_type", "output_path", "lab
 @click.group()
 def records() -> None:
     """Build, verify, compare, show and describe TFRecords."""
+
+
+records.add_command(drawings)
+records.add_command(folder_command)
 
 
 @records.command()

@@ -49,18 +49,23 @@ def verify(
 ) -> int:
     """Read every byte of the records in PATH (default: records) and judge them.
 
-    PATH is a folder of `tagbox records build`, which is held against its manifest, or any TFRecord of detection
-    examples: a folder, a file, a glob in quotes, or the name that shards share.
+    PATH is a folder of `tagbox records`, which is held against its manifest, or any TFRecord of detection examples:
+    a folder, a file, a glob in quotes, or the name that shards share.
 
     Exit codes: 0 all is well, 1 there are findings, 6 there is nothing to read.
     """
+    from records.errors import ManifestError
     from records.verify import verify_records
 
     _refuse_without_deep(deep, {"--config": config, "--set": overrides or None, "--min-iou": min_iou})
-    with progress_when_needed("verify") as verifying:
-        report = verify_records(
-            *(paths or (Path("records"),)), label_map_path=label_map, decode=decode, jobs=jobs, progress=verifying
-        )
+    asked = paths or (Path("records"),)
+    try:
+        with progress_when_needed("verify") as verifying:
+            report = verify_records(*asked, label_map_path=label_map, decode=decode, jobs=jobs, progress=verifying)
+    except ManifestError:
+        if not any(_is_of_classification(path) for path in asked):
+            raise
+        return _verify_classification(asked, deep=deep, as_json=as_json)
     findings = list(report.findings)
     coverage = None
     if deep:
@@ -81,6 +86,22 @@ def verify(
     if coverage:
         say(_coverage_in_words(config or _CONFIG, coverage))
     return exit_codes.FINDINGS if findings else exit_codes.DONE
+
+
+def _is_of_classification(path: Path) -> bool:
+    from records.classification_manifest import KIND, kind_of_manifest
+
+    return kind_of_manifest(path) == KIND
+
+
+def _verify_classification(paths: tuple[Path, ...], *, deep: bool, as_json: bool) -> int:
+    from scripts.classification_output import verify_classification_records
+
+    if len(paths) > 1:
+        raise ConfigError("classification records are verified one folder at a time", fix="Give only one of them.")
+    if deep:
+        raise ConfigError("classification records have no boxes to match", where=str(paths[0]), fix="Leave out --deep.")
+    return verify_classification_records(paths[0], as_json=as_json)
 
 
 def _refuse_without_deep(deep: bool, options: dict[str, Any]) -> None:
