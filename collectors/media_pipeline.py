@@ -67,7 +67,7 @@ class MediaPipeline:
         limits: What a picture may be.
         arrivals: Filled by the threads with `Arrival`; the caller reads it and may put its own events in.
         stop: Set to end early.
-        num_threads: Threads that fetch, decode and measure.
+        num_threads: Threads that fetch.
     """
 
     def __init__(
@@ -89,6 +89,9 @@ class MediaPipeline:
         self._arrivals = arrivals
         self._stop = stop
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="media")
+        # A picture unpacks into megabytes: more of them at a time than there are cores only push each other out of the
+        # caches, so a thread that has fetched one hands it over and waits.
+        self._examiners = ThreadPoolExecutor(_num_cores(), thread_name_prefix="examine")
         self._ahead = num_threads * _AHEAD_PER_THREAD
         self._order: deque[int] = deque()
         self._ready: dict[int, Arrival | None] = {}
@@ -187,6 +190,7 @@ class MediaPipeline:
     def join(self) -> None:
         """Let the threads end what they are at, with ``stop`` set or all done; read once more what they put in."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._examiners.shutdown()
         self._downloader.close()
 
     def give_back(self) -> None:
@@ -222,7 +226,7 @@ class MediaPipeline:
         if download.content is None:
             return None, download.refusal
         try:
-            return examine(download.content, self._limits), None
+            return self._examiners.submit(examine, download.content, self._limits).result(), None
         except ImageRefusedError as error:
             return None, error.refusal
 
@@ -240,6 +244,11 @@ class MediaPipeline:
         except OSError as error:
             raise InputError(f"cannot write: {error.strerror or error}", where=str(target)) from error
         return staged
+
+
+def _num_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _transfer(arrival: Arrival) -> Transfer:
