@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import time
@@ -201,18 +202,26 @@ def test_throughput_beside_img2dataset(tmp_path: Path) -> None:
     with _served(_SETTINGS, faults=0.0, warm=True) as url:
         urls = [url + media_path(picture, 1280, 1920) for picture in world.pictures.values()]
         (tmp_path / "urls.txt").write_text("\n".join(urls), encoding="utf-8")
-        ours, theirs = [], []
-        for turn in range(3):
-            ours.append(_our_seconds(url, tmp_path, turn, len(urls)))
-            theirs.append(_their_seconds(interpreter, tmp_path, turn, len(urls)))
-    ratio = min(theirs) / min(ours)
-    print(f"\n{len(urls)} pictures: tagbox {len(urls) / min(ours):.0f}/s, img2dataset {len(urls) / min(theirs):.0f}/s, "
-          f"ratio {ratio:.2f} (seconds {[round(s, 1) for s in ours]} and {[round(s, 1) for s in theirs]})")  # fmt: skip
-    assert ratio >= 1.0
+        (tmp_path / "one.txt").write_text(urls[0], encoding="utf-8")
+        seconds: dict[str, list[float]] = {"ours": [], "theirs": [], "our start": [], "their start": []}
+        for turn in range(5):
+            for kind, name, num in (("", "urls.txt", len(urls)), (" start", "one.txt", 1)):
+                ours = "our" + kind if kind else "ours"
+                theirs = "their" + kind if kind else "theirs"
+                seconds[ours].append(_our_seconds(tmp_path / name, tmp_path / f"{ours}-{turn}", num))
+                seconds[theirs].append(_their_seconds(interpreter, tmp_path / name, tmp_path / f"{theirs}-{turn}", num))
+            print(f"\nturn {turn}, load {os.getloadavg()[0]:.1f}: "
+                  f"{ {name: round(times[-1], 1) for name, times in seconds.items()} }")  # fmt: skip
+    middle = {name: statistics.median(times) for name, times in seconds.items()}
+    whole = middle["theirs"] / middle["ours"]
+    stage = (middle["theirs"] - middle["their start"]) / (middle["ours"] - middle["our start"])
+    print(f"{len(urls)} pictures, ratio of img2dataset's time to ours: {whole:.2f} for the whole command, "
+          f"{stage:.2f} for the stage without start-up")  # fmt: skip
+    assert stage >= 1.0
 
 
 _OUR_STAGE = """
-import sys, time
+import sys
 from pathlib import Path
 from threading import Event
 from collectors.ledger import Query, open_ledger
@@ -228,43 +237,41 @@ with ledger.transaction() as db:
                    "turn, state, code, is_retryable) VALUES (?, ?, 0, 0, 'pose', 1, 1, ?, 'refused', 'waiting', 1)",
                    [(url, url, turn) for turn, url in enumerate(urls, 1)])
 options = CollectOptions(num_threads=threads, download=DownloadSettings(per_host=threads))
-started = time.monotonic()
-tally = retry_refused(ledger, options, agent="bench", stop=Event())
-print(time.monotonic() - started, tally.kept)
+print(retry_refused(ledger, options, agent="bench", stop=Event()).kept)
 """
+# Both decode every picture, hash it and keep the bytes as they came: re-encoding, their default, is switched off. Their
+# worker process imports the script again.
 _THEIR_STAGE = """
-import sys, time
+import sys
 from img2dataset import download
-started = time.monotonic()
-download(url_list=sys.argv[1], output_folder=sys.argv[2], processes_count=1, thread_count=int(sys.argv[3]),
-         resize_mode="no", output_format="files", number_sample_per_shard=10000, disallowed_header_directives=[],
-         retries=0, enable_wandb=False)
-print("seconds", time.monotonic() - started)
+if __name__ == "__main__":
+    download(url_list=sys.argv[1], output_folder=sys.argv[2], processes_count=1, thread_count=int(sys.argv[3]),
+             resize_mode="no", skip_reencode=True, output_format="files", number_sample_per_shard=10000,
+             disallowed_header_directives=[], retries=0, enable_wandb=False)
 """
 _THREADS = 16
 
 
-def _our_seconds(url: str, home: Path, turn: int, num: int) -> float:
-    data = home / f"ours-{turn}"
-    words = [sys.executable, "-c", _OUR_STAGE, str(data), str(home / "urls.txt"), str(_THREADS)]
-    done = subprocess.run(words, env=environment(home), capture_output=True, text=True, check=False)
+def _our_seconds(urls: Path, data: Path, num: int) -> float:
+    """The whole process, from start to end."""
+    words = [sys.executable, "-c", _OUR_STAGE, str(data), str(urls), str(_THREADS)]
+    started = time.monotonic()
+    done = subprocess.run(words, env=environment(data.parent), capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
     assert done.returncode == 0, done.stderr
-    seconds, kept = done.stdout.split()
-    assert int(kept) == num
-    return float(seconds)
+    assert int(done.stdout) == num
+    return seconds
 
 
-def _their_seconds(interpreter: str, home: Path, turn: int, num: int) -> float:
-    folder = home / f"theirs-{turn}"
-    script = home / "theirs.py"
-    # Their worker processes import the script again.
-    body = "\n    ".join(_THEIR_STAGE.strip().split("\n")[2:])
-    script.write_text(
-        f"import sys, time\nfrom img2dataset import download\nif __name__ == '__main__':\n    {body}\n",
-        encoding="utf-8",
-    )
-    words = [interpreter, str(script), str(home / "urls.txt"), str(folder), str(_THREADS)]
-    done = subprocess.run(words, env=environment(home, PYTHONPATH=""), capture_output=True, text=True, check=False)
+def _their_seconds(interpreter: str, urls: Path, folder: Path, num: int) -> float:
+    """The whole process, from start to end."""
+    script = folder.parent / "theirs.py"
+    script.write_text(_THEIR_STAGE, encoding="utf-8")
+    words = [interpreter, str(script), str(urls), str(folder), str(_THREADS)]
+    environ = environment(folder.parent, PYTHONPATH="")
+    started = time.monotonic()
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
     assert done.returncode == 0, done.stderr
     assert sum(1 for _ in folder.rglob("*.jpg")) == num
-    return float(done.stdout.split("seconds ")[1])
+    return seconds
