@@ -25,8 +25,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/tagbox demo
 
+# Two workers: one has everything of TensorFlow, which is imported and traced once; see tests/conftest.py.
 test: $(READY)
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadgroup
 
 # What can be asked between two edits: no TensorFlow, seconds.
 fast: $(READY)
@@ -44,7 +45,7 @@ fix: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY)
-	$(PYTEST) -m bench -s --override-ini norecursedirs=.venv tests/bench
+	$(PYTEST) -m bench -s --override-ini "norecursedirs=.*" tests/bench
 
 # After an edit of the dependencies: pins and hashes for every supported platform, no index address.
 pins: $(READY)

@@ -1,4 +1,7 @@
-"""QuickDraw's public file formats: today the simplified drawings, one JSON object a line.
+"""QuickDraw's drawings in memory, and its simplified files: one JSON object a line.
+
+The other published forms have modules of their own: `collectors.quickdraw_raw`, `collectors.quickdraw_binary`,
+`collectors.quickdraw_bitmaps` and `collectors.quickdraw_sketchrnn`.
 
 A simplified line has the keys ``word``, ``countrycode``, ``timestamp``, ``recognized``, ``key_id`` and ``drawing``;
 ``drawing`` is a list of strokes, each ``[[x0, x1, ...], [y0, y1, ...]]`` with integers from 0 to 255, origin at the
@@ -66,6 +69,20 @@ class RefusedLine:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedRecord:
+    """A stretch of a file that is no drawing: where it begins in bytes, how long it is, a stable code and the reason.
+
+    Codes: those of `RefusedLine`, and ``not-a-record`` (bytes of a binary file that make no sense, up to the next
+    record) and ``cut-record`` (the file ends within it).
+    """
+
+    offset: int
+    length: int
+    code: str
+    reason: str
+
+
 def read_simplified(path: Path, on_refused: Callable[[RefusedLine], None]) -> Iterator[Drawing]:
     """Stream the drawings of a simplified ndjson file; memory does not grow with the file.
 
@@ -86,7 +103,7 @@ def read_simplified(path: Path, on_refused: Callable[[RefusedLine], None]) -> It
                     continue
                 try:
                     drawing = parse_simplified(line)
-                except _LineError as error:
+                except LineError as error:
                     on_refused(RefusedLine(number, error.code, error.reason))
                 else:
                     yield drawing
@@ -132,28 +149,46 @@ def parse_simplified(line: bytes) -> Drawing:
     Raises:
         ValueError: The line is not a drawing; the error's ``code`` and ``reason`` say why.
     """
+    value = parse_object(line)
+    return Drawing(strokes=_strokes(value.get("drawing")), **metadata_of(value))
+
+
+def parse_object(line: bytes) -> dict[str, Any]:
+    """Read a line that must hold one JSON object.
+
+    Raises:
+        LineError: It does not.
+    """
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise _LineError("not-json", f"not JSON: {error}") from None
+        raise LineError("not-json", f"not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise _LineError("not-an-object", f"a JSON object was expected, not {_kind(value)}")
-    metadata = [value.get("countrycode", ""), value.get("timestamp", "")]
+        raise LineError("not-an-object", f"a JSON object was expected, not {_kind(value)}")
+    return value
+
+
+def metadata_of(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what simplified and raw drawings have in common: all fields but the strokes, checked.
+
+    Raises:
+        LineError: A field is missing or of the wrong kind.
+    """
+    texts = [value.get("countrycode", ""), value.get("timestamp", "")]
     recognized = value.get("recognized", True)
-    if not all(isinstance(text, str) for text in metadata) or not isinstance(recognized, bool):
-        raise _LineError("bad-metadata", "`countrycode` and `timestamp` must be text, `recognized` true or false")
-    return Drawing(
-        word=_word(value.get("word")),
-        key_id=_key_id(value.get("key_id")),
-        strokes=_strokes(value.get("drawing")),
-        countrycode=metadata[0],
-        timestamp=metadata[1],
-        recognized=recognized,
-    )
+    if not all(isinstance(text, str) for text in texts) or not isinstance(recognized, bool):
+        raise LineError("bad-metadata", "`countrycode` and `timestamp` must be text, `recognized` true or false")
+    return {
+        "word": _word(value.get("word")),
+        "key_id": _key_id(value.get("key_id")),
+        "countrycode": texts[0],
+        "timestamp": texts[1],
+        "recognized": recognized,
+    }
 
 
-class _LineError(ValueError):
-    """A line that is not a drawing."""
+class LineError(ValueError):
+    """A line or record that is not a drawing: a stable ``code`` and the ``reason`` in words."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -164,7 +199,7 @@ class _LineError(ValueError):
 def _word(value: Any) -> str:
     if isinstance(value, str) and value.strip():
         return value
-    raise _LineError("bad-word", "`word`, the category, is missing or not text")
+    raise LineError("bad-word", "`word`, the category, is missing or not text")
 
 
 def _key_id(value: Any) -> str:
@@ -172,24 +207,24 @@ def _key_id(value: Any) -> str:
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < 1 << 64:
         return text
-    raise _LineError("bad-key-id", "`key_id` is missing or not an unsigned 64-bit number")
+    raise LineError("bad-key-id", "`key_id` is missing or not an unsigned 64-bit number")
 
 
 def _strokes(value: Any) -> tuple[Stroke, ...]:
     if not isinstance(value, list) or not value:
-        raise _LineError("bad-strokes", "`drawing` has no strokes")
+        raise LineError("bad-strokes", "`drawing` has no strokes")
     return tuple(_stroke(number, stroke) for number, stroke in enumerate(value, start=1))
 
 
 def _stroke(number: int, value: Any) -> Stroke:
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(axis, list) for axis in value):
-        raise _LineError("bad-strokes", f"stroke {number} is not a pair of lists, x and y (raw drawings have three)")
+        raise LineError("bad-strokes", f"stroke {number} is not a pair of lists, x and y (raw drawings have three)")
     xs, ys = value
     if not xs or len(xs) != len(ys):
-        raise _LineError("bad-strokes", f"stroke {number} has {len(xs)} x and {len(ys)} y values")
+        raise LineError("bad-strokes", f"stroke {number} has {len(xs)} x and {len(ys)} y values")
     # `type` and not isinstance: true and false are no coordinates.
     if not all(type(number) is int and 0 <= number <= MAX_COORDINATE for axis in value for number in axis):
-        raise _LineError("bad-strokes", f"stroke {number} has a coordinate that is not an integer from 0 to 255")
+        raise LineError("bad-strokes", f"stroke {number} has a coordinate that is not an integer from 0 to 255")
     return np.array(value, np.int16).T
 
 

@@ -1,4 +1,10 @@
-"""How QuickDraw simplifies a drawing: to the origin, scaled to 255, a point every pixel, then Ramer-Douglas-Peucker."""
+"""How QuickDraw simplifies a drawing: to the origin, scaled to 255, a point every pixel, then Ramer-Douglas-Peucker.
+
+Points of one straight piece often lie equally far from a chord, and the last bit of a float decides which is kept. So
+the order of operations below is not a matter of taste: times 255 before the division, square root of the sum of
+squares, interpolation with two products, the first of equals, halves to even. With it all 210 published drawings that
+we have raw and simplified come out the same to the last point; any other order tried loses some.
+"""
 
 from collections.abc import Sequence
 
@@ -28,8 +34,9 @@ def simplify_strokes(strokes: Sequence[NDArray[np.floating]]) -> tuple[Stroke, .
     points = np.concatenate(strokes)
     origin = points.min(axis=0)
     extent = float((points.max(axis=0) - origin).max())
-    scale = MAX_COORDINATE / extent if extent > 0 else 0.0
-    return tuple(_simplified((stroke - origin) * scale) for stroke in strokes)
+    if extent == 0:
+        extent = 1.0
+    return tuple(_simplified((stroke - origin) * MAX_COORDINATE / extent) for stroke in strokes)
 
 
 def _simplified(stroke: NDArray[np.floating]) -> Stroke:
@@ -40,12 +47,15 @@ def _simplified(stroke: NDArray[np.floating]) -> Stroke:
 
 def _resampled(stroke: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return points one pixel of arc apart, first and last point kept."""
-    steps = np.hypot(*np.diff(stroke, axis=0).T)
+    steps = np.sqrt((np.diff(stroke, axis=0) ** 2).sum(axis=1))
     along = np.concatenate([[0.0], np.cumsum(steps)])
     if along[-1] == 0:
         return stroke[[0, -1]].astype(np.float64)
-    stops = np.append(np.arange(0.0, along[-1], 1.0), along[-1])
-    return np.stack([np.interp(stops, along, stroke[:, 0]), np.interp(stops, along, stroke[:, 1])], axis=1)
+    stops = np.arange(0.0, along[-1], 1.0)
+    piece = np.clip(np.searchsorted(along, stops, side="right") - 1, 0, len(steps) - 1)
+    share = ((stops - along[piece]) / steps[piece])[:, None]
+    between: NDArray[np.float64] = stroke[piece] * (1 - share) + stroke[piece + 1] * share
+    return np.vstack([between, stroke[-1]])
 
 
 def _outline(points: NDArray[np.float64], tolerance: float) -> NDArray[np.bool_]:

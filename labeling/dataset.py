@@ -143,6 +143,7 @@ class _Search:
     def __init__(self, root: Path, *, beyond_root: bool) -> None:
         self._root = root
         self._beyond_root = beyond_root
+        self._places: dict[Path, list[Path]] = {}
         self._images: dict[Path, dict[str, list[Path]]] = {}
         self._loose: dict[Path, dict[str, list[Path]]] = {}
 
@@ -159,7 +160,10 @@ class _Search:
 
     def find(self, xml_path: Path) -> tuple[tuple[Path, ...], Match]:
         """Return the pictures of an XML file and how they were found."""
-        places = list(self.places(xml_path.parent))
+        folder = xml_path.parent
+        if folder not in self._places:
+            self._places[folder] = list(self.places(folder))
+        places = self._places[folder]
         if found := self._by_stem(places, xml_path.stem):
             return found, Match.STEM
         if xml_path.stem.lower().endswith(".xml") and (found := self._by_stem(places, Path(xml_path.stem).stem)):
@@ -193,10 +197,11 @@ class _Search:
             return
         exact: dict[str, list[Path]] = {}
         loose: dict[str, list[Path]] = {}
-        for path in _entries(place) if place.is_dir() else ():
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
-                exact.setdefault(path.stem, []).append(path)
-                loose.setdefault(_loose_key(path.stem), []).append(path)
+        for path, is_dir in _entries(place) if place.is_dir() else ():
+            stem, suffix = os.path.splitext(path.name)  # noqa: PTH122 - three times as fast as Path's
+            if not is_dir and suffix.lower() in IMAGE_SUFFIXES:
+                exact.setdefault(stem, []).append(path)
+                loose.setdefault(_loose_key(stem), []).append(path)
         self._images[place] = exact
         self._loose[place] = loose
 
@@ -215,7 +220,7 @@ def _class_dirs(root: Path) -> list[tuple[str, Path]]:
     """The class folders of a root, by name; none when the root is a plain folder."""
     if any((root / split).is_dir() for split in SPLITS):
         return [(root.resolve().name, root)]
-    folders = [path for path in _entries(root) if path.is_dir()]
+    folders = [path for path, is_dir in _entries(root) if is_dir]
     if not any((path / name).is_dir() for path in folders for name in (*SPLITS, UNLABELED)):
         return []
     return [(path.name, path) for path in folders if _is_class_folder(path)]
@@ -265,8 +270,8 @@ def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[Cla
 def _xml_below(folder: Path) -> Iterator[Path]:
     """Every XML file below a folder, hidden ones left out, sorted by folder and name."""
     subfolders = []
-    for path in _entries(folder):
-        if path.is_dir():
+    for path, is_dir in _entries(folder):
+        if is_dir:
             subfolders.append(path)
         elif path.suffix.lower() == ".xml":
             yield path
@@ -275,12 +280,21 @@ def _xml_below(folder: Path) -> Iterator[Path]:
             yield from _xml_below(subfolder)
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> list[tuple[Path, bool]]:
+    """What lies in a folder, hidden things left out, sorted by name, and whether it is a folder."""
     try:
-        names = sorted(path.name for path in folder.iterdir())
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise DatasetError(f"cannot list the folder: {error.strerror or error}", where=str(folder)) from error
-    return [folder / name for name in names if not name.startswith(".")]
+    return [(folder / name, is_dir) for name, is_dir in found]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
 
 
 def _above(folder: Path) -> Path:
@@ -289,4 +303,4 @@ def _above(folder: Path) -> Path:
 
 
 def _loose_key(stem: str) -> str:
-    return unicodedata.normalize("NFC", stem).casefold()
+    return stem.lower() if stem.isascii() else unicodedata.normalize("NFC", stem).casefold()

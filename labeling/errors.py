@@ -2,7 +2,8 @@
 
 InputError
 ├── AnnotationError     one XML file cannot be read as an annotation (carries the code of the check)
-└── DatasetError        a folder is not there or holds nothing to work on
+├── DatasetError        a folder is not there or holds nothing to work on
+└── RepairError         a repair cannot be begun, finished or undone
 ConfigError
 └── LabelMapError       a label map is broken, or cannot be extended as asked
 """
@@ -26,6 +27,10 @@ class AnnotationError(InputError):
 
 class DatasetError(InputError):
     """A folder is missing, cannot be listed, or holds no labels at all."""
+
+
+class RepairError(InputError):
+    """A repair cannot be begun, finished or undone as things are; nothing was changed."""
 
 
 class LabelMapError(ConfigError):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from labeling.near_duplicates import Look, look_of
+
 _ORIENTATION_TAG = 0x0112
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _NO_END = "PNG without its last chunk"
@@ -48,6 +50,9 @@ class ImageFacts:
         detail: The decoder's own words, or the start of the text found.
         foreign_to_tensorflow: Why TensorFlow cannot load it although it decodes here, a noun such as ``palette BMP``;
             empty when it can.
+        num_frames: More than 1 for an animation (GIF, WebP, APNG) or a TIFF of several pages.
+        num_trailing: Bytes after the end of the picture.
+        look: What it looks like, to compare with others; ``None`` when it was not asked for or there is nothing to see.
     """
 
     num_bytes: int
@@ -60,6 +65,9 @@ class ImageFacts:
     problem: ImageProblem = ImageProblem.NONE
     detail: str = ""
     foreign_to_tensorflow: str = ""
+    num_frames: int = 1
+    num_trailing: int = 0
+    look: Look | None = None
 
 
 def probe_image(path: Path) -> ImageFacts:
@@ -67,16 +75,26 @@ def probe_image(path: Path) -> ImageFacts:
     try:
         content = path.read_bytes()
     except OSError as error:
-        return ImageFacts(0, "", problem=ImageProblem.UNREADABLE, detail=error.strerror or str(error))
+        return unreadable(error)
     return probe_bytes(content)
 
 
-def probe_bytes(content: bytes) -> ImageFacts:
+def unreadable(error: OSError) -> ImageFacts:
+    """What is known of a file that the system does not let us read."""
+    return ImageFacts(0, "", problem=ImageProblem.UNREADABLE, detail=error.strerror or str(error))
+
+
+def probe_bytes(content: bytes, *, digest: str = "", with_look: bool = False) -> ImageFacts:
     """Decode the bytes of one image; see `probe_image`.
 
     Pillow warns of pictures above 89 megapixels; run it inside ``warnings.catch_warnings`` where that matters.
+
+    Args:
+        content: The whole file.
+        digest: Hex SHA-256 of ``content`` where the caller has it.
+        with_look: Describe what it looks like, too.
     """
-    digest = hashlib.sha256(content).hexdigest()
+    digest = digest or hashlib.sha256(content).hexdigest()
     size = len(content)
     if not content:
         return ImageFacts(0, digest, problem=ImageProblem.UNDECODABLE, detail="0 bytes")
@@ -97,6 +115,8 @@ def probe_bytes(content: bytes) -> ImageFacts:
                 orientation=_orientation_of(image),
             )
             image.load()
+            look = look_of(image) if with_look else None
+            num_frames = _num_frames(image, name)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         return replace(facts, problem=ImageProblem.TOO_LARGE, detail=str(error).partition(",")[0])
     except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
@@ -108,7 +128,30 @@ def probe_bytes(content: bytes) -> ImageFacts:
     if fault := _damaged_chunk(content):
         problem = ImageProblem.TRUNCATED if fault == _NO_END else ImageProblem.UNDECODABLE
         return replace(facts, problem=problem, detail=fault)
-    return replace(facts, foreign_to_tensorflow=_foreign(facts, content))
+    return replace(
+        facts,
+        foreign_to_tensorflow=_foreign(facts, content),
+        num_frames=num_frames,
+        num_trailing=0 if name == "mpo" else _num_trailing(facts.format, content),
+        look=look,
+    )
+
+
+def _num_frames(image: Image.Image, name: str) -> int:
+    if name in ("jpeg", "mpo", "bmp"):  # an MPO's other pictures are no animation
+        return 1
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:  # noqa: BLE001 - the first frame decoded; damaged ones after it are none
+        return 1
+
+
+def _num_trailing(kind: str, content: bytes) -> int:
+    if kind == "jpeg":
+        return len(content) - content.rfind(b"\xff\xd9") - 2
+    if kind == "png":
+        return len(content) - content.rfind(b"IEND") - 8
+    return 0
 
 
 def _orientation_of(image: Image.Image) -> int:

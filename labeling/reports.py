@@ -60,7 +60,7 @@ def counts_by_code(report: CheckReport) -> dict[str, int]:
 def json_lines(report: CheckReport, root: Path) -> Iterator[str]:
     """Yield one JSON object a line: each finding, each refused XML, and the summary last, told apart by ``kind``."""
     for finding in report.findings:
-        yield _line({"kind": "finding"} | finding.as_json())
+        yield _line({"kind": "finding"} | finding.as_json() | {"has_repair": CODES[finding.code].has_repair})
     for one in report.refused:
         images = [str(path) for path in one.image_paths]
         refused = {"kind": "refused", "path": str(one.path), "code": one.code, "reason": one.reason, "pictures": images}

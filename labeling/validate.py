@@ -1,24 +1,24 @@
 """The judgement of a whole data set: which pictures can be used, which are refused and why, and what else was found."""
 
-import hashlib
 import os
-import warnings
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.progress import Progress, no_progress
 from labeling.annotations import Annotation
+from labeling.check_cache import CheckCache
 from labeling.checks import check_pair, check_whole
 from labeling.checks.subject import Subject
 from labeling.checks.whole import Whole
-from labeling.dataset import DatasetFiles, LabelFile, find_dataset
+from labeling.dataset import SPLITS, DatasetFiles, find_dataset
 from labeling.findings import Finding, Severity
-from labeling.image_probe import ImageFacts, probe_image
 from labeling.label_map import LabelMap
-from labeling.voc_reader import MAX_BYTES, Problem, Reading, examine
+from labeling.label_map_file import judge_label_map
+from labeling.pair_reading import PairFacts, read_pairs
+from labeling.provenance import posts_by_picture
+from labeling.surroundings import find_neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Refused:
         image_paths: Its pictures, none when there are none.
         class_name: Name of the class folder; empty in a plain folder.
         split: ``training`` or ``verification``; empty in a plain folder.
+        annotation: The annotation as far as it could be read, ``None`` when it could not at all. For people to look at.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Refused:
     image_paths: tuple[Path, ...] = ()
     class_name: str = ""
     split: str = ""
+    annotation: Annotation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def check_dataset(
     class_names: Sequence[str] | None = None,
     progress: Progress = no_progress,
     jobs: int | None = None,
+    cache: CheckCache | None = None,
+    label_map_path: Path | None = None,
 ) -> CheckReport:
     """Read every annotation, decode every labelled picture and run every check.
 
@@ -118,75 +122,51 @@ def check_dataset(
         class_names: Look at these class folders only; ``None`` for all.
         progress: Called after each pair.
         jobs: Threads that read and decode; ``None`` for one a processor.
+        label_map_path: The data set's own label map, judged with it (C05) and used where ``label_map`` is ``None``.
+        cache: What earlier checks of this root found out; brought up to date. ``None`` reads every file.
 
     Raises:
         DatasetError: The folder is missing, cannot be listed, or holds no XML at all.
     """
     files = find_dataset(root, class_names)
-    looked_at = _look_at_all(files, progress, jobs or os.cpu_count() or 1)
-    return _judge(files, looked_at, label_map)
+    # Looks are compared between the splits only; without two of them they are not needed.
+    with_looks = {label.split for label in files.labels} >= set(SPLITS)
+    facts = read_pairs(
+        files.labels, progress=progress, jobs=jobs or os.cpu_count() or 1, with_looks=with_looks, cache=cache
+    )
+    if cache is not None:
+        cache.save()
+    map_findings: tuple[Finding, ...] = ()
+    if label_map_path is not None:
+        own_map, map_findings = judge_label_map(label_map_path)
+        label_map = own_map if label_map is None else label_map
+    return _judge(files, facts, label_map, map_findings)
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What one pair is: everything that needs a file opened."""
-
-    reading: Reading
-    xml_sha256: str
-    image: ImageFacts | None
-
-
-def _look_at_all(files: DatasetFiles, progress: Progress, jobs: int) -> list[_Look]:
-    """Read and decode every pair, in the order of ``files.labels``."""
-    looks: list[_Look] = []
-    total = len(files.labels)
-    progress(0, total)
-    # Pillow tells of large pictures by a warning; here they become findings. Decoding runs outside Python's lock.
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        warnings.simplefilter("ignore")
-        try:
-            for look in pool.map(_look_at, files.labels):
-                looks.append(look)
-                progress(len(looks), total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return looks
-
-
-def _look_at(label: LabelFile) -> _Look:
-    image = probe_image(label.image_paths[0]) if len(label.image_paths) == 1 else None
-    try:
-        with label.xml_path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        problem = Problem("X12", None, None, error.strerror or str(error), "a readable file")
-        return _Look(Reading(None, (problem,)), "", image)
-    return _Look(examine(content), hashlib.sha256(content).hexdigest(), image)
-
-
-def _judge(files: DatasetFiles, looks: list[_Look], label_map: LabelMap | None) -> CheckReport:
+def _judge(
+    files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | None, map_findings: tuple[Finding, ...]
+) -> CheckReport:
     claims: dict[str, list[Path]] = defaultdict(list)
     for label in files.labels:
         for image_path in label.image_paths:
             claims[os.path.normpath(image_path)].append(label.xml_path)
-    findings: list[Finding] = []
+    findings = list(map_findings)
     images: list[CheckedImage] = []
     refused: list[Refused] = []
     usable: list[Subject] = []
-    for label, look in zip(files.labels, looks, strict=True):
+    for label, facts in zip(files.labels, pairs, strict=True):
         claimants = {path for image in label.image_paths for path in claims[os.path.normpath(image)]}
         rivals = tuple(sorted(claimants - {label.xml_path}))
-        subject = Subject(label, look.reading, look.image, label_map, rivals)
+        subject = Subject(label, facts.reading, facts.image, label_map, rivals, facts.salvaged)
         found = check_pair(subject)
         findings += found
         error = next((finding for finding in found if finding.severity is Severity.ERROR), None)
         if error is not None:
-            refused.append(_refused(label, error))
+            refused.append(_refused(subject, error))
         else:
             usable.append(subject)
-            images.append(_checked(subject, look))
-    findings += check_whole(Whole(files, tuple(usable)))
+            images.append(_checked(subject, facts))
+    findings += check_whole(Whole(files, tuple(usable), find_neighbours(files), posts_by_picture(files.root)))
     return CheckReport(
         images=tuple(sorted(images, key=lambda image: str(image.xml_path))),
         findings=tuple(sorted(findings, key=lambda finding: finding.sort_key)),
@@ -196,11 +176,20 @@ def _judge(files: DatasetFiles, looks: list[_Look], label_map: LabelMap | None) 
     )
 
 
-def _refused(label: LabelFile, error: Finding) -> Refused:
-    return Refused(label.xml_path, error.code, error.message, label.image_paths, label.class_name, label.split)
+def _refused(subject: Subject, error: Finding) -> Refused:
+    label = subject.files
+    return Refused(
+        path=label.xml_path,
+        code=error.code,
+        reason=error.message,
+        image_paths=label.image_paths,
+        class_name=label.class_name,
+        split=label.split,
+        annotation=subject.annotation,
+    )
 
 
-def _checked(subject: Subject, look: _Look) -> CheckedImage:
+def _checked(subject: Subject, facts: PairFacts) -> CheckedImage:
     image, annotation, image_path = subject.decoded, subject.annotation, subject.image_path
     assert image is not None
     assert annotation is not None
@@ -216,5 +205,5 @@ def _checked(subject: Subject, look: _Look) -> CheckedImage:
         format=image.format,
         mode=image.mode,
         sha256=image.sha256,
-        xml_sha256=look.xml_sha256,
+        xml_sha256=facts.xml_sha256,
     )

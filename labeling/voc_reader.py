@@ -82,6 +82,11 @@ def examine(content: bytes) -> Reading:
     return Reading(annotation, tuple(reader.problems), tuple(sorted(reader.unknown)))
 
 
+def annotation_of(root: etree._Element) -> Annotation:
+    """Return what an ``<annotation>`` element says, without a word about what is wrong in it."""
+    return _Reader().annotation(root)
+
+
 class _RefusedError(Exception):
     """The file as a whole cannot be taken apart."""
 

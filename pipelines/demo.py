@@ -64,20 +64,39 @@ class DemoPlaces:
             return False
         return bool(json.loads(self.marker.read_text(encoding="utf-8")).get("done"))
 
+    def refuse_foreign_folders(self) -> None:
+        """Check that the folders are the demonstration's own, or free.
+
+        Raises:
+            ConfigError: There are files in one of them and no earlier call made them.
+        """
+        if self.marker.is_file():
+            return
+        unfinished = f"{_MARKER}.tmp"  # all that is there when an earlier call was killed in its first moment
+        for folder in (self.home, self.run):
+            if folder.exists() and any(path.name != unfinished for path in folder.iterdir()):
+                raise ConfigError(
+                    "this folder has files in it that the demo did not make",
+                    where=str(folder),
+                    fix="Move it away, or run the demo in another folder with --root.",
+                )
+
     def start_over(self) -> None:
-        """Remove what earlier calls made.
+        """Remove what earlier calls made; the marker goes last, so that a call that is stopped can be made again.
 
         Raises:
             ConfigError: The folders are there, but an earlier call did not make them.
         """
-        for folder in (self.home, self.run):
-            if folder.exists() and not self.marker.is_file():
-                raise ConfigError(
-                    "this folder was not made by `tagbox demo`",
-                    where=str(folder),
-                    fix="Move it away, or run the demo in another folder with --root.",
-                )
+        self.refuse_foreign_folders()
+        if not self.marker.is_file():
+            return
+        self.mark(done=False)
         shutil.rmtree(self.run, ignore_errors=True)
+        for path in self.home.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path != self.marker:
+                path.unlink()
         shutil.rmtree(self.home, ignore_errors=True)
 
     def mark(self, *, done: bool) -> None:
@@ -88,12 +107,7 @@ class DemoPlaces:
 
 def make_dataset(places: DemoPlaces, stage: Stage, jobs: int) -> DemoDataset:
     """Draw the doodles and compose the scenes; what is there already stays."""
-    if places.home.exists() and not places.marker.is_file() and any(places.home.iterdir()):
-        raise ConfigError(
-            "this folder has files in it that the demo did not make",
-            where=str(places.home),
-            fix="Move it away, or run the demo in another folder with --root.",
-        )
+    places.refuse_foreign_folders()
     places.mark(done=False)
     with stage("drawing doodles and composing scenes") as progress:
         return make_demo_dataset(

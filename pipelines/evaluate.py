@@ -28,6 +28,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a run and write ``results.json``, ``detections.json`` and ``ground_truth.json`` into it.
 
+    On records that are not the run's own, nothing is written.
+
     Args:
         run: The run folder.
         checkpoint: ``best``, ``last``, or the prefix of a checkpoint. Without a best one, the last is taken.
@@ -50,6 +52,9 @@ def evaluate(
         state = task.aggregate_logs(state, step_fn(images, labels))
         progress(done, None)
     task.reduce_aggregated_logs(state)
+    if input_path:
+        # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
+        return {**task.evaluation, "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint)
 
 
@@ -93,7 +98,7 @@ def restore(model: Any, run: RunDirectory, checkpoint: str) -> int:
     try:
         status = tf.train.Checkpoint(model=model, global_step=step).read(prefix)
         status.expect_partial().assert_existing_objects_matched()
-    except (tf.errors.OpError, AssertionError, ValueError) as error:
+    except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
         raise InputError(
             f"cannot load the checkpoint ({str(error).splitlines()[0]})",
             where=prefix,

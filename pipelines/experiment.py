@@ -156,11 +156,11 @@ def _dump_into(lines: list[str], tree: Mapping[str, Any], origins: Mapping[str, 
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], Path]:
     packaged = CONFIG_DIR / f"{path.name.removesuffix('.yaml')}.yaml"
-    if not path.exists() and path.parent in (Path(), Path("pipelines", "configs")) and packaged.is_file():
+    if not path.is_file() and path.parent in (Path(), Path("pipelines", "configs")) and packaged.is_file():
         path = packaged
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         names = ", ".join(config.stem for config in packaged_configs())
         raise InputError("no such config", where=str(path), fix=f"Configs that come with tagbox: {names}.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from collectors.errors import InputError
+from collectors.errors import ConfigError, InputError
 from labeling.annotations import Box
 from pipelines.detection import input_pipeline, ssd_model
 from pipelines.evaluate import open_run, restore
@@ -78,8 +78,9 @@ class Predictor:
             try:
                 with Image.open(path) as opened:
                     image = ImageOps.exif_transpose(opened).convert("RGB")
-            except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-                yield Prediction(path, error=f"cannot be read as a picture ({error})"), None
+            except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
+                reason = " ".join(str(error).split()) or type(error).__name__
+                yield Prediction(path, error=f"cannot be read as a picture ({reason})"), None
                 continue
             yield self.predict_image(image, path), image
 
@@ -123,3 +124,35 @@ def find_pictures(sources: Sequence[Path]) -> list[Path]:
         where = ", ".join(str(source) for source in sources)
         raise InputError("no picture is there", where=where, fix=f"Looked for {', '.join(IMAGE_SUFFIXES)}.")
     return list(dict.fromkeys(pictures))
+
+
+def name_drawings(pictures: Sequence[Path], output: Path) -> dict[Path, Path]:
+    """Name the drawing of each picture after it; of pictures with one stem the later ones get a number as well.
+
+    Args:
+        pictures: Each once.
+        output: The folder of the drawings.
+
+    Returns:
+        A JPEG in ``output`` for each picture, no two the same, also where case makes no difference.
+
+    Raises:
+        ConfigError: A drawing would be written over one of the pictures.
+    """
+    sources = {picture.resolve() for picture in pictures}
+    taken: set[str] = set()
+    drawings = {}
+    for picture in pictures:
+        name, number = picture.stem, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{picture.stem}_{number}"
+        taken.add(name.casefold())
+        drawings[picture] = output / f"{name}.jpg"
+        if drawings[picture].resolve() in sources:
+            raise ConfigError(
+                "a drawing would be written over this picture",
+                where=str(drawings[picture]),
+                fix="Choose another folder with --output.",
+            )
+    return drawings

@@ -89,10 +89,6 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
     _remark(found, training=training)
     if training:
         _check_weights(task.init_checkpoint)
-        if not task.init_checkpoint:
-            found.remarks.append(
-                "training starts from random weights; give trained ones with --init where you have them"
-            )
         batch = task.train_data.global_batch_size
         if found.training.num_examples < batch:
             found.remarks.append(

@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,9 +70,11 @@ def write_report(run: RunDirectory, *, checkpoint: str = "best", samples: int = 
     plots = run.path / "plots"
     plots.mkdir(parents=True, exist_ok=True)
     plot_training(run.read_rows(), plots / "training.png")
-    has_sheet = write_sheet(expand(config.train_data.input_path), class_names, plots / "dataset.jpg")
+    has_sheet = write_sheet(_still_there(config.train_data.input_path), class_names, plots / "dataset.jpg")
     predictor = Predictor(run, checkpoint=checkpoint)
-    pictures = write_samples(predictor, expand(config.validation_data.input_path), run.path / "samples", limit=samples)
+    pictures = write_samples(
+        predictor, _still_there(config.validation_data.input_path), run.path / "samples", limit=samples
+    )
     sections = [
         ReportSection("Training", _image(plots / "training.png", "loss and average precision over the steps")),
         ReportSection("Classes", _class_table(results)),
@@ -89,6 +90,14 @@ def write_report(run: RunDirectory, *, checkpoint: str = "best", samples: int = 
     path = run.path / "report.html"
     write_atomically(path, page)
     return path
+
+
+def _still_there(input_path: str | Sequence[str]) -> list[Path]:
+    """Return the records; none where they were moved since. A report tells of the run, and not of today's disk."""
+    try:
+        return expand(input_path)
+    except InputError:
+        return []
 
 
 def render_page(name: str, results: dict[str, Any], sections: Sequence[ReportSection]) -> str:
@@ -128,13 +137,13 @@ def _sample_grid(pictures: Sequence[tuple[Path, str]]) -> str:
 
 
 def _provenance(run: RunDirectory) -> str:
-    environment = json.loads((run.path / "environment.json").read_text(encoding="utf-8"))
-    command = " ".join(environment["command"])
-    packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    environment = run.read_environment()
+    command = " ".join(environment.get("command", ()))
+    packages = ", ".join(f"{name} {version}" for name, version in environment.get("packages", {}).items())
     return (
-        f"<pre>{html.escape(command)}</pre><p class=soft>Python {html.escape(environment['python'])}; "
-        f"{html.escape(packages)}; {environment['cpu_count']} processors. The merged config with the origin of each "
-        "value is config.yaml in the run folder.</p>"
+        f"<pre>{html.escape(command)}</pre><p class=soft>Python {html.escape(str(environment.get('python', '?')))}; "
+        f"{html.escape(packages)}; {environment.get('cpu_count', '?')} processors. The merged config with the origin "
+        "of each value is config.yaml in the run folder.</p>"
     )
 
 

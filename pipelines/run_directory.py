@@ -5,6 +5,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -97,6 +98,10 @@ class RunDirectory:
         }
         write_atomically(self.path / "environment.json", json.dumps(content, indent=2) + "\n")
 
+    def read_environment(self) -> dict[str, Any]:
+        """Return what `write_environment` wrote last; an empty dict when it is not there."""
+        return _read_json(self.path / "environment.json") or {}
+
     def write_status(self, state: str, **more: Any) -> None:
         """Record where the run stands: ``running``, ``interrupted``, ``failed`` or ``done``."""
         content = {"state": state, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid(), **more}
@@ -113,6 +118,12 @@ class RunDirectory:
     def read_results(self) -> dict[str, Any] | None:
         """Return ``results.json``, or ``None`` when the run was never evaluated."""
         return _read_json(self.path / "results.json")
+
+    def remove_unfinished_checkpoints(self) -> None:
+        """Remove what TensorFlow leaves of a checkpoint that a full disk or a kill kept from being finished."""
+        for folder in (self.last_checkpoints, self.best_checkpoints):
+            for unfinished in folder.glob("*_temp"):
+                shutil.rmtree(unfinished, ignore_errors=True)
 
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Add a row to ``results.csv``; a new column leaves its cells of older rows empty.

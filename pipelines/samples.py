@@ -30,7 +30,8 @@ class RecordPicture:
 def pick_pictures(paths: Sequence[Path], limit: int) -> list[RecordPicture]:
     """Return up to ``limit`` pictures spread evenly over the records; those that cannot be decoded are passed over."""
     total = sum(1 for path in paths for _ in read_tfrecord(path))
-    wanted = {round(place * (total - 1) / max(1, limit - 1)) for place in range(min(limit, total))}
+    count = min(limit, total)
+    wanted = {round(place * (total - 1) / max(1, count - 1)) for place in range(count)}
     examples = (example for place, example in enumerate(read_examples(paths)) if place in wanted)
     return [picture for example in examples if (picture := _picture(example)) is not None]
 

@@ -5,7 +5,7 @@ import io
 import json
 import logging
 import math
-import shutil
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 from official.common import distribute_utils
 from official.core import task_factory, train_lib
+from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError, TagboxError
 from collectors.files import write_atomically
@@ -75,15 +76,21 @@ def train(
     """
     _refuse_another_experiment(experiment, run)
     write_atomically(run.config_path, dump_experiment(experiment))
-    shutil.copyfile(experiment.params.task.label_map, run.label_map_path)
+    write_atomically(run.label_map_path, Path(experiment.params.task.label_map).read_bytes())
     run.write_environment(command)
+    run.remove_unfinished_checkpoints()
     with _logging_into(run.log_path):
         try:
             return _train(experiment, preflight, run, report, should_stop)
         except InterruptedRunError:
             raise
+        except KeyboardInterrupt:
+            # The second Ctrl-C: what was saved last is what there is to go on from.
+            run.write_status("interrupted", **_saved(run, experiment))
+            raise
         except BaseException as error:
-            run.write_status("failed", error=f"{type(error).__name__}: {error}"[:500])
+            run.remove_unfinished_checkpoints()  # on a full disk their room is needed for what follows
+            run.write_status("failed", **_saved(run, experiment), error=f"{type(error).__name__}: {error}"[:500])
             raise
 
 
@@ -102,6 +109,8 @@ def _train(
         params.trainer.best_checkpoint_export_subdir = ""
     _fit_intervals(params.trainer)
     _vary_seed(params.task.train_data, run)
+    if params.runtime.mixed_precision_dtype:
+        performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
     strategy = distribute_utils.get_distribution_strategy(
         distribution_strategy=params.runtime.distribution_strategy,
         all_reduce_alg=params.runtime.all_reduce_alg,
@@ -123,23 +132,26 @@ def _train(
             eval_actions=[progress.after_evaluation],
         )
     progress.begin(runner)
-    if progress.step >= params.trainer.train_steps:
-        return run.read_results() or {}
+    has_all_steps = progress.step >= params.trainer.train_steps
+    if has_all_steps and (not evaluates or progress.is_evaluated()):
+        results = run.read_results() or {}
+        figures = {name: results.get(name) for name in ("AP", "AP50")}
+        run.write_status("done", step=progress.step, total_steps=params.trainer.train_steps, **figures)
+        return results
     run.write_status("running", step=progress.step, total_steps=params.trainer.train_steps)
     try:
         with contextlib.redirect_stdout(io.StringIO()), runner.strategy.scope():
-            if evaluates:
+            if has_all_steps:
+                # Killed after its last step and before the figures of it were written.
+                runner.controller.evaluate(params.trainer.validation_steps)
+            elif evaluates:
                 runner.controller.train_and_evaluate(
                     params.trainer.train_steps, params.trainer.validation_steps, params.trainer.validation_interval
                 )
             else:
                 runner.controller.train(params.trainer.train_steps)
     except tf.errors.OpError as error:
-        raise InputError(
-            f"TensorFlow stopped: {error.message.splitlines()[0]}",
-            where=str(run.path),
-            fix=f"The log is {run.log_path}. If a record is damaged, `tagbox records verify` finds it.",
-        ) from error
+        raise _input_error(error, run) from error
     except RuntimeError as error:
         if "loss value" in str(error):
             raise ConfigError(
@@ -150,6 +162,22 @@ def _train(
         raise
     run.write_status("done", step=progress.step, total_steps=params.trainer.train_steps, **progress.headline())
     return run.read_results() or {}
+
+
+def _input_error(error: tf.errors.OpError, run: RunDirectory) -> InputError:
+    """Say in one line what an operation of TensorFlow stumbled over: a full disk, or what it read."""
+    reason = re.sub(r"\{\{.*?\}\} ?|\[Op:.*", "", error.message.partition("\n")[0]).strip()
+    if full := re.search("No space left on device|File too large|Disk quota exceeded", error.message):
+        return InputError(
+            f"cannot write a checkpoint: {full.group()}",
+            where=str(run.path),
+            fix="Free some space, then run the same command again; it goes on from the last one.",
+        )
+    return InputError(
+        f"TensorFlow stopped: {reason}",
+        where=str(run.path),
+        fix=f"The log is {run.log_path}. If a record is damaged, `tagbox records verify` finds it.",
+    )
 
 
 class _RunFolderRunner(train_lib.OrbitExperimentRunner):
@@ -191,6 +219,11 @@ class _Progress:
         self.step = int(runner.trainer.global_step.numpy())
         self._run.drop_rows_after(self.step)
 
+    def is_evaluated(self) -> bool:
+        """Tell whether the figures of this step stand in results.csv; they are written last."""
+        rows = self._run.read_rows()
+        return bool(rows) and int(rows[-1]["step"]) == self.step and not rows[-1]["loss"]
+
     def headline(self) -> dict[str, Any]:
         return {name: self._task.evaluation.get(name) for name in ("AP", "AP50")}
 
@@ -220,7 +253,7 @@ class _Progress:
         )
         self._loop_ended = time.monotonic()
         if self._should_stop() and self.step < self._total:
-            self._runner.checkpoint_manager.save(checkpoint_number=self.step)
+            self._runner.checkpoint_manager.save(checkpoint_number=self.step, check_interval=False)
             self._run.write_status("interrupted", step=self.step, total_steps=self._total, **self.headline())
             raise InterruptedRunError(
                 f"stopped at step {self.step} of {self._total}; the state is saved",
@@ -281,10 +314,18 @@ def _refuse_another_experiment(experiment: Experiment, run: RunDirectory) -> Non
 
 def _vary_seed(data: Any, run: RunDirectory) -> None:
     """Seed everything; a run that goes on draws other batches than those it began with."""
-    latest = tf.train.latest_checkpoint(str(run.last_checkpoints))
-    if data.seed is not None and latest:
-        data.seed += int(latest.rpartition("-")[2])
+    if data.seed is not None:
+        data.seed += _saved_step(run)
     tf.keras.utils.set_random_seed(data.seed or 0)
+
+
+def _saved(run: RunDirectory, experiment: Experiment) -> dict[str, int]:
+    return {"step": _saved_step(run), "total_steps": experiment.params.trainer.train_steps}
+
+
+def _saved_step(run: RunDirectory) -> int:
+    latest = tf.train.latest_checkpoint(str(run.last_checkpoints))
+    return int(latest.rpartition("-")[2]) if latest else 0
 
 
 def _fit_intervals(trainer: Any) -> None:
@@ -297,13 +338,20 @@ def _fit_intervals(trainer: Any) -> None:
         setattr(trainer, name, max(loop, getattr(trainer, name) // loop * loop))
 
 
+class _QuietFileHandler(logging.FileHandler):
+    """A full disk ends the run with a message of its own; logging would print a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        pass
+
+
 @contextlib.contextmanager
 def _logging_into(path: Path) -> Iterator[None]:
     """Send what TFM and TensorFlow log into the run folder instead of the terminal."""
     from absl import logging as absl_logging
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _QuietFileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(message)s"))
     loggers = [absl_logging.get_absl_logger(), logging.getLogger("tensorflow")]
     previous = [(logger, list(logger.handlers), logger.propagate, logger.level) for logger in loggers]

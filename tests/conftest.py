@@ -1,8 +1,14 @@
 """What every test shares: where the real data lies, and a home of its own."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadline: the machine is shared and slow at times. In CI the same examples every time, new ones at the desk.
+settings.register_profile("tagbox", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("tagbox")
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,3 +26,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared test material (../shared/data) is not here")
     return folder
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a file's tests on one worker, and all that imports TensorFlow on one, where it is imported once."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        group = "tensorflow" if item.get_closest_marker("tf") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from labeling.checks import box, image, label, link, size, whole, xml_file
+from labeling.checks import box, image, label, link, overlap, shape, size, statistics, surroundings, whole, xml_file
 from labeling.checks.subject import Check, Subject
 from labeling.checks.whole import Whole
 from labeling.findings import Finding
@@ -13,6 +13,8 @@ CHECKS: tuple[Check, ...] = (
     *image.CHECKS,
     *size.CHECKS,
     *box.CHECKS,
+    *overlap.CHECKS,
+    *shape.CHECKS,
     *label.CHECKS,
 )
 
@@ -24,5 +26,5 @@ def check_pair(subject: Subject) -> list[Finding]:
 
 def check_whole(dataset: Whole) -> Iterator[Finding]:
     """Run every check of the data set as a whole."""
-    for check in whole.CHECKS:
+    for check in (*whole.CHECKS, *surroundings.CHECKS, *statistics.CHECKS):
         yield from check(dataset)

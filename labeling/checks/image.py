@@ -16,6 +16,7 @@ _SUFFIXES_OF = {
     "avif": {".avif"},
 }
 _HUGE_PIXELS = 50_000_000
+_TINY_PX = 32
 
 
 def undecodable(subject: Subject) -> Iterator[Finding]:
@@ -71,14 +72,27 @@ def orientation_ignored(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def several_frames(subject: Subject) -> Iterator[Finding]:
+    """I06: an animation or several pages; of an animated PNG the trainer takes the first frame, which is a warning."""
+    if subject.decoded is not None and subject.decoded.num_frames > 1:
+        loads = not subject.decoded.foreign_to_tensorflow
+        yield subject.about_image(
+            "I06",
+            got=f"{subject.decoded.num_frames} frames",
+            wanted="one",
+            severity=Severity.WARNING if loads else None,
+            action="Nothing to do if the first frame was labelled: training takes that one." if loads else None,
+        )
+
+
 def not_plain_rgb(subject: Subject) -> Iterator[Finding]:
     """I07: grey, palette, alpha or CMYK pixels, which the trainer converts."""
     if subject.decoded is not None and subject.decoded.mode != "RGB" and not subject.decoded.foreign_to_tensorflow:
         yield subject.about_image("I07", got=f"mode {subject.decoded.mode}", wanted="RGB")
 
 
-def too_large(subject: Subject) -> Iterator[Finding]:
-    """I08: the decoder gives up (error), or one picture takes as long as a hundred (warning)."""
+def size_unusual(subject: Subject) -> Iterator[Finding]:
+    """I08: the decoder gives up (error), one picture takes as long as a hundred, or it is a speck (warnings)."""
     if (image := _with(subject, ImageProblem.TOO_LARGE)) is not None:
         yield subject.about_image("I08", got=image.detail, wanted="less than 170 megapixels")
     elif (image := subject.decoded) is not None and image.width * image.height > _HUGE_PIXELS:
@@ -89,6 +103,20 @@ def too_large(subject: Subject) -> Iterator[Finding]:
             severity=Severity.WARNING,
             action="Make it smaller before labelling: it slows the training down.",
         )
+    elif image is not None and min(image.width, image.height) < _TINY_PX:
+        yield subject.about_image(
+            "I08",
+            got=f"{image.width}x{image.height}",
+            wanted=f"at least {_TINY_PX} pixels a side",
+            severity=Severity.WARNING,
+            action="Look whether it is a preview picture; the model sees it blown up to 300 pixels.",
+        )
+
+
+def trailing_bytes(subject: Subject) -> Iterator[Finding]:
+    """I09: something is appended to the picture."""
+    if subject.decoded is not None and subject.decoded.num_trailing > 0:
+        yield subject.about_image("I09", got=f"{subject.decoded.num_trailing} bytes", wanted="none")
 
 
 def text_instead(subject: Subject) -> Iterator[Finding]:
@@ -113,8 +141,10 @@ CHECKS: tuple[Check, ...] = (
     suffix_differs,
     format_not_loadable,
     orientation_ignored,
+    several_frames,
     not_plain_rgb,
-    too_large,
+    size_unusual,
+    trailing_bytes,
     text_instead,
     unreadable,
 )

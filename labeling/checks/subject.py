@@ -1,10 +1,10 @@
 """What the checks look at: one XML file with everything known about it and its picture."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from labeling.annotations import Annotation, Box
+from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.codes import CODES
 from labeling.dataset import LabelFile
 from labeling.findings import Finding, Severity
@@ -23,6 +23,12 @@ class Subject:
         image: What the picture is; ``None`` when there is none, or more than one.
         label_map: Labels that are allowed; ``None`` allows all.
         rivals: Other XML files that claim the same picture.
+        salvaged: Objects that can still be read of an XML that is cut off.
+        annotation: The annotation, or ``None`` when the XML could not be taken apart.
+        image_path: The picture, when there is exactly one.
+        decoded: The picture's facts when it decodes, else ``None``.
+        frame: Width and height that the boxes were drawn in, in pixels: what ``<size>`` says when it says something,
+            else the picture's; ``None`` when nothing tells.
     """
 
     files: LabelFile
@@ -30,32 +36,27 @@ class Subject:
     image: ImageFacts | None
     label_map: LabelMap | None = None
     rivals: tuple[Path, ...] = ()
+    salvaged: tuple[LabeledObject, ...] = ()
 
-    @property
-    def annotation(self) -> Annotation | None:
-        """The annotation, or ``None`` when the XML could not be taken apart."""
-        return self.reading.annotation
+    # Looked at by every check, thousands of times: found out once.
+    annotation: Annotation | None = field(init=False, repr=False, compare=False)
+    image_path: Path | None = field(init=False, repr=False, compare=False)
+    decoded: ImageFacts | None = field(init=False, repr=False, compare=False)
+    frame: tuple[int, int] | None = field(init=False, repr=False, compare=False)
 
-    @property
-    def image_path(self) -> Path | None:
-        """The picture, when there is exactly one."""
-        return self.files.image_paths[0] if len(self.files.image_paths) == 1 else None
-
-    @property
-    def decoded(self) -> ImageFacts | None:
-        """The picture's facts when it decodes, else ``None``."""
-        return self.image if self.image is not None and self.image.problem is ImageProblem.NONE else None
-
-    @property
-    def frame(self) -> tuple[int, int] | None:
-        """Width and height that the boxes were drawn in, in pixels; ``None`` when nothing tells.
-
-        What ``<size>`` says when it says something, for a wrong ``<size>`` is a finding of its own and need not be
-        repeated for every box; else the picture's.
-        """
-        if self.annotation is not None and self.annotation.width > 0 and self.annotation.height > 0:
-            return self.annotation.width, self.annotation.height
-        return (self.decoded.width, self.decoded.height) if self.decoded is not None else None
+    def __post_init__(self) -> None:
+        annotation = self.reading.annotation
+        is_decoded = self.image is not None and self.image.problem is ImageProblem.NONE
+        decoded = self.image if is_decoded else None
+        # A wrong <size> is a finding of its own and need not be repeated for every box.
+        frame = None if decoded is None else (decoded.width, decoded.height)
+        if annotation is not None and annotation.width > 0 and annotation.height > 0:
+            frame = (annotation.width, annotation.height)
+        paths = self.files.image_paths
+        object.__setattr__(self, "annotation", annotation)
+        object.__setattr__(self, "image_path", paths[0] if len(paths) == 1 else None)
+        object.__setattr__(self, "decoded", decoded)
+        object.__setattr__(self, "frame", frame)
 
     def about_xml(
         self,

@@ -1,12 +1,17 @@
 """Checks of the data set as a whole: what no single file can show."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from labeling.checks.subject import Subject, make_finding
 from labeling.dataset import UNLABELED, DatasetFiles
 from labeling.findings import Finding, Severity
+from labeling.near_duplicates import Look, NearPair, near_pairs
+from labeling.surroundings import Neighbour
+
+# Saving again moves the hash by so much; two photographs of one burst differ by more.
+_SAME_PICTURE_BITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +21,14 @@ class Whole:
     Attributes:
         files: Everything found by name.
         usable: Pairs without an error, sorted by the path of the XML.
+        neighbours: What lies beside them.
+        posts: The posts that collected pictures came from, by the SHA-256 of the picture.
     """
 
     files: DatasetFiles
     usable: tuple[Subject, ...]
+    neighbours: tuple[Neighbour, ...] = ()
+    posts: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 WholeCheck = Callable[[Whole], Iterable[Finding]]
@@ -53,6 +62,54 @@ def in_both_splits(whole: Whole) -> Iterator[Finding]:
         for subject in group:
             if subject.files.split == "verification" and training:
                 yield _same(subject, training[0], "D01", "it in one split")
+
+
+def nearly_in_both_splits(whole: Whole) -> Iterator[Finding]:
+    """D02: a verification picture that looks like one of training: saved again, resized or mirrored.
+
+    An error where hardly a bit differs; one finding a verification picture, naming the nearest.
+    """
+    training = [subject for subject in whole.usable if subject.files.split == "training"]
+    verification = [subject for subject in whole.usable if subject.files.split == "verification"]
+    same_bytes = {subject.image.sha256 for subject in training if subject.image is not None}
+    nearest: dict[int, NearPair] = {}
+    for pair in near_pairs(_looks(verification), _looks(training)):
+        if pair.first not in nearest or pair.distance < nearest[pair.first].distance:
+            nearest[pair.first] = pair
+    for place, pair in sorted(nearest.items()):
+        subject, other = verification[place], training[pair.second]
+        if subject.image is None or subject.image.sha256 in same_bytes:
+            continue  # that is D01
+        is_same = pair.distance <= _SAME_PICTURE_BITS and not pair.is_mirrored
+        how = " mirrored" if pair.is_mirrored else ""
+        yield make_finding(
+            "D02",
+            subject.image_path or subject.files.xml_path,
+            got=f"{other.image_path}{how} looks the same ({pair.distance} of 64 bits differ)",
+            wanted="it in one split",
+            severity=Severity.ERROR if is_same else None,
+        )
+
+
+def of_one_post(whole: Whole) -> Iterator[Finding]:
+    """D03: pictures of one post, or of posts reblogged from one, show the same thing on the same day."""
+    if not whole.posts:
+        return
+    training: dict[str, Subject] = {}
+    digests: set[str] = set()
+    for subject in whole.usable:
+        if subject.files.split == "training" and subject.image is not None:
+            digests.add(subject.image.sha256)
+            for post in whole.posts.get(subject.image.sha256, ()):
+                training.setdefault(post, subject)
+    for subject in whole.usable:
+        if subject.files.split != "verification" or subject.image is None or subject.image.sha256 in digests:
+            continue
+        shared = sorted(whole.posts.get(subject.image.sha256, frozenset()) & training.keys())
+        if shared:
+            got = f"post {shared[0]}, as {training[shared[0]].image_path}"
+            path = subject.image_path or subject.files.xml_path
+            yield make_finding("D03", path, got=got, wanted="each post in one split")
 
 
 def labelled_differently(whole: Whole) -> Iterator[Finding]:
@@ -101,6 +158,10 @@ def no_labels(whole: Whole) -> Iterator[Finding]:
         )
 
 
+def _looks(subjects: list[Subject]) -> list[Look | None]:
+    return [None if subject.image is None else subject.image.look for subject in subjects]
+
+
 def _same_bytes(whole: Whole) -> list[list[Subject]]:
     groups: dict[str, list[Subject]] = defaultdict(list)
     for subject in whole.usable:
@@ -141,6 +202,8 @@ CHECKS: tuple[WholeCheck, ...] = (
     stray,
     waiting,
     in_both_splits,
+    nearly_in_both_splits,
+    of_one_post,
     labelled_differently,
     repeated,
     no_verification,

@@ -1,10 +1,14 @@
 """Checks of the XML file itself."""
 
+import math
 from collections.abc import Iterator
 
-from labeling.checks.subject import Check, Subject
+from labeling.checks.subject import Check, Subject, shown_box
 from labeling.dataset import Match
 from labeling.findings import Finding
+
+_MOST_OBJECTS = 5000
+_SHOWN_BOXES = 5
 
 
 def reading_problems(subject: Subject) -> Iterator[Finding]:
@@ -16,7 +20,25 @@ def reading_problems(subject: Subject) -> Iterator[Finding]:
             wanted=problem.wanted,
             line=problem.line,
             object_index=problem.object_index,
+            action=_with_salvage(subject) if problem.code == "X01" and subject.salvaged else None,
         )
+
+
+def too_many_objects(subject: Subject) -> Iterator[Finding]:
+    """X05: more objects than anybody draws; the reader has its own X05 for the size in bytes."""
+    if subject.annotation is not None and len(subject.annotation.objects) > _MOST_OBJECTS:
+        got = f"{len(subject.annotation.objects)} objects"
+        yield subject.about_xml("X05", got=got, wanted=f"at most {_MOST_OBJECTS}")
+
+
+def edges_not_whole(subject: Subject) -> Iterator[Finding]:
+    """X08: edges with a fraction, one finding a file; they are kept as they are."""
+    for index, labeled in enumerate(subject.annotation.objects if subject.annotation is not None else ()):
+        box = labeled.box
+        for edge in (box.xmin, box.ymin, box.xmax, box.ymax):
+            if not edge.is_integer() and math.isfinite(edge):
+                yield subject.about_object("X08", index, got=f"{edge:g}", wanted="whole numbers, as LabelImg writes")
+                return
 
 
 def unknown_elements(subject: Subject) -> Iterator[Finding]:
@@ -33,4 +55,12 @@ def double_suffix(subject: Subject) -> Iterator[Finding]:
         yield subject.about_xml("X11", got=name, wanted=name[:-4])
 
 
-CHECKS: tuple[Check, ...] = (reading_problems, unknown_elements, double_suffix)
+def _with_salvage(subject: Subject) -> str:
+    """The action of X01 with what can still be read, so that nobody has to open the broken file."""
+    shown = ", ".join(f"{one.name!r} {shown_box(one.box)}" for one in subject.salvaged[:_SHOWN_BOXES])
+    more = f" and {len(subject.salvaged) - _SHOWN_BOXES} more" if len(subject.salvaged) > _SHOWN_BOXES else ""
+    what = "1 whole box stands" if len(subject.salvaged) == 1 else f"{len(subject.salvaged)} whole boxes stand"
+    return f"Restore the file, or draw its boxes again; {what} before the break (not used): {shown}{more}."
+
+
+CHECKS: tuple[Check, ...] = (reading_problems, too_many_objects, edges_not_whole, unknown_elements, double_suffix)

@@ -61,8 +61,9 @@ def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
         bias = config.head.class_prediction_bias_init
         logits.append(_predictor(feature_map, len(boxes), num_classes + 1, bias, f"class_{index}", config.head))
     outputs = {
-        "box_encodings": tf_keras.layers.Concatenate(axis=1, name="box_encodings")(encodings),
-        "class_logits": tf_keras.layers.Concatenate(axis=1, name="class_logits")(logits),
+        # float32 also where a mixed precision policy computes the rest in 16 bits.
+        "box_encodings": tf_keras.layers.Concatenate(axis=1, name="box_encodings", dtype="float32")(encodings),
+        "class_logits": tf_keras.layers.Concatenate(axis=1, name="class_logits", dtype="float32")(logits),
     }
     model = tf_keras.Model(images, outputs, name="ssd_mobilenet_v1")
     model.anchors = anchor_grid.ssd_anchors(

@@ -1,5 +1,6 @@
 """``tagbox board``: TensorBoard on a folder of runs."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,8 +30,10 @@ def board(runs_dir: Path, port: int, host: str) -> int:
         )
     say(f"TensorBoard on {runs_dir}; Ctrl-C ends it")
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(runs_dir), "--port", str(port), "--host", host]
+    # TensorBoard 2.20 imports pkg_resources, which warns of its own end; that is not the user's business.
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
     try:
-        code = subprocess.run([*command, "--load_fast=false"], check=False).returncode  # noqa: S603 - our own words
+        code = subprocess.run([*command, "--load_fast=false"], check=False, env=quiet).returncode  # noqa: S603 - our own words
     except KeyboardInterrupt:
         code = 0
     if code:

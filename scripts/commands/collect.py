@@ -1,6 +1,7 @@
 """``tagbox collect``: fetch pictures, and look after what was fetched."""
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from scripts.collect_options import (
     transfer_options,
     wait_option,
 )
+from scripts.commands.collect_quickdraw import quickdraw, show_drawings
 from scripts.commands.collect_tumblr import tumblr
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
@@ -39,6 +41,7 @@ def collect() -> None:
 
 
 collect.add_command(tumblr)
+collect.add_command(quickdraw)
 
 
 @collect.command()
@@ -51,6 +54,7 @@ def status(data_dir: Path, records_dirs: tuple[Path, ...], show_gaps: bool, as_j
     from collectors.ledger import open_ledger
     from collectors.ledger_lock import RootBusyError, exclusive
     from collectors.ledger_reports import ledger_status
+    from collectors.quickdraw_ledger import summary
 
     ledger = open_ledger(data_dir, create=False)
     try:
@@ -61,14 +65,18 @@ def status(data_dir: Path, records_dirs: tuple[Path, ...], show_gaps: bool, as_j
         except RootBusyError:
             is_busy = True
         found = ledger_status(ledger)
+        drawings = summary(ledger)
     finally:
         ledger.close()
     if as_json:
-        write_json(_status_json(found, is_busy=is_busy))
+        write_json(_status_json(found, is_busy=is_busy) | {"quickdraw": [asdict(entry) for entry in drawings]})
         return
     if is_busy:
         say("a collector is at work here; the figures move")
-    _show_status(found, data_dir, show_gaps=show_gaps)
+    if drawings:
+        show_drawings(drawings)
+    if found.queries or not drawings:
+        _show_status(found, data_dir, show_gaps=show_gaps)
 
 
 def _track(ledger: "Ledger", records_dirs: tuple[Path, ...], *, deep: bool) -> int:
@@ -295,10 +303,14 @@ def attribution(data_dir: Path, as_json: bool) -> None:
     """Write ATTRIBUTION.md and ATTRIBUTION.csv: who made each picture, where it was posted, and by whom first."""
     from collectors.attribution import write_attribution
     from collectors.ledger import open_ledger
+    from collectors.quickdraw_ledger import summary
+    from collectors.quickdraw_ledger import write_attribution as write_attribution_of_drawings
 
     ledger = open_ledger(data_dir, create=False)
     try:
         paths, num = write_attribution(ledger)
+        if summary(ledger):
+            paths.append(write_attribution_of_drawings(ledger))
     finally:
         ledger.close()
     if as_json:

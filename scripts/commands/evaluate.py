@@ -17,22 +17,23 @@ from scripts.output import figure, progress, say, write_json, write_table
 @json_option
 def evaluate(run_dir: Path, checkpoint: str, records: tuple[str, ...], as_json: bool) -> int:
     """Evaluate a RUN on its verification records: COCO's AP for all classes and for each."""
+    from pipelines.run_directory import RunDirectory
+
+    run = RunDirectory(run_dir)
+    run.require()
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
     from pipelines.report import write_report
-    from pipelines.run_directory import RunDirectory
 
     with progress("evaluating, batches") as advance:
-        results = run_evaluation(
-            RunDirectory(run_dir), checkpoint=checkpoint, input_path=list(records) or None, progress=advance
-        )
+        results = run_evaluation(run, checkpoint=checkpoint, input_path=list(records) or None, progress=advance)
     if as_json:
         write_json(results)
     else:
         print_results(results)
     if not records:
-        say(f"report: {write_report(RunDirectory(run_dir), checkpoint=checkpoint)}")
+        say(f"report: {write_report(run, checkpoint=checkpoint)}")
     return exit_codes.DONE
 
 

@@ -7,17 +7,21 @@ import click
 
 from collectors.errors import ConfigError
 from scripts import exit_codes
+from scripts.commands.labels_audit import audit
+from scripts.commands.labels_check import check, codes
+from scripts.commands.labels_convert import convert
+from scripts.commands.labels_diff import diff
+from scripts.commands.labels_doctor import doctor
+from scripts.commands.labels_fix import fix
 from scripts.commands.labels_scenes import scenes
+from scripts.commands.labels_split import split
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
 if TYPE_CHECKING:
     from labeling.dataset_statistics import BoxStatistics, SplitStatistics
-    from labeling.findings import Finding
-    from labeling.label_map import LabelMap
     from labeling.validate import CheckReport
 
-_COLOUR_OF = {"error": "red", "warning": "yellow", "info": "blue"}
 _DIRECTORY = click.Path(path_type=Path)
 
 
@@ -28,69 +32,6 @@ def labels() -> None:
     DIR is a data root with class folders (<class>/training, <class>/verification), one class folder, or any folder of
     LabelImg XML with the pictures beside it, in images/, ../images/ or ../JPEGImages/.
     """
-
-
-@labels.command()
-@click.argument("root", metavar="DIR", type=_DIRECTORY)
-@click.option("--label-map", "label_map_path", type=_DIRECTORY, help="Labels allowed. [default: DIR/label_map.pbtxt]")
-@click.option("--class", "class_names", multiple=True, metavar="NAME", help="Look at this class folder only.")
-@click.option("--only", multiple=True, metavar="CODES", help="Report these codes only, such as B03,S or B.")
-@click.option("--ignore", multiple=True, metavar="CODES", help="Do not report these codes.")
-@click.option("--strict", is_flag=True, help="Exit with 1 on warnings too.")
-@click.option("--info", "show_info", is_flag=True, help="Show findings that need no action as well.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Threads that read and decode. [default: one a processor]")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON Lines on stdout: findings, refusals, a summary.")
-def check(
-    root: Path,
-    label_map_path: Path | None,
-    class_names: tuple[str, ...],
-    only: tuple[str, ...],
-    ignore: tuple[str, ...],
-    strict: bool,
-    show_info: bool,
-    jobs: int | None,
-    as_json: bool,
-) -> int:
-    """Say what would break or silently poison a training.
-
-    Reads every XML, decodes every labelled picture to its last row, and reports each problem with its file and line, a
-    stable code (see: tagbox labels codes) and what to do. An error about a pair refuses it: it goes into no record.
-
-    Exit codes: 0 nothing to mend, 1 errors (with --strict also warnings), 6 no such folder or no XML in it.
-    """
-    from labeling.findings import Severity
-    from labeling.reports import json_lines, select
-
-    only_codes, ignored_codes = _codes(only), _codes(ignore)
-    report = _checked(root, _label_map(root, label_map_path), class_names, jobs)
-    report = select(report, only=only_codes, ignore=ignored_codes)
-    if as_json:
-        for line in json_lines(report, root):
-            _put(line)
-    else:
-        _write_findings(report, show_info=show_info)
-        _write_summary(report, root, show_info=show_info)
-    has_errors = report.count(Severity.ERROR) > 0
-    has_warnings = report.count(Severity.WARNING) > 0
-    return exit_codes.FINDINGS if has_errors or (strict and has_warnings) else exit_codes.DONE
-
-
-@labels.command()
-@json_option
-def codes(as_json: bool) -> None:
-    """List every code that a check can report."""
-    from labeling.codes import CODES
-
-    if as_json:
-        write_json(
-            [
-                {"code": code.name, "severity": code.severity.value, "title": code.title, "action": code.action}
-                for code in CODES.values()
-            ]
-        )
-        return
-    rows = [[code.name, code.severity.value, code.title, code.action] for code in CODES.values()]
-    write_table(["code", "severity", "what is wrong", "what to do"], rows)
 
 
 @labels.command()
@@ -153,8 +94,9 @@ def place(
 @labels.command()
 @click.argument("root", metavar="DIR", type=_DIRECTORY)
 @click.option("--class", "class_names", multiple=True, metavar="NAME", help="Look at this class folder only.")
+@click.option("--plot", "plot_path", type=_DIRECTORY, help="Draw sizes, shapes and places; .png, .pdf or .svg.")
 @json_option
-def stats(root: Path, class_names: tuple[str, ...], as_json: bool) -> None:
+def stats(root: Path, class_names: tuple[str, ...], plot_path: Path | None, as_json: bool) -> None:
     """Count pictures, boxes and their sizes, per class and split.
 
     Sizes are COCO's: small below 32x32 pixels, medium below 96x96. The median side is that of the box as a share of
@@ -162,8 +104,17 @@ def stats(root: Path, class_names: tuple[str, ...], as_json: bool) -> None:
     """
     from labeling.dataset_statistics import statistics_of
 
-    report = _checked(root, None, class_names, None)
+    if plot_path is not None:
+        from labeling.statistics_plot import plot_format
+
+        plot_format(plot_path)  # before the long work
+    report = _checked(root, class_names)
     splits = statistics_of(report.images)
+    if plot_path is not None:
+        from labeling.statistics_plot import plot_statistics, save_plot
+
+        save_plot(plot_statistics(report.images), plot_path)
+        say(f"drawn: {plot_path}")
     if as_json:
         refused, unlabeled = len(report.refused), len(report.unlabeled)
         write_json(
@@ -206,7 +157,7 @@ def sheet(
     from labeling.contact_sheet import contact_sheet, pick_evenly, save_sheet, sheet_format
 
     sheet_format(output)  # before the long work
-    report = _checked(root, None, class_names, None)
+    report = _checked(root, class_names)
     wanted = [
         image
         for image in report.images
@@ -219,72 +170,12 @@ def sheet(
     _say_left_out(report)
 
 
-def _checked(root: Path, label_map: "LabelMap | None", class_names: tuple[str, ...], jobs: int | None) -> "CheckReport":
+def _checked(root: Path, class_names: tuple[str, ...]) -> "CheckReport":
+    from labeling.check_cache import CheckCache
     from labeling.validate import check_dataset
 
     with progress("checking") as advance:
-        return check_dataset(root, label_map=label_map, class_names=class_names or None, progress=advance, jobs=jobs)
-
-
-def _label_map(root: Path, path: Path | None) -> "LabelMap | None":
-    from labeling.label_map import read_label_map
-
-    if path is None and (root / "label_map.pbtxt").is_file():
-        path = root / "label_map.pbtxt"
-        say(f"labels are compared with {path}")
-    return None if path is None else read_label_map(path)
-
-
-def _codes(words: tuple[str, ...]) -> frozenset[str]:
-    from labeling.codes import expand_codes
-
-    try:
-        return expand_codes([part for word in words for part in word.split(",") if part.strip()])
-    except ValueError as error:
-        raise ConfigError(str(error), fix="List them with: tagbox labels codes") from error
-
-
-def _write_findings(report: "CheckReport", *, show_info: bool) -> None:
-    last: Path | None = None
-    for finding in report.findings:
-        if finding.severity.value == "info" and not show_info:
-            continue
-        if last is not None and finding.path != last:
-            click.echo()
-        last = finding.path
-        _write_finding(finding)
-
-
-def _write_finding(finding: "Finding") -> None:
-    which = f" (object {finding.object_index})" if finding.object_index is not None else ""
-    severity = click.style(finding.severity.value, fg=_COLOUR_OF[finding.severity.value], bold=True)
-    _put(f"{finding.where}: {severity} {finding.code}{which}: {finding.message}")
-    _put(f"    {finding.action}")
-
-
-def _put(line: str) -> None:
-    """Print a line on stdout; file names that are not text at all (bytes of another encoding) get question marks."""
-    click.echo(line.encode("utf-8", "replace").decode())
-
-
-def _write_summary(report: "CheckReport", root: Path, *, show_info: bool) -> None:
-    from labeling.codes import CODES
-    from labeling.reports import counts_by_code, summary_lines
-
-    hidden = {finding.code for finding in report.findings if finding.severity.value == "info"}
-    if any(finding.severity.value != "info" or show_info for finding in report.findings):
-        click.echo()
-    for code, count in counts_by_code(report).items():
-        severities = {finding.severity for finding in report.findings if finding.code == code}
-        words = "/".join(sorted((severity.value for severity in severities), key=list(_COLOUR_OF).index))
-        note = "  (shown with --info)" if code in hidden and not show_info else ""
-        click.echo(f"{count:6d}  {code}  {words}: {CODES[code].title}{note}")
-    if report.findings:
-        click.echo()
-    for line in summary_lines(report, root):
-        _put(line)
-    if not report.refused and not any(finding.severity.value != "info" for finding in report.findings):
-        click.echo("nothing to mend")
+        return check_dataset(root, class_names=class_names or None, progress=advance, cache=CheckCache(root))
 
 
 def _statistics_rows(split: "SplitStatistics") -> list[list[str]]:
@@ -309,4 +200,5 @@ def _say_left_out(report: "CheckReport") -> None:
         say(f"{len(report.refused)} refused pictures are left out; see: tagbox labels check")
 
 
-labels.add_command(scenes)
+for _command in (audit, check, codes, convert, diff, doctor, fix, scenes, split):
+    labels.add_command(_command)

@@ -32,13 +32,17 @@ def predict(
     Prints one line an object: picture, class, score, and the box in pixels. Pictures that cannot be read are named,
     the rest is done, and the exit code is 5.
     """
-    quieten_tensorflow()
-    from pipelines.predict import Predictor, find_pictures
     from pipelines.run_directory import RunDirectory
 
+    run = RunDirectory(run_dir)
+    run.require()
+    quieten_tensorflow()
+    from pipelines.predict import Predictor, find_pictures, name_drawings
+
     pictures = find_pictures(sources)
+    drawings = name_drawings(pictures, output) if output is not None else {}
     say("starting TensorFlow")
-    predictor = Predictor(RunDirectory(run_dir), checkpoint=checkpoint, min_score=min_score)
+    predictor = Predictor(run, checkpoint=checkpoint, min_score=min_score)
     predictions, unreadable = [], 0
     with progress("predicting") as advance:
         for done, (prediction, image) in enumerate(predictor.predict(pictures), start=1):
@@ -46,8 +50,8 @@ def predict(
             if image is None:
                 unreadable += 1
                 say(f"error: {prediction.path}: {prediction.error}")
-            elif output is not None:
-                _draw(prediction, image, _drawn_path(prediction.path, output, pictures))
+            elif prediction.path in drawings:
+                _draw(prediction, image, drawings[prediction.path])
             advance(done, len(pictures))
     rows = [row for prediction in predictions for row in _rows(prediction)]
     if as_json:
@@ -61,13 +65,6 @@ def predict(
     if output is not None:
         say(f"drawn pictures are in {output}")
     return exit_codes.PARTLY_DONE if unreadable else exit_codes.DONE
-
-
-def _drawn_path(path: Path, output: Path, pictures: list[Path]) -> Path:
-    """Name a drawn picture after its source; sources of one name in several folders get their number as well."""
-    twins = [other for other in pictures if other.stem == path.stem]
-    suffix = f"_{twins.index(path) + 1}" if len(twins) > 1 else ""
-    return output / f"{path.stem}{suffix}.jpg"
 
 
 def _draw(prediction: Any, image: Any, path: Path) -> None:

@@ -20,12 +20,11 @@ from scripts.output import figure, progress, say, write_json
 def train(
     config: Path, run_dir: Path | None, records_dir: Path, init: Path | None, overrides: tuple[str, ...], as_json: bool
 ) -> int:
-    r"""Train a detector from a pipeline CONFIG, evaluating along the way.
+    """Train a detector from a pipeline CONFIG, evaluating along the way.
 
     The same command goes on where the run folder stands. Ctrl-C saves the state first.
 
-    \b
-    tagbox train pipelines/configs/ssd_mobilenet_v1.yaml --run runs/raccoon --init mobilenet_v1_1.0_224.npz
+    For example: tagbox train ssd_mobilenet_v1 --run runs/raccoon --init mobilenet_v1_1.0_224.npz
     """
     quieten_tensorflow()
     say("starting TensorFlow")
@@ -41,15 +40,20 @@ def train(
         experiment.set("task.init_checkpoint", str(init), "--init")
     run = RunDirectory(run_dir or Path("runs") / config.stem)
     preflight = prepare(experiment, records_dir)
+    classes = "class" if len(preflight.label_map) == 1 else "classes"
     say(
         f"{preflight.training.num_examples} training and {preflight.verification.num_examples} verification pictures, "
-        f"{len(preflight.label_map)} classes: {', '.join(preflight.label_map.names)}"
+        f"{len(preflight.label_map)} {classes}: {', '.join(preflight.label_map.names)}"
     )
     for remark in preflight.remarks:
         say(f"note: {remark}")
     done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
     if done >= wanted:
         say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
+    elif done:
+        say(f"going on at step {done} of {wanted}")
+    elif not experiment.params.task.init_checkpoint:
+        say("note: training starts from random weights; give trained ones with --init where you have them")
     with stop_on_signal() as should_stop, progress("training") as advance:
 
         def report(where: TrainingReport) -> None:

@@ -185,7 +185,10 @@ def test_the_command_names_broken_lines_and_photographs(drawing_files, tmp_path:
     assert f"{damaged}:13: not JSON" in result.stderr
     assert "broken.jpg" in result.stderr
     account = json.loads(result.stdout)
-    assert [(line["line"], line["code"]) for line in account["refused_lines"]] == [(13, "not-json"), (14, "bad-key-id")]
+    assert [(line["line"], line["code"]) for line in account["refused_lines"]] == [
+        (13, "not-json"),
+        (14, "bad-strokes"),
+    ]
     assert account["refused_photos"] == 1
     with Image.open(tmp_path / "data/cat/training/images/cat_training_00000.jpg") as image:
         red, green, _ = image.resize((1, 1)).getpixel((0, 0))

@@ -17,7 +17,11 @@ NOT_RUN = {
     ". .venv/bin/activate": "the tests run in that environment",
     "tagbox demo": "takes minutes; `make demo` is measured, its parts are tested; it is parsed",
     "tagbox board": "stays until Ctrl-C; it has a test of its own in test_docs_commands.py; it is parsed",
-    "tagbox collect": "wants Tumblr; tests/e2e/test_collect_command.py runs them all on a local one; it is parsed",
+    "tagbox collect quickdraw cat": "fetches; tests/e2e/test_collect_quickdraw_command.py runs it on a local bucket",
+    **{
+        f"tagbox collect {name}": "wants Tumblr; tests/e2e/test_collect_command.py runs it on a local one; it is parsed"
+        for name in ("tumblr", "status", "retry", "regate", "forget", "attribution")
+    },
     "python -m tests.support.fake_tumblr": "stays until Ctrl-C; tests/e2e/test_collect_command.py runs it",
     ".venv/bin/python -m pytest": "this is such a run",
     ".venv/bin/python -m tests.support.render_cli_reference": "test_docs.py renders and compares",

@@ -1,6 +1,7 @@
 """The folders in which the commands of the pages are run: small pictures under the names that the pages use."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from labeling.annotations import Annotation, Box, LabeledObject
@@ -13,6 +14,7 @@ from tests.support.tiny_training import HEIGHT, WIDTH, draw_shape
 _PICTURES, _VERIFICATION_EVERY = 10, 5
 _NEW_PICTURES = ("first.jpg", "second.jpg")
 _FIRST_NEW_SEED = 500
+_FIRST_WAITING_SEED = 700
 
 
 def make_labelimg_files(folder: Path) -> list[str]:
@@ -53,6 +55,17 @@ def add_published_split(root: Path) -> None:
         (root / name).write_text(head + rows, encoding="utf-8")
     for name in ("other.pbtxt", "my_label_map.pbtxt"):
         write_label_map(LabelMap(((1, "raccoon"),)), root / name)
+
+
+def add_waiting_labels(root: Path) -> None:
+    """Write labelled pictures that wait in unlabeled/, with the paths of whoever labelled them."""
+    folder = root / "data" / "raccoon" / "unlabeled"
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for index in range(_FIRST_WAITING_SEED, _FIRST_WAITING_SEED + _PICTURES):
+        picture, box = draw_shape(index, "disc")
+        picture.save(folder / "images" / f"raccoon-{index}.jpg", quality=95)
+        labelled = replace(_annotation(f"raccoon-{index}.jpg", box), path=f"C:\\pictures\\raccoon-{index}.jpg")
+        (folder / f"raccoon-{index}.xml").write_bytes(format_annotation(labelled))
 
 
 def add_other_records(root: Path) -> None:

@@ -17,7 +17,7 @@ def test_every_refusal_in_the_source_is_in_the_how_to(repository: Path) -> None:
 def test_every_command_and_option_of_the_pages_exists(repository: Path) -> None:
     page = (repository / "docs" / "how-to" / "collect-from-tumblr.md").read_text(encoding="utf-8")
     lines = re.findall(r"^tagbox collect (\w+)(.*)$", page, re.MULTILINE)
-    assert {name for name, _ in lines} == set(collect.commands)
+    assert {name for name, _ in lines} | {"quickdraw"} == set(collect.commands)  # quickdraw has a page of its own
     for name, rest in lines:
         known = {option for parameter in collect.commands[name].params for option in parameter.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= known

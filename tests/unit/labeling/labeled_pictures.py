@@ -1,6 +1,7 @@
 """Small labelled pictures made on the spot, sound ones and ones with a defect that a test puts in."""
 
 import io
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,20 @@ def picture_bytes(
         exif[EXIF_ORIENTATION] = orientation
         options["exif"] = exif
     image.convert(mode).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def varied_picture(seed: int, size: tuple[int, int] = (WIDTH, HEIGHT), *, mirrored: bool = False) -> Image.Image:
+    """Make a picture of coarse random fields: no two seeds look alike."""
+    fields = Image.frombytes("RGB", (8, 6), random.Random(seed).randbytes(8 * 6 * 3))
+    picture = fields.resize(size, Image.Resampling.BILINEAR)
+    return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else picture
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: Any) -> bytes:
+    """Encode a picture."""
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 

@@ -7,10 +7,15 @@ from labeling.codes import CODES
 def test_reference_page_lists_every_code(repository: Path) -> None:
     page = (repository / "docs" / "reference" / "label-codes.md").read_text(encoding="utf-8")
     rows = {
-        code: (severity, title)
-        for code, severity, title in re.findall(r"^\| `([A-Z]\d\d)` \| (\w+) \| (.+?) \|", page, flags=re.MULTILINE)
+        code: rest
+        for code, *rest in re.findall(
+            r"^\| `([A-Z]\d\d)` \| (\w+) \| (.+?) \| (.+?) \| (\w*) ?\|$", page, flags=re.MULTILINE
+        )
     }
-    assert rows == {code.name: (code.severity.value, code.title) for code in CODES.values()}
+    assert rows == {
+        code.name: [code.severity.value, code.title, code.action, "yes" if code.has_repair else ""]
+        for code in CODES.values()
+    }
 
 
 def test_codes_are_well_formed() -> None:

@@ -76,7 +76,7 @@ def test_no_drawings_left_says_why(tmp_path: Path):
     with pytest.raises(InputError, match=r"no \.ndjson file"):
         load_drawings([tmp_path])
     (tmp_path / "bad.ndjson").write_text("{}\n")
-    with pytest.raises(InputError, match=r"1 lines refused, the first bad\.ndjson:1: `word`"):
+    with pytest.raises(InputError, match=r"1 lines refused, the first bad\.ndjson:1: `drawing` has no strokes"):
         load_drawings([tmp_path])
     write_simplified(tmp_path / "bad.ndjson", [replace(FISH[0], recognized=False)])
     with pytest.raises(InputError, match="filters took 1"):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from labeling.annotations import Box
+from labeling.dataset import IMAGE_SUFFIXES
 from labeling.errors import DatasetError
 from labeling.findings import Severity
 from labeling.label_map import LabelMap
@@ -134,7 +135,8 @@ def test_every_file_is_accounted_for(
         path for one in report.refused for path in one.image_paths
     }
     assert not pictures & set(report.unlabeled)
-    assert sorted(pictures | set(report.unlabeled)) == [path for path in on_disk if path.suffix != ".xml"]
+    all_pictures = [path for path in on_disk if path.suffix.lower() in IMAGE_SUFFIXES]
+    assert sorted(pictures | set(report.unlabeled)) == all_pictures
     errors = {finding.path for finding in report.findings if finding.severity is Severity.ERROR}
     for one in report.refused:
         assert errors & {one.path, *one.image_paths}

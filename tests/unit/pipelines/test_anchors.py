@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.detection.anchors import box_specs, ssd_anchors
@@ -68,6 +68,7 @@ def test_a_map_without_specs_is_refused():
         ssd_anchors([(2, 2), (1, 1)], box_specs(1), image_height=10, image_width=10)
 
 
+@settings(deadline=None)
 @given(
     rows=st.integers(1, 9), columns=st.integers(1, 9), layers=st.integers(1, 7),
     height=st.integers(32, 600), width=st.integers(32, 600), reduced=st.booleans(),

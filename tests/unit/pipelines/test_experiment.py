@@ -181,7 +181,7 @@ def test_a_binary_file_a_missing_one_and_a_folder(load, tmp_path):
         load(b"\xff\xd8\xff\xe0")
     with pytest.raises(InputError, match=r"nothing\.yaml: no such config\. .*demo, ssd_mobilenet_v1"):
         load_experiment(tmp_path / "nothing.yaml")
-    with pytest.raises(InputError, match="cannot read the config"):
+    with pytest.raises(InputError, match="no such config"):
         load_experiment(tmp_path)
 
 

@@ -182,10 +182,6 @@ def test_weights_are_looked_for_before_the_first_step(experiment, tmp_path):
     assert "gone.npz: no such weights" in message
 
 
-def test_starting_from_random_weights_is_remarked_once_weights_could_be_given(experiment, tmp_path):
-    assert any("random weights" in remark for remark in prepare(experiment, _records(tmp_path / "records")).remarks)
-
-
 def test_the_forms_of_input_path(tmp_path):
     names = ("a_training.record", "b, c_training.record", "d[1]_training.record")
     paths = [write_records(tmp_path / name, [b""]) for name in names]

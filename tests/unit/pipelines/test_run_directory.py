@@ -102,6 +102,19 @@ def test_status_and_results(tmp_path):
     assert "räccoon" in (tmp_path / "results.json").read_text(encoding="utf-8")
 
 
+def test_unfinished_checkpoints_are_removed_and_no_others(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.remove_unfinished_checkpoints()
+    half = run.last_checkpoints / "ckpt-30_temp" / "part-00000-of-00001.data.tempstate1"
+    for path in (half, run.last_checkpoints / "ckpt-20.index", run.best_checkpoints / "best_ckpt-1.index"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    run.remove_unfinished_checkpoints()
+    left = sorted(path.name for path in run.path.rglob("*") if path.is_file())
+    assert left == ["best_ckpt-1.index", "ckpt-20.index"]
+    assert not half.parent.exists()
+
+
 @pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b""])
 def test_a_damaged_file_says_which_and_what_to_do(tmp_path, content):
     (tmp_path / "results.json").write_bytes(content)

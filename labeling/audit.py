@@ -1,0 +1,206 @@
+"""Looks for what flatters the score or spoils training: pictures in both splits, or half-labelled in two classes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from labeling.annotations import Annotation, Box, LabeledObject
+from labeling.labelled_pictures import Content, LabelledPicture, LabelledSet
+from labeling.picture_groups import Bond, Group, group_pictures
+from labeling.repair_log import Change, Move, Write
+from labeling.splits import read_split_record, verification_changes
+from labeling.xml_edit import NotEditableError, XmlEditor
+
+_SAME_BOX_IOU = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Pictures that belong together but lie in both splits.
+
+    Attributes:
+        training: Those in training, sorted by path.
+        verification: Those in verification, sorted by path.
+        bond: The strongest tie across the splits.
+        detail: More about that tie, for people; may be empty.
+    """
+
+    training: tuple[LabelledPicture, ...]
+    verification: tuple[LabelledPicture, ...]
+    bond: Bond
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLabelled:
+    """One picture in several class folders, where some folder lacks objects that another one has.
+
+    Attributes:
+        copies: The pictures, of the same bytes, sorted by path.
+        missing: For each copy, objects that only others have: ``(index of the other copy, its object from 0)``.
+    """
+
+    copies: tuple[LabelledPicture, ...]
+    missing: tuple[tuple[tuple[int, int], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestedMove:
+    """A pair that should go to the other split; ``reason`` is a clause."""
+
+    picture: LabelledPicture
+    split: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What an audit found.
+
+    Attributes:
+        leaks: Groups that lie in both splits.
+        half_labelled: Pictures of several class folders with differing objects.
+        moves: What would mend the leaks, sorted by path.
+        counts: Pictures by class, split and what a person said about them.
+        verification_changes: What changed in verification since the last split, one line each.
+    """
+
+    leaks: tuple[Leak, ...]
+    half_labelled: tuple[HalfLabelled, ...]
+    moves: tuple[SuggestedMove, ...]
+    counts: Mapping[tuple[str, str, Content], int]
+    verification_changes: tuple[str, ...]
+
+
+def audit_labels(
+    labelled: LabelledSet,
+    *,
+    posts: Mapping[str, frozenset[str]] | None = None,
+    blogs: Mapping[str, frozenset[str]] | None = None,
+    to: str = "verification",
+) -> AuditReport:
+    """Compare every picture with every other, across splits and classes.
+
+    Args:
+        labelled: The data root.
+        posts: Posts of each picture by the SHA-256 of its bytes.
+        blogs: The same for blogs, when pictures of one blog in both splits are leaks.
+        to: Where suggested moves lead; ``verification`` keeps every picture in verification that is there.
+
+    Raises:
+        RepairError: The record of the last split cannot be read.
+    """
+    groups = group_pictures(labelled.pictures, posts=posts, blogs=blogs)
+    leaks = tuple(leak for group in groups if (leak := _leak(labelled.pictures, group)) is not None)
+    counts = Counter((one.class_name, one.split, one.content) for one in labelled.pictures)
+    counts.update((name, split, Content.UNLABELLED) for name, split, _ in labelled.unlabelled)
+    moves = []
+    for leak in leaks:
+        going, staying = leak.training, leak.verification
+        if to == "training":
+            going, staying = staying, going
+        moves += [SuggestedMove(one, to, f"{leak.bond} as {staying[0].image_path}") for one in going]
+    return AuditReport(
+        leaks=leaks,
+        half_labelled=tuple(_half_labelled(labelled.pictures)),
+        moves=tuple(sorted(moves, key=lambda move: str(move.picture.label.xml_path))),
+        counts=counts,
+        verification_changes=verification_changes(labelled, read_split_record(labelled.root)),
+    )
+
+
+def move_changes(move: SuggestedMove) -> list[Change]:
+    """Return the changes that carry out a suggested move."""
+    picture, folder = move.picture, move.picture.class_dir / move.split
+    changes: list[Change] = [Move(picture.label.xml_path, folder / picture.label.xml_path.name, picture.xml_sha256)]
+    if picture.image is not None:
+        image_path = picture.image_path
+        changes.insert(0, Move(image_path, folder / "images" / image_path.name, picture.image.sha256))
+    return changes
+
+
+def merge_changes(half: HalfLabelled) -> list[Change]:
+    """Return the changes that give every copy the objects of all: each XML gets what it lacks, as it stands elsewhere.
+
+    Raises:
+        NotEditableError: One of the files cannot be changed in place.
+        OSError: One of the files cannot be read any more.
+    """
+    contents = [one.label.xml_path.read_bytes() for one in half.copies]
+    editors = [XmlEditor(content) for content in contents]
+    changes: list[Change] = []
+    for picture, content, editor, missing in zip(half.copies, contents, editors, half.missing, strict=True):
+        anchors = editor.root.find_all("object") or editor.root.children
+        if not anchors:
+            raise NotEditableError(f"{picture.label.xml_path} has nothing that an object could follow")
+        for other, index in missing:
+            element = editors[other].root.find_all("object")[index]
+            editor.insert_raw_after(anchors[-1], contents[other][element.start : element.end])
+        if editor.is_changed:
+            changes.append(Write(picture.label.xml_path, editor.result(), sha256(content).hexdigest()))
+    return changes
+
+
+def _leak(pictures: Sequence[LabelledPicture], group: Group) -> Leak | None:
+    by_split: dict[str, list[LabelledPicture]] = {"training": [], "verification": [], "unlabeled": []}
+    for index in group.members:
+        by_split[pictures[index].split].append(pictures[index])
+    if not (by_split["training"] and by_split["verification"]):
+        return None
+    across = [
+        tie
+        for tie in group.ties
+        if {pictures[tie.first].split, pictures[tie.second].split} == {"training", "verification"}
+    ]
+    # Without a direct tie the two are held together by a picture between them; the weakest link says how.
+    strength = list(Bond)
+    tie = min(across, key=lambda one: strength.index(one.bond)) if across else max(
+        group.ties, key=lambda one: strength.index(one.bond)
+    )  # fmt: skip
+    return Leak(_sorted(by_split["training"]), _sorted(by_split["verification"]), tie.bond, tie.detail)
+
+
+def _half_labelled(pictures: Sequence[LabelledPicture]) -> Iterable[HalfLabelled]:
+    by_bytes: dict[str, list[LabelledPicture]] = {}
+    for one in pictures:
+        if one.annotation is not None and one.image is not None and one.image.sha256 and one.error is None:
+            by_bytes.setdefault(one.image.sha256, []).append(one)
+    for copies in by_bytes.values():
+        if len({one.class_name for one in copies}) < 2:
+            continue
+        ordered = _sorted(copies)
+        annotations = [one.annotation for one in ordered if one.annotation is not None]
+        missing = tuple(_missing(annotations, place) for place in range(len(annotations)))
+        if any(missing):
+            yield HalfLabelled(ordered, missing)
+
+
+def _missing(annotations: list[Annotation], place: int) -> tuple[tuple[int, int], ...]:
+    """Objects of the other copies that this one lacks, each once."""
+    known = list(annotations[place].objects)
+    missing = []
+    for other, annotation in enumerate(annotations):
+        for index, labeled in enumerate(annotation.objects if other != place else ()):
+            if not any(_is_same(labeled, one) for one in known):
+                known.append(labeled)
+                missing.append((other, index))
+    return tuple(missing)
+
+
+def _is_same(first: LabeledObject, second: LabeledObject) -> bool:
+    return first.name == second.name and iou(first.box, second.box) >= _SAME_BOX_IOU
+
+
+def iou(first: Box, second: Box) -> float:
+    """Return the intersection of two boxes over their union, 0 to 1; 0 when one has no area."""
+    width = min(first.xmax, second.xmax) - max(first.xmin, second.xmin)
+    height = min(first.ymax, second.ymax) - max(first.ymin, second.ymin)
+    if width <= 0 or height <= 0:
+        return 0.0
+    common = width * height
+    return common / (first.width * first.height + second.width * second.height - common)
+
+
+def _sorted(pictures: Iterable[LabelledPicture]) -> tuple[LabelledPicture, ...]:
+    return tuple(sorted(pictures, key=lambda one: str(one.label.xml_path)))

@@ -1,0 +1,107 @@
+"""Which pictures belong together, so that a split must not part them: copies, look-alikes, pictures of one post."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from labeling.labelled_pictures import LabelledPicture
+from labeling.near_duplicates import near_pairs
+
+
+class Bond(StrEnum):
+    """What holds two pictures together, the strongest first."""
+
+    BYTES = "the same bytes"
+    LOOK = "the same look"
+    MIRROR = "the same look, mirrored"
+    POST = "the same post"
+    BLOG = "the same blog"
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Two pictures that belong together, by their indices, ``first < second``; ``detail`` says more for people."""
+
+    first: int
+    second: int
+    bond: Bond
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Pictures that belong together: indices in order, and the ties between them."""
+
+    members: tuple[int, ...]
+    ties: tuple[Tie, ...]
+
+
+def group_pictures(
+    pictures: Sequence[LabelledPicture],
+    *,
+    posts: Mapping[str, frozenset[str]] | None = None,
+    blogs: Mapping[str, frozenset[str]] | None = None,
+) -> tuple[Group, ...]:
+    """Return the groups of a set, single pictures too, by their first member.
+
+    Pictures with the same bytes, the same look (saved again, resized, mirrored) or a post in common are one group, and
+    so is everything connected in this way. Pictures that do not decode stand alone.
+
+    Args:
+        pictures: The pictures.
+        posts: Posts of each picture by the SHA-256 of its bytes, the posts they were reblogged from included.
+        blogs: The same for blogs, when pictures of one blog are to stay together; ``None`` when not.
+    """
+    ties = [*_of_bytes(pictures), *_of_looks(pictures)]
+    for bond, origins in ((Bond.POST, posts or {}), (Bond.BLOG, blogs or {})):
+        ties += _of_origins(pictures, bond, origins)
+    leader = list(range(len(pictures)))
+
+    def find(index: int) -> int:
+        while leader[index] != index:
+            leader[index] = leader[leader[index]]
+            index = leader[index]
+        return index
+
+    for tie in ties:
+        first, second = find(tie.first), find(tie.second)
+        leader[max(first, second)] = min(first, second)
+    members: dict[int, list[int]] = defaultdict(list)
+    within: dict[int, list[Tie]] = defaultdict(list)
+    for index in range(len(pictures)):
+        members[find(index)].append(index)
+    for tie in ties:
+        within[find(tie.first)].append(tie)
+    return tuple(Group(tuple(members[first]), tuple(within[first])) for first in sorted(members))
+
+
+def _of_bytes(pictures: Sequence[LabelledPicture]) -> list[Tie]:
+    first: dict[str, int] = {}
+    ties = []
+    for index, picture in enumerate(pictures):
+        if picture.image is not None and picture.image.sha256:
+            earlier = first.setdefault(picture.image.sha256, index)
+            ties += [Tie(earlier, index, Bond.BYTES)] if earlier != index else []
+    return ties
+
+
+def _of_looks(pictures: Sequence[LabelledPicture]) -> list[Tie]:
+    looks = [None if picture.image is None else picture.image.look for picture in pictures]
+    ties = []
+    for pair in near_pairs(looks, looks):
+        first, second = pictures[pair.first].image, pictures[pair.second].image
+        if pair.first < pair.second and first is not None and second is not None and first.sha256 != second.sha256:
+            bond = Bond.MIRROR if pair.is_mirrored else Bond.LOOK
+            ties.append(Tie(pair.first, pair.second, bond, f"{pair.distance} of 64 bits differ"))
+    return ties
+
+
+def _of_origins(pictures: Sequence[LabelledPicture], bond: Bond, origins: Mapping[str, frozenset[str]]) -> list[Tie]:
+    first: dict[str, int] = {}
+    ties = []
+    for index, picture in enumerate(pictures):
+        for name in sorted(origins.get(picture.image.sha256, ()) if picture.image is not None else ()):
+            earlier = first.setdefault(name, index)
+            ties += [Tie(earlier, index, bond, name)] if earlier != index else []
+    return ties

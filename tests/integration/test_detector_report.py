@@ -1,0 +1,118 @@
+"""report.html in a real browser: it renders, says its figures, and asks nobody for anything."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines.report import write_report
+from pipelines.run_directory import RunDirectory
+
+pytestmark = pytest.mark.tf
+
+_FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--hide-scrollbars",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium here; .ci/run installs it")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(workshop, tmp_path_factory) -> RunDirectory:
+    run = RunDirectory(workshop.copy_run(tmp_path_factory.mktemp("report") / "shapes & <colours>"))
+    write_report(run)
+    return run
+
+
+def _browse(chromium: str, profile: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [chromium, *_FLAGS, f"--user-data-dir={profile}", *words],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+
+
+def _rendered_with_script(run: RunDirectory, folder: Path, script: str) -> Path:
+    """A copy of the page that also writes what ``script`` returns into its title."""
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    probe = f"<script>addEventListener('load', () => document.title = JSON.stringify({script}))</script>"
+    path = folder / "probed.html"
+    path.write_text(page.replace("</body>", probe + "</body>"), encoding="utf-8")
+    return path
+
+
+def test_the_page_stands_alone(run):
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    addresses = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'\s>]+)", page)
+    assert addresses
+    assert all(address.startswith("data:") for address in addresses)
+    without_pictures = re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", page)
+    assert not re.search(r"https?:|file:|url\(|@import|<script|<iframe", without_pictures)
+    # Training curves, a sheet of training pictures, and the four verification pictures.
+    assert page.count("data:image/png;base64,") == 1
+    assert page.count("data:image/jpeg;base64,") == 1 + 4
+
+
+def test_the_page_has_the_figures_of_the_run(run):
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    results = run.read_results()
+    for name in ("AP50", "AP", "F1"):
+        assert f"<b>{results[name]:.3f}</b>" in page
+    for name in ("disc", "square"):
+        assert f"<td>{name}</td>" in page
+    assert "shapes &amp; &lt;colours&gt;" in page
+    assert "tagbox train" in page
+    assert "tensorflow 2." in page
+
+
+def test_the_browser_shows_every_picture_and_has_nothing_to_complain_of(run, chromium, tmp_path):
+    script = (
+        "{pictures: [...document.images].map(i => i.naturalWidth), wide: document.documentElement.scrollWidth, "
+        "requests: performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).map(e => e.name)}"
+    )
+    path = _rendered_with_script(run, tmp_path, script)
+    done = _browse(
+        chromium, tmp_path / "profile", "--enable-logging=stderr", "--v=0", "--window-size=1200,900",
+        "--virtual-time-budget=3000", "--dump-dom", path.as_uri(),
+    )  # fmt: skip
+    title = re.search(r"<title>(.*?)</title>", done.stdout).group(1)
+    found = json.loads(html.unescape(title))
+    assert len(found["pictures"]) == 6
+    assert min(found["pictures"]) > 100
+    assert found["wide"] <= 1200
+    assert found["requests"] == []
+    assert "CONSOLE" not in done.stderr
+    assert "verification pictures" in done.stdout
+
+
+def test_the_page_fits_a_telephone(run, chromium, tmp_path):
+    path = _rendered_with_script(run, tmp_path, "[document.documentElement.scrollWidth, innerWidth]")
+    done = _browse(
+        chromium, tmp_path / "profile", "--window-size=500,800", "--virtual-time-budget=3000", "--dump-dom",
+        path.as_uri(),
+    )  # fmt: skip
+    wide, window = json.loads(re.search(r"<title>(.*?)</title>", done.stdout).group(1))
+    assert wide <= window
+
+
+def test_no_request_leaves_the_page(run, chromium, tmp_path):
+    """Every address but the page's own is sent to a port where nobody listens, and the net log has no attempt."""
+    log = tmp_path / "net.json"
+    _browse(
+        chromium, tmp_path / "profile", f"--log-net-log={log}", "--host-resolver-rules=MAP * 127.0.0.1:9",
+        "--virtual-time-budget=3000", "--dump-dom", (run.path / "report.html").as_uri(),
+    )  # fmt: skip
+    text = log.read_text(encoding="utf-8", errors="replace")
+    asked = set(re.findall(r'"url":"(?:https?|ftp|wss?)://([^/"]+)', text))
+    # The browser's own errands, which it runs for an empty page as well.
+    assert asked - {"update.googleapis.com", "clients2.google.com", "accounts.google.com"} == set()
