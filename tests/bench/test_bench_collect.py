@@ -1,9 +1,7 @@
 """The numbers of the collector, against the local Tumblr in a process of its own. Run: make bench."""
 
 import json
-import os
 import random
-import statistics
 import subprocess
 import sys
 import time
@@ -26,7 +24,6 @@ from tests.support.collecting import (
     tumblr_words,
 )
 from tests.support.fake_tumblr import FakeTumblr, Faults, World, WorldSettings
-from tests.support.fake_tumblr.answers import media_path
 
 pytestmark = pytest.mark.bench
 
@@ -191,87 +188,3 @@ def _peak_of(home: Path, data: Path) -> int:
     assert done.returncode == 0, done.stderr
     unit = 1 if sys.platform == "darwin" else 1024
     return int(done.stderr.split("peak ")[1]) * unit
-
-
-def test_throughput_beside_img2dataset(tmp_path: Path) -> None:
-    """The download stage on clean media, one process each, in turns, against the same server and files."""
-    interpreter = os.environ.get("TAGBOX_BENCH_IMG2DATASET")
-    if not interpreter:
-        pytest.skip("set TAGBOX_BENCH_IMG2DATASET to a Python with img2dataset 1.47 to compare with it")
-    world = World(_SETTINGS, Faults())
-    with _served(_SETTINGS, faults=0.0, warm=True) as url:
-        urls = [url + media_path(picture, 1280, 1920) for picture in world.pictures.values()]
-        (tmp_path / "urls.txt").write_text("\n".join(urls), encoding="utf-8")
-        (tmp_path / "one.txt").write_text(urls[0], encoding="utf-8")
-        seconds: dict[str, list[float]] = {"ours": [], "theirs": [], "our start": [], "their start": []}
-        for turn in range(5):
-            for kind, name, num in (("", "urls.txt", len(urls)), (" start", "one.txt", 1)):
-                ours = "our" + kind if kind else "ours"
-                theirs = "their" + kind if kind else "theirs"
-                seconds[ours].append(_our_seconds(tmp_path / name, tmp_path / f"{ours}-{turn}", num))
-                seconds[theirs].append(_their_seconds(interpreter, tmp_path / name, tmp_path / f"{theirs}-{turn}", num))
-            print(f"\nturn {turn}, load {os.getloadavg()[0]:.1f}: "
-                  f"{ {name: round(times[-1], 1) for name, times in seconds.items()} }")  # fmt: skip
-    middle = {name: statistics.median(times) for name, times in seconds.items()}
-    whole = middle["theirs"] / middle["ours"]
-    stage = (middle["theirs"] - middle["their start"]) / (middle["ours"] - middle["our start"])
-    print(f"{len(urls)} pictures, ratio of img2dataset's time to ours: {whole:.2f} for the whole command, "
-          f"{stage:.2f} for the stage without start-up")  # fmt: skip
-    assert stage >= 1.0
-
-
-_OUR_STAGE = """
-import sys
-from pathlib import Path
-from threading import Event
-from collectors.ledger import Query, open_ledger
-from collectors.retrying import retry_refused
-from collectors.downloader import DownloadSettings
-from collectors.tumblr import CollectOptions
-data, urls, threads = Path(sys.argv[1]), Path(sys.argv[2]).read_text().split(), int(sys.argv[3])
-ledger = open_ledger(data)
-with ledger.transaction() as db:
-    db.execute("INSERT INTO queries (class_name, tag, blog, since, until) VALUES ('pose', 'pose', '', 0, 0)")
-    db.execute("INSERT INTO walks (query_id, state, is_head, floor) VALUES (1, 'done', 0, 0)")
-    db.executemany("INSERT INTO media (media_key, url, declared_width, declared_height, class_name, query_id, walk_id, "
-                   "turn, state, code, is_retryable) VALUES (?, ?, 0, 0, 'pose', 1, 1, ?, 'refused', 'waiting', 1)",
-                   [(url, url, turn) for turn, url in enumerate(urls, 1)])
-options = CollectOptions(num_threads=threads, download=DownloadSettings(per_host=threads))
-print(retry_refused(ledger, options, agent="bench", stop=Event()).kept)
-"""
-# Both decode every picture, hash it and keep the bytes as they came: re-encoding, their default, is switched off. Their
-# worker process imports the script again.
-_THEIR_STAGE = """
-import sys
-from img2dataset import download
-if __name__ == "__main__":
-    download(url_list=sys.argv[1], output_folder=sys.argv[2], processes_count=1, thread_count=int(sys.argv[3]),
-             resize_mode="no", skip_reencode=True, output_format="files", number_sample_per_shard=10000,
-             disallowed_header_directives=[], retries=0, enable_wandb=False)
-"""
-_THREADS = 16
-
-
-def _our_seconds(urls: Path, data: Path, num: int) -> float:
-    """The whole process, from start to end."""
-    words = [sys.executable, "-c", _OUR_STAGE, str(data), str(urls), str(_THREADS)]
-    started = time.monotonic()
-    done = subprocess.run(words, env=environment(data.parent), capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - started
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) == num
-    return seconds
-
-
-def _their_seconds(interpreter: str, urls: Path, folder: Path, num: int) -> float:
-    """The whole process, from start to end."""
-    script = folder.parent / "theirs.py"
-    script.write_text(_THEIR_STAGE, encoding="utf-8")
-    words = [interpreter, str(script), str(urls), str(folder), str(_THREADS)]
-    environ = environment(folder.parent, PYTHONPATH="")
-    started = time.monotonic()
-    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - started
-    assert done.returncode == 0, done.stderr
-    assert sum(1 for _ in folder.rglob("*.jpg")) == num
-    return seconds
