@@ -101,9 +101,9 @@ class Downloader:
         self._hosts_lock = Lock()
         self._random = random.Random()
         # No Referer (Tumblr refuses foreign ones), no text/html (it would answer with a viewer page).
-        headers = {"User-Agent": agent, "Accept": "image/*", "Accept-Encoding": "identity"}
+        self._headers = {"User-Agent": agent, "Accept": "image/*", "Accept-Encoding": "identity"}
         options: dict[str, Any] = {
-            "headers": headers,
+            "headers": self._headers,
             "maxsize": settings.per_host,
             "timeout": Timeout(connect=10.0, read=settings.read_timeout_s),
             "retries": Retry(total=None, connect=0, read=0, status=0, other=0, redirect=_MAX_REDIRECTS),
@@ -161,7 +161,7 @@ class Downloader:
             start = part_path.stat().st_size
         except OSError:
             start = 0
-        headers = dict(self._pool.headers) | ({"Range": f"bytes={start}-"} if start else {})
+        headers = self._headers | ({"Range": f"bytes={start}-"} if start else {})
         try:
             response = self._pool.request("GET", url, headers=headers, preload_content=False, decode_content=False)
         except urllib3.exceptions.MaxRetryError as error:
@@ -274,7 +274,7 @@ class Downloader:
         for attempt in range(self.settings.attempts):
             try:
                 response = self._pool.request(
-                    "GET", url, headers=dict(self._pool.headers) | {"Accept": "text/plain, */*"}, preload_content=False
+                    "GET", url, headers=self._headers | {"Accept": "text/plain, */*"}, preload_content=False
                 )
                 text = response.read(_ROBOTS_BYTES).decode("utf-8", "replace")
                 response.close()
