@@ -248,12 +248,19 @@ def _chosen(root: Path, class_dirs: list[tuple[str, Path]], class_names: Sequenc
 def _class_folder(name: str, folder: Path) -> ClassFolder:
     waiting = 0
     stray = []
-    for path in _xml_below(folder):
-        part = path.relative_to(folder).parts[0]
-        if part == UNLABELED:
-            waiting += 1
-        elif part not in SPLITS:
-            stray.append(path)
+    subfolders = []
+    for part, is_dir in _names(folder):
+        if is_dir:
+            subfolders.append(folder / part)
+        elif _is_xml(part):
+            stray.append(folder / part)
+    for subfolder in subfolders:
+        if subfolder.name not in SPLITS and not subfolder.is_symlink():
+            found = list(_xml_below(subfolder))
+            if subfolder.name == UNLABELED:
+                waiting = len(found)
+            else:
+                stray += found
     has_splits = any((folder / split).is_dir() for split in SPLITS)
     return ClassFolder(folder, name, waiting, tuple(stray), has_splits)
 
@@ -276,11 +283,15 @@ def _xml_below(folder: Path) -> Iterator[Path]:
     for name, is_dir in _names(folder):
         if is_dir:
             subfolders.append(folder / name)
-        elif name[-4:].lower() == ".xml" and len(name) > 4:
+        elif _is_xml(name):
             yield folder / name
     for subfolder in subfolders:
         if not subfolder.is_symlink():  # a link may lead round in a circle
             yield from _xml_below(subfolder)
+
+
+def _is_xml(name: str) -> bool:
+    return len(name) > 4 and name[-4:].lower() == ".xml"
 
 
 def _entries(folder: Path) -> list[tuple[Path, bool]]:
