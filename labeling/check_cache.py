@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import PIL
 
+from collectors import image_identity
 from collectors.errors import InputError
 from collectors.files import write_atomically
 from labeling.dataset import LabelFile
@@ -204,6 +205,6 @@ def _head(body: bytes) -> bytes:
 def _version() -> str:
     """Digest of the code that finds the facts out: what an older one found is not asked for."""
     digest = hashlib.sha256(PIL.__version__.encode())
-    for name in _MODULES:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    for path in (Path(image_identity.__file__), *(Path(__file__).with_name(f"{name}.py") for name in _MODULES)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
