@@ -17,7 +17,7 @@ from collectors.image_identity import perceptual_hashes
 RADIUS = 8
 """Bits of the hash that may differ. Of 240 photographs, saved again or resized: 0 to 6; of unrelated ones: from 10."""
 
-SAMPLED_PX = 96
+SAMPLED_PX = 90
 """Rows and columns that a picture needs to be looked at; decoding it finer than that tells hardly more."""
 
 _SIDE = 32
