@@ -6,7 +6,7 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 FOLDERS := collectors labeling records pipelines scripts
 
-.PHONY: setup demo test fast check fix bench pins clean
+.PHONY: setup demo test fast check fix bench pins protos clean
 .DEFAULT_GOAL := test
 
 setup: $(READY)
@@ -51,6 +51,10 @@ bench: $(READY)
 pins: $(READY)
 	$(BIN)/uv pip compile pyproject.toml --extra beam --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file constraints.txt
+
+# After an edit of the schema of the OD API's pipeline.config.
+protos: $(READY)
+	$(BIN)/python -m grpc_tools.protoc -Ipipelines/odapi --descriptor_set_out=pipelines/odapi/pipeline.binpb pipeline.proto
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
