@@ -7,7 +7,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from collectors.errors import ConfigError
-from pipelines.odapi.field_notes import Fate, FieldNote, note_of
+from pipelines.odapi.field_fates import Fate, FieldNote
+from pipelines.odapi.field_notes import note_of
 from pipelines.odapi.pipeline_config import PipelineConfig
 
 

@@ -21,6 +21,7 @@ _COLOR_STEPS = (
     "random_adjust_brightness", "random_adjust_contrast", "random_adjust_hue", "random_adjust_saturation",
     "random_distort_color",
 )  # fmt: skip
+_SSD_CROPS = {"ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio"}
 
 # Feature extractor -> backbone, whether a pyramid stands on it.
 _EXTRACTORS = {
@@ -190,21 +191,17 @@ def _loss_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
     focal = loss.classification_loss.WhichOneof("classification_loss") == "weighted_sigmoid_focal"
     yield f"{at}.classification_loss", "task.losses.classification", "focal" if focal else "sigmoid"
     if focal:
-        settings, at_focal = (
-            loss.classification_loss.weighted_sigmoid_focal,
-            f"{at}.classification_loss.weighted_sigmoid_focal",
-        )
-        # Without alpha, the OD API weighs objects and background alike: half of it each, twice the loss.
-        yield (
-            f"{at_focal}.alpha",
-            "task.losses.focal_alpha",
-            _short(settings.alpha) if settings.HasField("alpha") else 0.5,
-        )
-        yield f"{at_focal}.gamma", "task.losses.focal_gamma", _short(settings.gamma)
+        settings, at_focal = loss.classification_loss.weighted_sigmoid_focal, f"{at}.classification_loss"
+        alpha = _short(settings.alpha) if settings.HasField("alpha") else 0.5
+        yield f"{at_focal}.weighted_sigmoid_focal.alpha", "task.losses.focal_alpha", alpha
+        yield f"{at_focal}.weighted_sigmoid_focal.gamma", "task.losses.focal_gamma", _short(settings.gamma)
     delta = loss.localization_loss.weighted_smooth_l1.delta
     yield f"{at}.localization_loss.weighted_smooth_l1.delta", "task.losses.huber_delta", _short(delta)
-    for key in ("classification_weight", "localization_weight"):
-        yield f"{at}.{key}", f"task.losses.{key}", _short(getattr(loss, key))
+    # Without alpha, the OD API's focal loss weighs objects and background 1 each; alpha 0.5 weighs both by half.
+    unweighted = focal and not loss.classification_loss.weighted_sigmoid_focal.HasField("alpha")
+    weight = _short(loss.classification_weight) * (2.0 if unweighted else 1.0)
+    yield f"{at}.classification_weight", "task.losses.classification_weight", weight
+    yield f"{at}.localization_weight", "task.losses.localization_weight", _short(loss.localization_weight)
     mined, miner, at = loss.HasField("hard_example_miner"), loss.hard_example_miner, f"{at}.hard_example_miner"
     yield at, "task.losses.miner.enabled", mined
     if mined:
@@ -244,33 +241,27 @@ def _training_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]
 
 def _checkpoint_kind(training: Any) -> str:
     """Return how much of the checkpoint is taken, in the words of ``init_checkpoint_type``."""
-    kind = training.fine_tune_checkpoint_type or (
-        "detection" if training.from_detection_checkpoint else "classification"
-    )
+    kind = training.fine_tune_checkpoint_type
+    if not kind:
+        kind = "detection" if training.from_detection_checkpoint else "classification"
     return "backbone" if kind == "classification" else "detector"
 
 
 def _augmentation_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
-    steps = [
-        (step, step.WhichOneof("preprocessing_step")) for step in config.message.train_config.data_augmentation_options
-    ]
     at, ours = "train_config.data_augmentation_options", "task.train_data.augmentation"
-    by_name = {name: getattr(step, name) for step, name in steps if name}
+    by_name = {}
+    for step in config.message.train_config.data_augmentation_options:
+        if name := step.WhichOneof("preprocessing_step"):
+            by_name[name] = getattr(step, name)
     flip = by_name.get("random_horizontal_flip")
     yield f"{at}.random_horizontal_flip", f"{ours}.flip", _short(flip.probability) if flip is not None else 0.0
-    yield (
-        f"{at}.ssd_random_crop",
-        f"{ours}.ssd_crop",
-        bool({"ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio"} & set(by_name)),
-    )
+    yield f"{at}.ssd_random_crop", f"{ours}.ssd_crop", not _SSD_CROPS.isdisjoint(by_name)
     color = next((name for name in by_name if name in _COLOR_STEPS), None)
     yield f"{at}.{color or ''}".rstrip("."), f"{ours}.color", _COLOR_STRENGTH if color else 0.0
     crop = by_name.get("random_crop_image")
     yield f"{at}.random_crop_image", f"{ours}.crop.enabled", crop is not None
     if crop is not None:
-        for field in (
-            "min_object_covered", "min_aspect_ratio", "max_aspect_ratio", "min_area", "max_area",
-        ):  # fmt: skip
+        for field in ("min_object_covered", "min_aspect_ratio", "max_aspect_ratio", "min_area", "max_area"):
             yield f"{at}.random_crop_image.{field}", f"{ours}.crop.{field}", _short(getattr(crop, field))
         yield f"{at}.random_crop_image.overlap_thresh", f"{ours}.crop.min_overlap", _short(crop.overlap_thresh)
         yield f"{at}.random_crop_image.random_coef", f"{ours}.crop.probability", _short(1.0 - crop.random_coef)
