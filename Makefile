@@ -49,7 +49,7 @@ bench: $(READY)
 
 # After an edit of the dependencies: pins and hashes for every supported platform, no index address.
 pins: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --extra beam --group dev --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra beam --extra onnx --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file constraints.txt
 
 # After an edit of the schema of the OD API's pipeline.config.

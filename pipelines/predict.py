@@ -1,19 +1,15 @@
-"""Find objects in pictures with a trained run."""
+"""Find objects in pictures with a trained run or an exported model."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageOps
 
 from collectors.errors import ConfigError, InputError
 from labeling.annotations import Box
-from pipelines.detection import input_pipeline, ssd_model
-from pipelines.evaluate import open_run, restore
-from pipelines.run_directory import RunDirectory
+from pipelines.detectors import Detector
 
 _USUAL_THRESHOLD = 0.5
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
@@ -41,33 +37,22 @@ class Prediction:
 
 
 class Predictor:
-    """A trained run, loaded once, ready for any number of pictures.
+    """A detector, ready for any number of pictures.
 
     Args:
-        run: The run folder.
-        checkpoint: ``best``, ``last``, or the prefix of a checkpoint.
+        detector: A run or a model file.
         min_score: Detections below are left out; ``None`` takes the threshold with the best F1 of the run's last
             evaluation, or 0.5 where there was none.
 
-    Raises:
-        InputError: The run has no usable checkpoint.
+    Attributes:
+        class_names: Name of each class id.
     """
 
-    def __init__(self, run: RunDirectory, *, checkpoint: str = "best", min_score: float | None = None) -> None:
-        experiment, task, model = open_run(run)
-        self.step = restore(model, run, checkpoint)
-        self.class_names = task.class_names
-        self.min_score = _threshold_of(run) if min_score is None else min_score
-        config = experiment.params.task.model
-        height, width = config.input_size
-        anchors = tf.constant(model.anchors)
-
-        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
-        def detect(image: Any) -> dict[str, Any]:
-            batch = input_pipeline.network_input(image, height, width)[None]
-            return ssd_model.detect(model(batch, training=False), anchors, config.detections)
-
-        self._detect = detect
+    def __init__(self, detector: Detector, *, min_score: float | None = None) -> None:
+        self._detector = detector
+        self.class_names = detector.metadata.class_names
+        best = detector.metadata.best_threshold
+        self.min_score = min_score if min_score is not None else _USUAL_THRESHOLD if best is None else best
 
     def predict(self, paths: Sequence[Path]) -> Iterator[tuple[Prediction, Image.Image | None]]:
         """Yield, for each path in order, what was found and the picture (``None`` when it cannot be read).
@@ -86,23 +71,16 @@ class Predictor:
 
     def predict_image(self, image: Image.Image, path: Path = Path()) -> Prediction:
         """Find objects in one RGB picture."""
-        found = {key: value.numpy()[0] for key, value in self._detect(np.asarray(image, np.uint8)).items()}
+        found = self._detector.detect(np.asarray(image, np.uint8))
         scale = np.asarray([image.height, image.width, image.height, image.width])
         detections = []
-        for row in range(int(found["num_detections"])):
-            score = float(found["detection_scores"][row])
+        for box, number, score in zip(found.boxes, found.classes, found.scores, strict=True):
             if score < self.min_score:
                 break  # best first
-            ymin, xmin, ymax, xmax = (found["detection_boxes"][row] * scale).tolist()
-            class_id = int(found["detection_classes"][row])
-            name = self.class_names.get(class_id, f"class {class_id}")
-            detections.append(Detection(class_id, name, score, Box(xmin, ymin, xmax, ymax)))
+            ymin, xmin, ymax, xmax = (box * scale).tolist()
+            name = self.class_names.get(int(number), f"class {number}")
+            detections.append(Detection(int(number), name, float(score), Box(xmin, ymin, xmax, ymax)))
         return Prediction(path, image.width, image.height, tuple(detections))
-
-
-def _threshold_of(run: RunDirectory) -> float:
-    best = (run.read_results() or {}).get("best_threshold")
-    return _USUAL_THRESHOLD if best is None else float(best)
 
 
 def find_pictures(sources: Sequence[Path]) -> list[Path]:

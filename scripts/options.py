@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,3 +60,22 @@ def quieten_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextmanager
+def native_lines_hidden() -> Iterator[None]:
+    """Keep what converters and interpreters in C++ print on stderr off the terminal; Python's own stderr stays."""
+    try:
+        number = sys.stderr.fileno()
+    except (OSError, ValueError):  # not a file, such as a test's
+        yield
+        return
+    kept, shown = os.dup(number), sys.stderr
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(kept, "w", buffering=1) as terminal:
+        os.dup2(nowhere.fileno(), number)
+        sys.stderr = terminal
+        try:
+            yield
+        finally:
+            sys.stderr = shown
+            os.dup2(terminal.fileno(), number)

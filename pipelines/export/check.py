@@ -10,7 +10,7 @@ import tensorflow as tf
 from collectors.progress import Progress, no_progress
 from pipelines import metrics
 from pipelines.detection.input_pipeline import RecordDecoder
-from pipelines.export.detectors import Detector, Found
+from pipelines.detectors import Detector, Found
 
 _WORTH_COMPARING = 0.1
 _SAME_BOX = 0.5

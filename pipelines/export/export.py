@@ -11,12 +11,11 @@ import tensorflow as tf
 from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
 from pipelines.detection import input_pipeline
-from pipelines.evaluate import open_run, restore
+from pipelines.detectors import RunDetector
 from pipelines.export import keras_model, lite, onnx_model, saved_model
 from pipelines.export.check import Agreement, LabeledPicture, compare, read_pictures
-from pipelines.export.detectors import Found, found_of, open_detector
-from pipelines.export.metadata import ModelMetadata
-from pipelines.export.serving import LiteDetector, PixelDetector
+from pipelines.export.model_files import open_detector
+from pipelines.export.serving import LiteDetector
 from pipelines.preflight import expand
 from pipelines.run_directory import RunDirectory
 
@@ -60,37 +59,17 @@ class Exported:
 
 
 class RunExporter:
-    """A run, loaded once, to be written in any number of formats.
+    """A run, to be written in any number of formats.
 
     Args:
         run: The run folder.
-        checkpoint: ``best``, ``last``, or the prefix of a checkpoint.
-
-    Raises:
-        InputError: The run has no usable checkpoint.
+        detector: Its network with the weights of a checkpoint.
     """
 
-    def __init__(self, run: RunDirectory, *, checkpoint: str = "best") -> None:
-        experiment, task, self._model = open_run(run)
-        step = restore(self._model, run, checkpoint)
+    def __init__(self, run: RunDirectory, detector: RunDetector) -> None:
+        self.detector = detector
         self._run = run
-        self._data = experiment.params.task
-        self._config = experiment.params.task.model
-        height, width = self._config.input_size
-        self.metadata = ModelMetadata(
-            class_names=dict(task.class_names),
-            height=height,
-            width=width,
-            best_threshold=(run.read_results() or {}).get("best_threshold"),
-            experiment=experiment.name,
-            run=run.path.resolve().name,
-            step=step,
-        )
-        self._pixels = PixelDetector(self._model, self._config)
-
-    def detect(self, image: Any) -> Found:
-        """Find objects in one picture with the run itself."""
-        return found_of(self._pixels.detect(tf.constant(image)[None]), first_id=0)
+        self._task = detector.experiment.params.task
 
     def write(self, kind: ExportFormat, path: Path, *, calibration_pictures: int = 100) -> None:
         """Write one file; an older one is replaced once the new one is whole.
@@ -104,37 +83,39 @@ class RunExporter:
             MissingPartError: ONNX, and tf2onnx is not installed.
             InputError: 8 bits, and the training records are gone.
         """
+        model, pixels, metadata = self.detector.model, self.detector.pixels, self.detector.metadata
+        config = self._task.model
         match kind:
             case ExportFormat.SAVEDMODEL:
-                saved_model.write_saved_model(self._pixels, path, self.metadata)
+                saved_model.write_saved_model(pixels, path, metadata)
             case ExportFormat.FROZEN_GRAPH:
-                saved_model.write_frozen_graph(self._pixels, path, self.metadata)
+                saved_model.write_frozen_graph(pixels, path, metadata)
             case ExportFormat.ONNX:
-                onnx_model.write_onnx(self._pixels, path, self.metadata)
+                onnx_model.write_onnx(pixels, path, metadata)
             case ExportFormat.KERAS:
-                keras_model.write_keras(self._model, path, self.metadata, self._config)
+                keras_model.write_keras(model, path, metadata, config)
             case ExportFormat.TFLITE | ExportFormat.TFLITE_INT8:
                 calibration = None
                 if kind is ExportFormat.TFLITE_INT8:
                     calibration = list(self._calibration(calibration_pictures))
-                detector = LiteDetector(self._model, self._config)
-                lite.write_tflite(detector, path, self.metadata, calibration=calibration)
+                detector = LiteDetector(model, config)
+                lite.write_tflite(detector, path, metadata, calibration=calibration)
 
     def verification_pictures(self, limit: int) -> list[LabeledPicture]:
         """Return the first verification pictures of the run; none when it has none or they are gone."""
-        paths = self._records(self._data.validation_data.input_path)
+        paths = self._records(self._task.validation_data.input_path)
         return list(read_pictures([str(path) for path in paths], limit)) if paths else []
 
     def _calibration(self, limit: int) -> Iterator[Any]:
-        paths = self._records(self._data.train_data.input_path)
+        paths = self._records(self._task.train_data.input_path)
         if not paths:
             raise InputError(
-                "8 bits are measured on training pictures, and the training records are gone",
-                where=str(self._run.path),
-                fix="Build them again with tagbox records build.",
+                "8 bits are measured on training pictures, and the run's training records are not there",
+                where=str(self._task.train_data.input_path),
+                fix="Build them again with tagbox records build, or go where the run was started.",
             )
         for picture in read_pictures([str(path) for path in paths], limit):
-            yield input_pipeline.network_input(tf.constant(picture.image), *self._config.input_size)[None]
+            yield input_pipeline.network_input(tf.constant(picture.image), *self._task.model.input_size)[None]
 
     @staticmethod
     def _records(input_path: str | Sequence[str]) -> list[Path]:
@@ -167,11 +148,28 @@ def export_run(
         Each file as soon as it is written and checked.
     """
     pictures = exporter.verification_pictures(check_pictures) if check_pictures else []
-    for kind in dict.fromkeys(kinds):
+    wanted = list(dict.fromkeys(kinds))
+    for index, kind in enumerate(wanted):
         path = output / FILE_NAMES[kind]
         exporter.write(kind, path, calibration_pictures=calibration_pictures)
-        agreement = compare(exporter, open_detector(path), pictures, progress) if pictures else None
+
+        agreement = None
+        if pictures:
+            share = _Share(progress, before=index * len(pictures), total=len(wanted) * len(pictures))
+            agreement = compare(exporter.detector, open_detector(path), pictures, share)
         yield Exported(kind, path, _size_of(path), agreement)
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """The progress of one format as a part of the progress of all."""
+
+    progress: Progress
+    before: int
+    total: int
+
+    def __call__(self, done: int, total: int | None, note: str = "") -> None:
+        self.progress(self.before + done, self.total, note)
 
 
 def _size_of(path: Path) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from scripts import exit_codes
-from scripts.options import json_option, quieten_tensorflow
+from scripts.options import json_option, native_lines_hidden, quieten_tensorflow
 from scripts.output import progress, say, write_json, write_table
 
 FORMATS = ("savedmodel", "tflite", "tflite-int8", "frozen-graph", "onnx", "keras")
@@ -15,15 +15,9 @@ FORMATS = ("savedmodel", "tflite", "tflite-int8", "frozen-graph", "onnx", "keras
 @click.command()
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
 @click.option(
-    "--format",
-    "formats",
-    type=click.Choice(FORMATS),
-    multiple=True,
-    help="Repeat it for several.  [default: savedmodel]",
+    "--format", "formats", type=click.Choice(FORMATS), multiple=True, default=["savedmodel"], show_default=True
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for them [default: RUN/export]."
-)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Their folder  [default: RUN/export].")
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
 @click.option("--check/--no-check", default=True, show_default=True, help="Run each file on verification pictures.")
 @click.option("--check-pictures", type=click.IntRange(1), default=40, show_default=True, help="How many at most.")
@@ -60,12 +54,13 @@ def export(
     if "onnx" in formats:
         require_onnx()
     say("starting TensorFlow")
+    from pipelines.detectors import RunDetector
     from pipelines.export.export import ExportFormat, RunExporter, export_run
 
-    exporter = RunExporter(run, checkpoint=checkpoint)
-    kinds = [ExportFormat(name) for name in formats or ("savedmodel",)]
+    exporter = RunExporter(run, RunDetector(run, checkpoint=checkpoint))
+    kinds = [ExportFormat(name) for name in formats]
     done = []
-    with progress("checking pictures") as advance:
+    with native_lines_hidden(), progress("checking pictures") as advance:
         for exported in export_run(
             exporter,
             kinds,

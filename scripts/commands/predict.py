@@ -11,7 +11,7 @@ from scripts.output import progress, say, write_json, write_table
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("source", metavar="RUN|MODEL", type=click.Path(path_type=Path))
 @click.argument("sources", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
 @click.option(
@@ -20,29 +20,35 @@ from scripts.output import progress, say, write_json, write_table
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
 @json_option
 def predict(
-    run_dir: Path,
+    source: Path,
     sources: tuple[Path, ...],
     output: Path | None,
     min_score: float | None,
     checkpoint: str,
     as_json: bool,
 ) -> int:
-    """Find objects in pictures with a RUN; folders are searched for pictures.
+    """Find objects in pictures with a RUN or a MODEL file of `tagbox export`; folders are searched for pictures.
 
     Prints one line an object: picture, class, score, and the box in pixels. Pictures that cannot be read are named,
     the rest is done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
 
-    run = RunDirectory(run_dir)
-    run.require()
+    run = RunDirectory(source)
+    is_run = run.config_path.is_file() or (source.is_dir() and not (source / "saved_model.pb").is_file())
+    if is_run:
+        run.require()
     quieten_tensorflow()
     from pipelines.predict import Predictor, find_pictures, name_drawings
 
     pictures = find_pictures(sources)
     drawings = name_drawings(pictures, output) if output is not None else {}
     say("starting TensorFlow")
-    predictor = Predictor(run, checkpoint=checkpoint, min_score=min_score)
+    from pipelines.detectors import RunDetector
+    from pipelines.export.model_files import open_detector
+
+    detector = RunDetector(run, checkpoint=checkpoint) if is_run else open_detector(source)
+    predictor = Predictor(detector, min_score=min_score)
     predictions, unreadable = [], 0
     with progress("predicting") as advance:
         for done, (prediction, image) in enumerate(predictor.predict(pictures), start=1):

@@ -3,39 +3,17 @@
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from collectors.errors import InputError, MissingPartError
 from pipelines.detection import input_pipeline
+from pipelines.detectors import Detector, Found, found_of
 from pipelines.export.metadata import NAME, ModelMetadata, read_metadata
 from pipelines.export.saved_model import METADATA_NODE
 from pipelines.export.serving import IMAGE_INPUT, OUTPUTS
-
-
-class Found(NamedTuple):
-    """Detections in one picture, best first.
-
-    Attributes:
-        boxes: ``(n, 4)`` normalised ``ymin xmin ymax xmax`` in ``[0, 1]``.
-        classes: ``(n,)`` ids from 1.
-        scores: ``(n,)``.
-    """
-
-    boxes: Any
-    classes: Any
-    scores: Any
-
-
-class Detector(Protocol):
-    """Anything that finds objects in a picture."""
-
-    metadata: ModelMetadata
-
-    def detect(self, image: Any) -> Found:
-        """Find objects in one picture, uint8 ``(h, w, 3)``."""
 
 
 class ExportedDetector:
@@ -89,15 +67,6 @@ class LiteRunner:
         return found_of(self._runner(**{self._input: values[None]}), first_id=1)
 
 
-def found_of(outputs: dict[str, Any], *, first_id: int) -> Found:
-    boxes, classes, scores, number = (np.asarray(outputs[name])[0] for name in OUTPUTS)
-    boxes = np.clip(boxes, 0.0, 1.0)
-    rows = np.arange(len(scores)) < int(number)
-    # A box beyond the picture has nothing left of it.
-    rows &= (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Found(boxes[rows], classes[rows].astype(np.int64) + first_id, scores[rows])
-
-
 def open_detector(path: Path) -> Detector:
     """Open a model file that `tagbox export` wrote.
 
@@ -120,11 +89,6 @@ def open_detector(path: Path) -> Detector:
     if not path.is_file():
         raise InputError("no such model file", where=str(path), fix="Make one with: tagbox export RUN")
     return openers[path.suffix](path)
-
-
-def is_model_file(path: Path) -> bool:
-    """Tell whether a path names an exported model and not a run folder."""
-    return (path / "saved_model.pb").is_file() or path.suffix in (".pb", ".tflite", ".onnx", ".keras")
 
 
 def _open_saved_model(path: Path) -> Detector:
