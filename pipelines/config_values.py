@@ -69,14 +69,18 @@ def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
     for key, (is_possible, words) in _RULES.items():
         if key in values and not is_possible(values[key]):
             return key, words
-    low, high = "task.losses.unmatched_threshold", "task.losses.matched_threshold"
-    if low in values and values[low] > values[high]:
-        return low, f"must not be above {high}"
+    for low, high in _IN_ORDER:
+        if low in values and values[low] > values[high]:
+            return low, f"must not be above {high}"
     return None
 
 
 def _at_least(low: float) -> _Rule:
     return lambda value: value >= low, f"must be {low} or more"
+
+
+def _between(low: float, high: float) -> _Rule:
+    return lambda value: low <= value <= high, f"must be between {low} and {high}"
 
 
 def _above(low: float) -> _Rule:
@@ -87,17 +91,25 @@ def _one_of(*words: str) -> _Rule:
     return lambda value: value in words, f"must be one of {', '.join(words)}"
 
 
-_SHARE: _Rule = (lambda value: 0 <= value <= 1, "must be between 0 and 1")
+_SHARE: _Rule = _between(0, 1)
+_IN_ORDER = (
+    ("task.losses.unmatched_threshold", "task.losses.matched_threshold"),
+    ("task.model.fpn.min_level", "task.model.fpn.max_level"),
+)
 _RULES: dict[str, _Rule] = {
     "task.model.num_classes": _at_least(0),
     "task.model.input_size": (
         lambda size: len(size) == 2 and min(size) >= 32,
         "must be a height and a width of at least 32 pixels, such as [300, 300]",
     ),
-    "task.model.backbone.model_id": _one_of("MobileNetV1"),
+    "task.model.backbone.model_id": _one_of("MobileNetV1", "MobileNetV2"),
     "task.model.backbone.depth_multiplier": _above(0),
+    "task.model.backbone.freeze_blocks": _at_least(0),
     "task.model.batch_norm.momentum": _SHARE,
     "task.model.batch_norm.epsilon": _above(0),
+    "task.model.anchors.generator": _one_of("ssd", "multiscale"),
+    "task.model.anchors.anchor_scale": _above(0),
+    "task.model.anchors.scales_per_octave": _at_least(1),
     "task.model.anchors.min_scale": _above(0),
     "task.model.anchors.max_scale": _above(0),
     "task.model.anchors.aspect_ratios": (
@@ -109,6 +121,11 @@ _RULES: dict[str, _Rule] = {
     "task.model.head.min_depth": _at_least(1),
     "task.model.head.kernel_size": _at_least(1),
     "task.model.head.init_stddev": _above(0),
+    "task.model.fpn.min_level": _between(2, 5),
+    "task.model.fpn.max_level": _between(2, 9),
+    "task.model.fpn.depth": _at_least(1),
+    "task.model.fpn.predictor_layers": _at_least(0),
+    "task.model.fpn.predictor_depth": _at_least(1),
     "task.model.detections.score_threshold": _SHARE,
     "task.model.detections.iou_threshold": _SHARE,
     "task.model.detections.max_per_class": _at_least(1),

@@ -12,14 +12,16 @@ class SSDBackbone(hyperparams.Config):
     """TFM's MobileNet under the detector.
 
     Attributes:
-        model_id: Name in TFM's MobileNet family; ``MobileNetV1``.
-        depth_multiplier: Scales the number of channels of every layer, above 0.
-        freeze: Keep the weights of the backbone as they were loaded.
+        model_id: Name in TFM's MobileNet family: ``MobileNetV1`` or ``MobileNetV2``.
+        depth_multiplier: Scales the number of channels of every layer, also of the extra layers, above 0.
+        freeze: Keep the weights of the whole backbone as they were loaded.
+        freeze_blocks: Keep those of its first blocks, the stem counted: v1 has 14, v2 has 19.
     """
 
     model_id: str = "MobileNetV1"
     depth_multiplier: float = 1.0
     freeze: bool = False
+    freeze_blocks: int = 0
 
 
 @dataclasses.dataclass
@@ -40,14 +42,23 @@ class SSDBatchNorm(hyperparams.Config):
 
 @dataclasses.dataclass
 class SSDAnchors(hyperparams.Config):
-    """The anchor boxes; see `pipelines.detection.anchors.box_specs` for each field."""
+    """The anchor boxes; see `box_specs` and `multiscale_anchors` of `pipelines.detection.anchors` for each field.
 
+    Attributes:
+        generator: ``ssd``, scales spread evenly over the maps, or ``multiscale``, the RetinaNet's, for a pyramid.
+        anchor_scale: Of ``multiscale``: side of the smallest box, in strides of its map.
+        scales_per_octave: Of ``multiscale``: sizes between one map and the next.
+    """
+
+    generator: str = "ssd"
     min_scale: float = 0.2
     max_scale: float = 0.95
     aspect_ratios: list[float] = field(default_factory=lambda: [1.0, 2.0, 0.5, 3.0, 0.3333])
     interpolated_scale_aspect_ratio: float = 1.0
     reduce_boxes_in_lowest_layer: bool = True
     interpolated_box_second: bool = False
+    anchor_scale: float = 4.0
+    scales_per_octave: int = 2
 
 
 @dataclasses.dataclass
@@ -55,9 +66,11 @@ class SSDHead(hyperparams.Config):
     """Extra layers and box predictors.
 
     Attributes:
-        num_layers: Number of feature maps: two from the backbone, the rest from extra layers.
-        min_depth: No extra layer gets fewer channels.
+        num_layers: Number of feature maps: two from the backbone, the rest from extra layers. A pyramid has its levels.
+        min_depth: No layer, of the backbone or after it, gets fewer channels.
         kernel_size: Side of the predictor's convolutions, 1 or 3.
+        separable_layers: Extra layers with a depthwise 3x3 and a 1x1 in place of each 3x3 (SSDLite).
+        separable_predictors: The same for the predictors, with ``kernel_size`` as the side of the depthwise part.
         class_prediction_bias_init: Initial bias of the class predictor; -4.6 suits the focal loss.
         init_stddev: Standard deviation of the truncated normal that new kernels are drawn from.
     """
@@ -65,8 +78,40 @@ class SSDHead(hyperparams.Config):
     num_layers: int = 6
     min_depth: int = 16
     kernel_size: int = 1
+    separable_layers: bool = False
+    separable_predictors: bool = False
     class_prediction_bias_init: float = 0.0
     init_stddev: float = 0.03
+
+
+@dataclasses.dataclass
+class SSDPyramid(hyperparams.Config):
+    """A feature pyramid in place of the extra layers, with one predictor for all its levels.
+
+    Attributes:
+        enabled: Use it.
+        min_level: Finest map, stride 2 to the power of it, 2 to 5.
+        max_level: Coarsest map; levels above 5 come from stride-2 convolutions.
+        depth: Channels of the pyramid, before the depth multiplier.
+        separable: Depthwise separable 3x3 convolutions in the pyramid (FPNLite).
+        descend_smoothed: A finer level gets the smoothed map from above, as in the OD API under TensorFlow 2; false
+            gives it the sum before smoothing, as under TensorFlow 1 (weights of 2018) and in the paper.
+        predictor_layers: Convolutions before the predictor; weights shared by the levels, batch norm a level.
+        predictor_depth: Channels of those.
+        predictor_separable: Depthwise separable convolutions in the predictor.
+        shared_tower: One tower of ``predictor_layers`` for boxes and classes; false gives each its own.
+    """
+
+    enabled: bool = False
+    min_level: int = 3
+    max_level: int = 7
+    depth: int = 256
+    separable: bool = False
+    descend_smoothed: bool = True
+    predictor_layers: int = 4
+    predictor_depth: int = 256
+    predictor_separable: bool = False
+    shared_tower: bool = False
 
 
 @dataclasses.dataclass
@@ -101,6 +146,7 @@ class SSDModel(hyperparams.Config):
     batch_norm: SSDBatchNorm = field(default_factory=SSDBatchNorm)
     anchors: SSDAnchors = field(default_factory=SSDAnchors)
     head: SSDHead = field(default_factory=SSDHead)
+    fpn: SSDPyramid = field(default_factory=SSDPyramid)
     detections: SSDDetections = field(default_factory=SSDDetections)
 
 
