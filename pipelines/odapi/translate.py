@@ -14,7 +14,8 @@ from pipelines.odapi.input_paths import expand_input_paths, resolve
 from pipelines.odapi.optimizers import optimizer_settings
 from pipelines.odapi.pipeline_config import PipelineConfig
 
-PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
+# What stands for a path in the OD API's samples.
+_PLACEHOLDERS = ("PATH_TO_BE_CONFIGURED", "${YOUR_GCS_BUCKET}")
 _ENDLESS_STEPS = 200_000
 _COLOR_STRENGTH = 0.8  # brightness by 0.2, contrast and saturation by 0.4, as random_adjust_* do by default
 _COLOR_STEPS = (
@@ -57,7 +58,7 @@ def to_experiment(config: PipelineConfig) -> Experiment:
         where = config.where(path)
         experiment.set(key, value, f"{config.path.name}{where.removeprefix(str(config.path))}")
     for path, key, value in _paths_in(config):
-        if PLACEHOLDER in value:
+        if _is_placeholder(value):
             experiment.unconfigured.setdefault(key, config.where(path))
     return experiment
 
@@ -75,7 +76,7 @@ def _experiment_name(config: PipelineConfig) -> str:
     if pyramid:
         return "ssd_mobilenet_v2_fpnlite" if version == "v2" else "ssd_mobilenet_v1_fpn"
     lite = config.message.model.ssd.feature_extractor.use_depthwise
-    return "ssdlite_mobilenet_v2" if lite and version == "v2" else f"ssd_mobilenet_{version}"
+    return f"{'ssdlite' if lite else 'ssd'}_mobilenet_{version}"
 
 
 def _settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
@@ -233,7 +234,7 @@ def _training_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]
     at_decay = "model.ssd.feature_extractor.conv_hyperparams.regularizer.l2_regularizer.weight"
     yield at_decay, "task.losses.l2_weight_decay", decay
     checkpoint = training.fine_tune_checkpoint
-    if checkpoint and PLACEHOLDER not in checkpoint:
+    if checkpoint and not _is_placeholder(checkpoint):
         yield f"{at}.fine_tune_checkpoint", "task.init_checkpoint", resolve(checkpoint, config.path.parent)
         yield f"{at}.fine_tune_checkpoint_type", "task.init_checkpoint_type", _checkpoint_kind(training)
     yield from _augmentation_settings(config)
@@ -270,16 +271,16 @@ def _augmentation_settings(config: PipelineConfig) -> Iterator[tuple[str, str, A
 def _data_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
     message, folder = config.message, config.path.parent
     label_map = message.train_input_reader.label_map_path
-    if label_map and PLACEHOLDER not in label_map:
+    if label_map and not _is_placeholder(label_map):
         yield "train_input_reader.label_map_path", "task.label_map", resolve(label_map, folder)
     training = list(message.train_input_reader.tf_record_input_reader.input_path)
-    if training and not any(PLACEHOLDER in path for path in training):
+    if training and not any(map(_is_placeholder, training)):
         at = "train_input_reader.tf_record_input_reader.input_path"
         yield at, "task.train_data.input_path", expand_input_paths(training, folder)
     buffer = message.train_input_reader.shuffle_buffer_size
     yield "train_input_reader.shuffle_buffer_size", "task.train_data.shuffle_buffer_size", max(buffer, 1)
     verification = [path for reader in message.eval_input_reader for path in reader.tf_record_input_reader.input_path]
-    if verification and not any(PLACEHOLDER in path for path in verification):
+    if verification and not any(map(_is_placeholder, verification)):
         at = "eval_input_reader.tf_record_input_reader.input_path"
         yield at, "task.validation_data.input_path", expand_input_paths(verification, folder)
 
@@ -297,6 +298,10 @@ def _paths_in(config: PipelineConfig) -> Iterator[tuple[str, str, str]]:
                 yield f"{name}.tf_record_input_reader.input_path", key, path
     # The label map of the verification set is the same one; the training reader's is taken.
     yield "train_input_reader.label_map_path", "task.label_map", message.train_input_reader.label_map_path
+
+
+def _is_placeholder(path: str) -> bool:
+    return any(placeholder in path for placeholder in _PLACEHOLDERS)
 
 
 def _short(value: float) -> float:
