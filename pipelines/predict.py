@@ -1,17 +1,22 @@
 """Find objects in pictures with a trained run or an exported model."""
 
+import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from collectors.errors import ConfigError, InputError
 from labeling.annotations import Box
-from pipelines.detectors import Detector
+from pipelines.detectors import Detector, Found
 
 _USUAL_THRESHOLD = 0.5
+_BATCH, _AHEAD, _READERS = 8, 3, 2
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
@@ -57,21 +62,40 @@ class Predictor:
     def predict(self, paths: Sequence[Path]) -> Iterator[tuple[Prediction, Image.Image | None]]:
         """Yield, for each path in order, what was found and the picture (``None`` when it cannot be read).
 
-        A picture with an EXIF orientation is turned first, so boxes are those of the picture as people see it.
+        A picture with an EXIF orientation is turned first, so boxes are those of the picture as people see it. Pictures
+        are read in threads, some batches ahead of the network.
         """
-        for path in paths:
-            try:
-                with Image.open(path) as opened:
-                    image = ImageOps.exif_transpose(opened).convert("RGB")
-            except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
-                reason = " ".join(str(error).split()) or type(error).__name__
-                yield Prediction(path, error=f"cannot be read as a picture ({reason})"), None
-                continue
-            yield self.predict_image(image, path), image
+        with ThreadPoolExecutor(_READERS) as readers:
+            waiting: deque[Future[_Read]] = deque()
+            coming = iter(paths)
+            while True:
+                for path in itertools.islice(coming, _AHEAD * _BATCH - len(waiting)):
+                    waiting.append(readers.submit(self._read, path))
+                batch = [waiting.popleft().result() for _ in range(min(_BATCH, len(waiting)))]
+                if not batch:
+                    return
+                readable = [one.prepared for one in batch if one.image is not None]
+                found = iter(self._detector.detect_prepared(readable) if readable else [])
+                for one in batch:
+                    if one.image is None:
+                        yield Prediction(one.path, error=one.error), None
+                    else:
+                        yield self._prediction(one.path, one.image, next(found)), one.image
+
+    def _read(self, path: Path) -> "_Read":
+        try:
+            with Image.open(path) as opened:
+                image = ImageOps.exif_transpose(opened).convert("RGB")
+        except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return _Read(path, None, None, f"cannot be read as a picture ({reason})")
+        return _Read(path, image, self._detector.prepare(np.asarray(image, np.uint8)), "")
 
     def predict_image(self, image: Image.Image, path: Path = Path()) -> Prediction:
         """Find objects in one RGB picture."""
-        found = self._detector.detect(np.asarray(image, np.uint8))
+        return self._prediction(path, image, self._detector.detect(np.asarray(image, np.uint8)))
+
+    def _prediction(self, path: Path, image: Image.Image, found: Found) -> Prediction:
         scale = np.asarray([image.height, image.width, image.height, image.width])
         detections = []
         for box, number, score in zip(found.boxes, found.classes, found.scores, strict=True):
@@ -81,6 +105,13 @@ class Predictor:
             name = self.class_names.get(int(number), f"class {number}")
             detections.append(Detection(int(number), name, float(score), Box(xmin, ymin, xmax, ymax)))
         return Prediction(path, image.width, image.height, tuple(detections))
+
+
+class _Read(NamedTuple):
+    path: Path
+    image: Image.Image | None
+    prepared: Any
+    error: str
 
 
 def find_pictures(sources: Sequence[Path]) -> list[Path]:

@@ -1,7 +1,7 @@
 """Exported model files, opened again: any of them finds objects in pictures in the same way."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,17 @@ class ExportedDetector:
         self.owner: Any = None
         self._run = run
 
+    def prepare(self, image: Any) -> Any:
+        """Return the pixels: the file resizes them itself."""
+        return np.asarray(image, np.uint8)
+
+    def detect_prepared(self, prepared: Sequence[Any]) -> list[Found]:
+        """Find objects in pictures of any sizes, one after the other."""
+        return [found_of(self._run(image[None])) for image in prepared]
+
     def detect(self, image: Any) -> Found:
         """Find objects in one picture, uint8 ``(h, w, 3)``."""
-        return found_of(self._run(np.asarray(image, np.uint8)[None]), first_id=0)
+        return self.detect_prepared([self.prepare(image)])[0]
 
 
 class LiteRunner:
@@ -57,14 +65,22 @@ class LiteRunner:
         self._dtype = details["dtype"]
         self._scale, self._zero_point = details["quantization"]
 
-    def detect(self, image: Any) -> Found:
-        """Find objects in one picture, uint8 ``(h, w, 3)``."""
+    def prepare(self, image: Any) -> Any:
+        """Resize and scale a picture, uint8 ``(h, w, 3)``, to what the file wants."""
         pixels = tf.constant(np.asarray(image, np.uint8))
         values = input_pipeline.network_input(pixels, self.metadata.height, self.metadata.width).numpy()
         if self._dtype == np.uint8:
             values = np.clip(np.round(values / self._scale + self._zero_point), 0, 255).astype(np.uint8)
+        return values
+
+    def detect_prepared(self, prepared: Sequence[Any]) -> list[Found]:
+        """Find objects in pictures, one after the other."""
         # TFLite counts classes from 0.
-        return found_of(self._runner(**{self._input: values[None]}), first_id=1)
+        return [found_of(self._runner(**{self._input: values[None]}), first_id=1) for values in prepared]
+
+    def detect(self, image: Any) -> Found:
+        """Find objects in one picture, uint8 ``(h, w, 3)``."""
+        return self.detect_prepared([self.prepare(image)])[0]
 
 
 def open_detector(path: Path) -> Detector:

@@ -19,7 +19,7 @@ class PixelDetector(tf.Module):
 
     ``detect`` takes ``image_tensor``, uint8 ``(b, h, w, 3)`` of any size, and returns `OUTPUTS` as float32: boxes
     ``(b, m, 4)`` normalised ``ymin xmin ymax xmax``, class ids from 1 and scores ``(b, m)``, best first, and the number
-    of rows that count ``(b,)``.
+    of rows that count ``(b,)``. ``detect_prepared`` takes the network's input, float32 ``(b, h, w, 3)`` in ``[-1, 1]``.
     """
 
     def __init__(self, model: Any, config: SSDModel) -> None:
@@ -28,13 +28,17 @@ class PixelDetector(tf.Module):
         height, width = config.input_size
         anchors = tf.constant(model.anchors)
 
-        def detect(image_tensor: Any) -> dict[str, Any]:
-            batch = input_pipeline.network_batch(image_tensor, height, width)
+        def detect_prepared(batch: Any) -> dict[str, Any]:
             found = ssd_model.detect(model(batch, training=False), anchors, config.detections)
             return {name: tf.cast(found[name], tf.float32) for name in OUTPUTS}
 
+        def detect(image_tensor: Any) -> dict[str, Any]:
+            return detect_prepared(input_pipeline.network_batch(image_tensor, height, width))
+
         signature = [tf.TensorSpec([None, None, None, 3], tf.uint8, name=IMAGE_INPUT)]
         self.detect = tf.function(detect, input_signature=signature)
+        prepared = [tf.TensorSpec([None, height, width, 3], tf.float32)]
+        self.detect_prepared = tf.function(detect_prepared, input_signature=prepared)
 
 
 class LiteDetector(tf.Module):
