@@ -12,6 +12,9 @@ from collectors.errors import InputError
 from collectors.progress import Progress
 from records.plan import SPLITS
 from scripts import exit_codes
+from scripts.classification_output import verify_classification_records
+from scripts.commands.records_drawings import drawings
+from scripts.commands.records_folder import folder as folder_command
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
@@ -28,6 +31,10 @@ _OLDER_FLAGS = ("data_dir", "custom_class", "training_type", "output_path", "lab
 @click.group()
 def records() -> None:
     """Build, verify and show TFRecords."""
+
+
+records.add_command(drawings)
+records.add_command(folder_command)
 
 
 @records.command()
@@ -95,8 +102,11 @@ def verify(folder: Path, as_json: bool) -> int:
 
     Exit codes: 0 all is well, 1 there are findings, 6 there is no manifest.
     """
+    from records.classification_manifest import KIND, kind_of_manifest
     from records.verify import verify_records
 
+    if kind_of_manifest(folder) == KIND:
+        return verify_classification_records(folder, as_json=as_json)
     with _progress_when_needed("verify") as verifying:
         report = verify_records(folder, progress=verifying)
     if as_json:
