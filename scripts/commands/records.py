@@ -78,11 +78,16 @@ def build(
     with _progress_when_needed("check") as checking:
         if is_older_call:
             out_dir = older["output_path"].parent
-            plan = _plan_like_the_older_script(older, checking, jobs)
+            plan = _plan_like_the_older_script(older, checking, jobs, keep_check=not dry_run)
         else:
             out_dir = out or Path("records")
             plan = prepare_build(
-                data or Path("data"), classes=classes or None, label_map_path=label_map, progress=checking, jobs=jobs
+                data or Path("data"),
+                classes=classes or None,
+                label_map_path=label_map,
+                progress=checking,
+                jobs=jobs,
+                keep_check=not dry_run,
             )
     try:
         with _progress_when_needed("write") as writing:
@@ -185,7 +190,9 @@ def _refuse_mixture(newer: dict[str, Any], older: dict[str, Any]) -> None:
         raise click.UsageError(f"--output_path is a folder: {older['output_path']}. Give the name of the record file.")
 
 
-def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs: int | None) -> "BuildPlan":
+def _plan_like_the_older_script(
+    older: dict[str, Any], checking: Progress, jobs: int | None, *, keep_check: bool
+) -> "BuildPlan":
     from records.prepare import prepare_single_record
 
     return prepare_single_record(
@@ -196,6 +203,7 @@ def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs:
         label_map_path=older["label_map_path"],
         progress=checking,
         jobs=jobs,
+        keep_check=keep_check,
     )
 
 
