@@ -76,7 +76,7 @@ def test_commands_stand_in_sh_blocks(doc: DocPage) -> None:
         return
     for block in doc.blocks:
         # Python stands on the page of model files only: tests/integration/test_export.py runs each program.
-        languages = {"sh", "text", "yaml", "json", ""} | ({"python"} if doc.name.endswith("export-a-model.md") else set())
+        languages = {"sh", "text", "yaml", "json", "", *(["python"] if doc.name.endswith("export-a-model.md") else [])}
         assert block.language in languages, f"{doc.name}:{block.line}"
         if block.language != "sh":
             typed = re.search(r"^(tagbox|make|python|pip) .*", block.text, re.M)
