@@ -23,6 +23,7 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "eval": ("scripts.commands.evaluate", "evaluate", "Evaluate a run on its verification records."),
     "predict": ("scripts.commands.predict", "predict", "Find objects in pictures and draw them."),
     "board": ("scripts.commands.board", "board", "Open TensorBoard on the runs."),
+    "weights": ("scripts.commands.weights", "weights", "Check and fetch weights to start from."),
     "config": ("scripts.commands.config", "config", "List, show and check pipeline configs."),
 }
 
