@@ -197,14 +197,14 @@ def _is_weight(file: WeightsFile, name: str) -> bool:
 def _nothing_fits(file: WeightsFile, model: tf_keras.Model, kind: str, mismatched: list[str]) -> InputError:
     family = family_of(model)
     what = f"has no variable of this {_FAMILIES[family]} {'detector' if kind in ('auto', 'detector') else 'backbone'}"
-    if mismatched:
-        fix = f"The first is {mismatched[0]}; choose weights of the same depth_multiplier."
-        return InputError(f"{what} but of other shapes", where=str(file.path), fix=fix)
     held = next((words for scope, words in _FAMILIES.items() if any(scope in name for name in file.shapes)), "")
     if file.kind == "graph" and held and not any("BatchNorm" in name for name in file.shapes):
         fix = "Its batch norm is folded into the weights, which cannot be undone; give the checkpoint it was made from."
     elif held and held != _FAMILIES[family]:
         fix = f"It holds {held}; choose a config with that backbone, or other weights."
+    elif mismatched:
+        what += " but of other shapes"
+        fix = f"The first is {mismatched[0]}; choose weights of the same depth_multiplier."
     else:
         first = sorted(display_name(name) for name in file.shapes)[:3]
         fix = f"The first names in it are {first}; choose weights of this network."

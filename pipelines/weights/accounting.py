@@ -19,8 +19,8 @@ def write_accounting(folder: Path, imported: ImportedWeights) -> None:
 def read_accounting(folder: Path) -> ImportedWeights | None:
     """Return what `write_accounting` wrote; ``None`` where the run started from nothing."""
     try:
-        content: dict[str, Any] = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-        fields = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+        content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        fields: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
         return ImportedWeights(**fields)
     except (OSError, ValueError, TypeError):
         return None

@@ -18,6 +18,14 @@ from pipelines.weights.slim_names import detector_variables, family_of
 
 TOLERANCE = 1e-4
 _LAST_MAP = {"MobilenetV1": "Conv2d_13_pointwise", "MobilenetV2": "layer_19"}
+# Compared where the last convolution differs: Keras applications keeps its width whatever the multiplier.
+_INNER_MAP = {"MobilenetV1": "Conv2d_11_pointwise", "MobilenetV2": "layer_14"}
+_KERAS_LAYERS = {
+    "Conv2d_13_pointwise": "conv_pw_13_relu",
+    "Conv2d_11_pointwise": "conv_pw_11_relu",
+    "layer_19": "out_relu",
+    "layer_14": "block_12_add",
+}
 _GRAPH_INPUT = "image_tensor:0"
 # The raw outputs of every frozen graph that the OD API exports.
 _GRAPH_OUTPUTS = {"box_encodings": "concat:0", "class_logits": "concat_1:0"}
@@ -69,6 +77,7 @@ def certify(
     *,
     whole: bool,
     classes: bool,
+    whole_backbone: bool = True,
 ) -> Certificate:
     """Compare the model with the file on a picture.
 
@@ -83,16 +92,18 @@ def certify(
         picture: uint8 ``(height, width, 3)``.
         whole: The whole detector was loaded; false compares the backbone's last map.
         classes: So was the class predictor.
+        whole_backbone: False compares a map before the last.
     """
     height, width = config.input_size
     image = network_input(tf.constant(picture), height, width)[None]
+    endpoint = (_LAST_MAP if whole_backbone else _INNER_MAP)[family_of(model)]
     compared = ("box_encodings", "class_logits")[: 1 + classes] if whole else ("features",)
     beside = file.path if file.kind == "graph" else file.path.parent / "frozen_inference_graph.pb"
     if whole and beside.is_file():
         words = "the frozen graph itself" if file.kind == "graph" else f"{beside.name} beside it"
         reference, expected = f"{words}, run by TensorFlow", _run_graph(beside, picture)
     elif file.kind == "keras":
-        reference, expected = "Keras applications' own network", {"features": _run_keras(model, config, file, image)}
+        reference, expected = "Keras applications' own network", {"features": _run_keras(config, file, image, endpoint)}
     else:
         names = {name: None for name in detector_variables(model) if key_of(name) in file.shapes}
         network = PlainNetwork(
@@ -102,24 +113,14 @@ def certify(
             pad_to_even=config.head.pad_layers_to_even,
         )
         reference = "a plain reading of the file's arrays"
-        if whole:
-            expected = network.predictions(image)
-        else:
-            expected = {"features": network.features(image)[_LAST_MAP[family_of(model)]]}
-    found = _run_model(model, image, whole=whole)
+        expected = network.predictions(image) if whole else {"features": network.features(image)[endpoint]}
+    found = model(image, training=False) if whole else {"features": model.get_layer("backbone")(image)[endpoint]}
     values = {name: np.asarray(expected[name]) for name in compared}
     return Certificate(
         reference,
         {name: float(np.abs(np.asarray(found[name]) - values[name]).max()) for name in compared},
         {name: float(np.abs(values[name]).max()) for name in compared},
     )
-
-
-def _run_model(model: tf_keras.Model, image: Any, *, whole: bool) -> dict[str, Any]:
-    if whole:
-        outputs: dict[str, Any] = model(image, training=False)
-        return outputs
-    return {"features": model.get_layer("backbone")(image, training=False)[_LAST_MAP[family_of(model)]]}
 
 
 def run_graph(path: Path, picture: npt.NDArray[np.uint8], outputs: dict[str, str]) -> dict[str, npt.NDArray[Any]]:
@@ -144,10 +145,10 @@ def _run_graph(path: Path, picture: npt.NDArray[np.uint8]) -> dict[str, npt.NDAr
     return {"box_encodings": found["box_encodings"].reshape(1, -1, 4), "class_logits": found["class_logits"]}
 
 
-def _run_keras(model: tf_keras.Model, config: SSDModel, file: WeightsFile, image: Any) -> Any:
-    applications = {"MobilenetV1": tf_keras.applications.MobileNet, "MobilenetV2": tf_keras.applications.MobileNetV2}
-    network = applications[family_of(model)](
+def _run_keras(config: SSDModel, file: WeightsFile, image: Any, endpoint: str) -> Any:
+    applications = {"MobileNetV1": tf_keras.applications.MobileNet, "MobileNetV2": tf_keras.applications.MobileNetV2}
+    network = applications[config.backbone.model_id](
         input_shape=tuple(image.shape[1:]), alpha=config.backbone.depth_multiplier, include_top=False, weights=None
     )
     network.load_weights(str(file.path), by_name=True)
-    return network(image, training=False)
+    return tf_keras.Model(network.input, network.get_layer(_KERAS_LAYERS[endpoint]).output)(image, training=False)

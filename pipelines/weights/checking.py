@@ -75,6 +75,7 @@ def check_weights(
         probe_picture() if picture is None else picture,
         whole=whole,
         classes=whole and not behind,
+        whole_backbone=not any(entry.startswith("FeatureExtractor/") for entry in imported.mismatched),
     )
     return WeightsReport(experiment.name, config.backbone.depth_multiplier, num_classes, imported, certificate)
 
@@ -122,7 +123,7 @@ def _fit_to(file: WeightsFile, experiment: Experiment) -> None:
     key = {"MobileNetV1": ("Conv2d_12_pointwise", 1024), "MobileNetV2": ("expanded_conv_16/project", 320)}
     scope, channels = key[config.backbone.model_id]
     family = config.backbone.model_id.replace("MobileNet", "Mobilenet")
-    model = ssd_model.build_ssd_model(SSDModel(backbone=config.backbone), num_classes=1)
+    model = ssd_model.build_ssd_model(SSDModel(input_size=[64, 64], backbone=config.backbone), num_classes=1)
     shape = file.shapes.get(key_function(file, model)(f"FeatureExtractor/{family}/{scope}/weights"))
     if shape:
         nearest = min(_MULTIPLIERS, key=lambda multiplier: abs(multiplier * channels - shape[-1]))
