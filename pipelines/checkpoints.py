@@ -10,6 +10,7 @@ import tf_keras
 
 from collectors.errors import InputError
 from pipelines.weights import class_head
+from pipelines.weights.coco_labels import COCO_NAMES
 from pipelines.weights.files import Array, WeightsFile, display_name, open_weights
 from pipelines.weights.keras_names import keras_name
 from pipelines.weights.object_graph import ObjectGraph, OdApiNames, own_paths
@@ -93,8 +94,8 @@ def load_weights(
             and what follows it up to the predictors; of the whole ``detector``; or, ``auto``, of as much as the file
             has.
         class_names: The model's class names by id, from 1.
-        file_class_names: Those of the file. With both, a class predictor of other classes is taken over by name;
-            without one of them it is taken as it is where the shapes agree.
+        file_class_names: Those of the file; a class predictor of 90 classes has COCO's. With both, the class predictor
+            is taken over by name; without one of them it is taken as it is where the shapes agree.
 
     Returns:
         The accounting of every variable.
@@ -104,7 +105,7 @@ def load_weights(
     """
     file = open_weights(path)
     wanted = _wanted(model, kind)
-    key_of = _key_function(file, model)
+    key_of = key_function(file, model)
     values: dict[str, Array] = {}
     missing, mismatched, remapped, used = [], [], [], set()
     anchors = _boxes_per_place(wanted)
@@ -114,13 +115,13 @@ def load_weights(
             missing.append(name)
             continue
         used.add(key)
-        if class_names and file_class_names and class_head.is_class_variable(name):
-            ours = variable.numpy()
-            theirs = file.read(key)
-            if theirs.shape[:-1] == ours.shape[:-1] and theirs.shape[-1] % anchors[name] == 0:
-                values[name], found = class_head.remap_classes(
-                    theirs, ours, anchors[name], file_class_names, class_names
-                )
+        if class_names and class_head.is_class_variable(name):
+            ours, theirs = variable.numpy(), file.read(key)
+            columns = theirs.shape[-1] // anchors[name]
+            is_coco = columns == max(COCO_NAMES) + 1 and theirs.shape != ours.shape
+            names = file_class_names or (COCO_NAMES if is_coco else None)
+            if names and theirs.shape[:-1] == ours.shape[:-1] and theirs.shape[-1] % anchors[name] == 0:
+                values[name], found = class_head.remap_classes(theirs, ours, anchors[name], names, class_names)
                 remapped.append(f"{name}: {', '.join(found) or 'background only'}")
                 continue
         if tuple(file.shapes[key]) != tuple(variable.shape):
@@ -162,8 +163,8 @@ def _wanted(model: tf_keras.Model, kind: str) -> dict[str, Any]:
     return everything
 
 
-def _key_function(file: WeightsFile, model: tf_keras.Model) -> Callable[[str], str]:
-    """Return the function from slim's names to those of the file."""
+def key_function(file: WeightsFile, model: tf_keras.Model) -> Callable[[str], str]:
+    """Return the function from slim's names to those of an opened file; what the file has not gives another name."""
     if file.kind == "keras":
         return keras_name
     if file.kind == "tf2":
@@ -196,14 +197,14 @@ def _is_weight(file: WeightsFile, name: str) -> bool:
 def _nothing_fits(file: WeightsFile, model: tf_keras.Model, kind: str, mismatched: list[str]) -> InputError:
     family = family_of(model)
     what = f"has no variable of this {_FAMILIES[family]} {'detector' if kind in ('auto', 'detector') else 'backbone'}"
-    if mismatched:
-        fix = f"The first is {mismatched[0]}; choose weights of the same depth_multiplier."
-        return InputError(f"{what} but of other shapes", where=str(file.path), fix=fix)
     held = next((words for scope, words in _FAMILIES.items() if any(scope in name for name in file.shapes)), "")
     if file.kind == "graph" and held and not any("BatchNorm" in name for name in file.shapes):
         fix = "Its batch norm is folded into the weights, which cannot be undone; give the checkpoint it was made from."
     elif held and held != _FAMILIES[family]:
         fix = f"It holds {held}; choose a config with that backbone, or other weights."
+    elif mismatched:
+        what += " but of other shapes"
+        fix = f"The first is {mismatched[0]}; choose weights of the same depth_multiplier."
     else:
         first = sorted(display_name(name) for name in file.shapes)[:3]
         fix = f"The first names in it are {first}; choose weights of this network."

@@ -139,7 +139,7 @@ _RULES: dict[str, _Rule] = {
     "task.losses.miner.iou_threshold": _at_least(0),
     "task.losses.miner.max_negatives_per_positive": _at_least(0),
     "task.losses.miner.min_negatives_per_image": _at_least(0),
-    "task.init_checkpoint_type": _one_of("backbone", "detector"),
+    "task.init_checkpoint_type": _one_of("auto", "backbone", "feature_extractor", "detector"),
     "task.train_data.global_batch_size": _at_least(1),
     "task.train_data.shuffle_buffer_size": _at_least(1),
     "task.train_data.max_boxes": _at_least(1),

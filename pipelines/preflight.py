@@ -8,6 +8,7 @@ from pathlib import Path
 from collectors.errors import ConfigError, InputError
 from labeling.label_map import LabelMap, read_label_map
 from pipelines.experiment import Experiment
+from pipelines.weights.files import find_weights
 from records.reading import expand_record_paths, read_examples
 
 # What fills a path of a pipeline.config from the command line.
@@ -127,11 +128,15 @@ def _settle_unconfigured(experiment: Experiment, records_dir: Path, *, training:
 
 
 def _check_weights(path: str) -> None:
-    if path and not Path(path).is_file() and not Path(f"{path}.index").is_file():
+    if not path:
+        return
+    found = find_weights(Path(path))
+    if not found.is_file() and not Path(f"{found}.index").is_file():
         raise InputError(
             "no such weights",
             where=path,
-            fix="Give an .npz, or the prefix of a checkpoint (model.ckpt for model.ckpt.index), with --init.",
+            fix="Give a file, the prefix of a checkpoint (model.ckpt for model.ckpt.index) or a name that "
+            "`tagbox weights list` shows with --init.",
         )
 
 

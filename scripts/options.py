@@ -33,6 +33,24 @@ def records_option(command: Command) -> Command:
     )(command)
 
 
+def weights_cache() -> Path:
+    """Return the folder of fetched weights: TAGBOX_WEIGHTS_CACHE, or in the person's cache folder."""
+    if named := os.environ.get("TAGBOX_WEIGHTS_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagbox" / "weights"
+
+
+def cache_option(command: Command) -> Command:
+    """Add ``--cache DIR``."""
+    return click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=weights_cache,
+        show_default="~/.cache/tagbox/weights",
+        help="Where fetched weights are kept.",
+    )(command)
+
+
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C or SIGTERM into a polite request; the second one is not polite.

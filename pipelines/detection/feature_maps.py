@@ -24,6 +24,9 @@ def ssd_feature_maps(endpoints: dict[str, Any], config: SSDModel) -> list[Any]:
     for index in range(config.head.num_layers - len(maps)):
         depth = _EXTRA_DEPTHS[index % len(_EXTRA_DEPTHS)]
         net = convolution(net, depth_of(depth // 2, config), 1, 1, f"extra_{index}_1x1", config)
+        odd = [(0, int(net.shape[axis]) % 2) for axis in (1, 2)]
+        if config.head.pad_layers_to_even and any(cells for _, cells in odd):
+            net = tf_keras.layers.ZeroPadding2D(odd, name=f"extra_{index}_even")(net)
         if config.head.separable_layers:
             net = depthwise(net, 3, 2, f"extra_{index}_3x3_s2_depthwise", config)
             net = convolution(net, depth_of(depth, config), 1, 1, f"extra_{index}_3x3_s2", config)

@@ -71,6 +71,8 @@ class SSDHead(hyperparams.Config):
         kernel_size: Side of the predictor's convolutions, 1 or 3.
         separable_layers: Extra layers with a depthwise 3x3 and a 1x1 in place of each 3x3 (SSDLite).
         separable_predictors: The same for the predictors, with ``kernel_size`` as the side of the depthwise part.
+        pad_layers_to_even: Extra layers give their stride-2 convolution a map of even size, with zeros at the bottom
+            and right, as the OD API did before November 2017.
         class_prediction_bias_init: Initial bias of the class predictor; -4.6 suits the focal loss.
         init_stddev: Standard deviation of the truncated normal that new kernels are drawn from.
     """
@@ -80,6 +82,7 @@ class SSDHead(hyperparams.Config):
     kernel_size: int = 1
     separable_layers: bool = False
     separable_predictors: bool = False
+    pad_layers_to_even: bool = False
     class_prediction_bias_init: float = 0.0
     init_stddev: float = 0.03
 
@@ -256,8 +259,11 @@ class SSDTask(tfm.TaskConfig):
 
     Attributes:
         label_map: Path of the label map; empty takes ``label_map.pbtxt`` beside the records.
-        init_checkpoint: Weights to start from: an ``.npz`` under slim's names, or a checkpoint of a tagbox run.
-        init_checkpoint_type: ``backbone`` or ``detector``: how much of ``init_checkpoint`` is taken.
+        init_checkpoint: Weights to start from; see `pipelines.checkpoints.load_weights` for what it can be.
+        init_checkpoint_type: How much of them is taken: ``backbone``, ``feature_extractor`` (all but the predictors),
+            ``detector``, or ``auto``: as much as they have.
+        init_label_map: Label map of the classes they were trained on; empty takes one that lies with them, or COCO's
+            for 90 classes. The class predictor is taken over by class name.
     """
 
     model: SSDModel = field(default_factory=SSDModel)
@@ -268,4 +274,5 @@ class SSDTask(tfm.TaskConfig):
     )
     label_map: str = ""
     init_checkpoint: str = ""
-    init_checkpoint_type: str = "backbone"
+    init_checkpoint_type: str = "auto"
+    init_label_map: str = ""
