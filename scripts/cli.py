@@ -22,7 +22,9 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("scripts.commands.train", "train", "Train a detector from a pipeline config."),
     "eval": ("scripts.commands.evaluate", "evaluate", "Evaluate a run on its verification records."),
     "predict": ("scripts.commands.predict", "predict", "Find objects in pictures and draw them."),
+    "export": ("scripts.commands.export", "export", "Write model files out of a run: SavedModel, TFLite, ONNX..."),
     "board": ("scripts.commands.board", "board", "Open TensorBoard on the runs."),
+    "weights": ("scripts.commands.weights", "weights", "Check and fetch weights to start from."),
     "config": ("scripts.commands.config", "config", "List, show and check pipeline configs."),
 }
 

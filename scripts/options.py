@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,24 @@ def records_option(command: Command) -> Command:
         default=Path("records"),
         show_default=True,
         help="Where the records and their label map are.",
+    )(command)
+
+
+def weights_cache() -> Path:
+    """Return the folder of fetched weights: TAGBOX_WEIGHTS_CACHE, or in the person's cache folder."""
+    if named := os.environ.get("TAGBOX_WEIGHTS_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagbox" / "weights"
+
+
+def cache_option(command: Command) -> Command:
+    """Add ``--cache DIR``."""
+    return click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=weights_cache,
+        show_default="~/.cache/tagbox/weights",
+        help="Where fetched weights are kept.",
     )(command)
 
 
@@ -59,3 +78,22 @@ def quieten_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextmanager
+def native_lines_hidden() -> Iterator[None]:
+    """Keep what converters and interpreters in C++ print on stderr off the terminal; Python's own stderr stays."""
+    try:
+        number = sys.stderr.fileno()
+    except (OSError, ValueError):  # not a file, such as a test's
+        yield
+        return
+    kept, shown = os.dup(number), sys.stderr
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(kept, "w", buffering=1) as terminal:
+        os.dup2(nowhere.fileno(), number)
+        sys.stderr = terminal
+        try:
+            yield
+        finally:
+            sys.stderr = shown
+            os.dup2(terminal.fileno(), number)

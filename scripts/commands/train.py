@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from scripts import exit_codes
-from scripts.options import json_option, quieten_tensorflow, records_option, stop_on_signal
+from scripts.options import json_option, quieten_tensorflow, records_option, stop_on_signal, weights_cache
 from scripts.output import figure, progress, say, write_json
 
 
@@ -14,7 +15,11 @@ from scripts.output import figure, progress, say, write_json
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--run", "run_dir", type=click.Path(path_type=Path), help="The run folder [default: runs/<config name>].")
 @records_option
-@click.option("--init", type=click.Path(path_type=Path), help="Weights to start from (.npz, TF1 checkpoint).")
+@click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    help="Weights to start from: a file, a run, imagenet or another name of `tagbox weights list`.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config; repeat it.")
 @json_option
 def train(
@@ -24,7 +29,7 @@ def train(
 
     The same command goes on where the run folder stands. Ctrl-C saves the state first.
 
-    For example: tagbox train ssd_mobilenet_v1 --run runs/raccoon --init mobilenet_v1_1.0_224.npz
+    For example: tagbox train ssdlite_mobilenet_v2 --run runs/raccoon --init ssdlite_mobilenet_v2_coco
     """
     quieten_tensorflow()
     say("starting TensorFlow")
@@ -34,10 +39,11 @@ def train(
     from pipelines.run_directory import RunDirectory
     from pipelines.train import InterruptedRunError, TrainingReport
     from pipelines.train import train as run_training
+    from pipelines.weights.accounting import read_accounting
 
     experiment = load_experiment(config, overrides)
     if init:
-        experiment.set("task.init_checkpoint", str(init), "--init")
+        experiment.set("task.init_checkpoint", str(_resolve_weights(init, experiment)), f"--init {init}")
     run = RunDirectory(run_dir or Path("runs") / config.stem)
     preflight = prepare(experiment, records_dir)
     classes = "class" if len(preflight.label_map) == 1 else "classes"
@@ -54,9 +60,13 @@ def train(
         say(f"going on at step {done} of {wanted}")
     elif not experiment.params.task.init_checkpoint:
         say("note: training starts from random weights; give trained ones with --init where you have them")
+    told: list[bool] = []
     with stop_on_signal() as should_stop, progress("training") as advance:
 
         def report(where: TrainingReport) -> None:
+            if not told and not done and (imported := read_accounting(run.path)):
+                say(f"weights of {imported.path}: {imported.summary()} (named in {run.path}/weights.json)")
+            told.append(True)
             figure = f", AP50 {where.ap50:.3f}" if where.ap50 is not None else ""
             rate = f", {where.steps_per_second:.2f} steps/s" if where.steps_per_second else ""
             advance(where.step, where.total_steps, f"loss {where.loss:.3f}{rate}{figure}")
@@ -76,3 +86,18 @@ def train(
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
     return exit_codes.DONE
+
+
+def _resolve_weights(init: Path, experiment: Any) -> Path:
+    """Return the weights that ``--init`` names; published ones are fetched into the cache first."""
+    from pipelines.weights.fetching import fetch_weights
+    from pipelines.weights.zoo import find_zoo_weights, is_zoo_name
+
+    if init.exists() or not is_zoo_name(str(init)):
+        return init
+    backbone = experiment.params.task.model.backbone
+    found = find_zoo_weights(str(init), model_id=backbone.model_id, depth_multiplier=backbone.depth_multiplier)
+    if found.remark:
+        say(f"note: {found.name}: {found.remark}")
+    with progress(f"fetching {found.file_name}") as advance:
+        return fetch_weights(found, weights_cache(), progress=advance)

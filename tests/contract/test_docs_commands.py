@@ -38,6 +38,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
     "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/evaluate-and-predict.md": [docs_world.add_other_records],
+    "docs/how-to/from-the-object-detection-api.md": [docs_world.add_pipeline_config],
 }
 # What must be there once the commands of a page are done.
 LEAVES = {
@@ -52,6 +53,11 @@ LEAVES = {
     ],
     "docs/tutorial/first-detector.md": ["sheet.jpg", "example.png", "runs/short/report.html"],
     "docs/how-to/train-on-labelimg-files.md": ["sheet.jpg", "runs/longer/report.html"],
+    "docs/how-to/from-the-object-detection-api.md": ["raccoon.yaml"],
+    "docs/how-to/export-a-model.md": [
+        "runs/raccoon/export/model.tflite",
+        "runs/raccoon/export/saved_model/saved_model.pb",
+    ],
     "docs/how-to/evaluate-and-predict.md": ["figures.json", "objects.json", "predictions/second.jpg"],
     "docs/how-to/collect-from-quickdraw.md": ["pictures/jpeg/cat.csv"],
     "docs/how-to/compose-scenes.md": ["data/fish/verification/images/fish_verification_00009.jpg"],

@@ -29,7 +29,9 @@ NOT_RUN = {
 }
 # Command lines that end with another code than 0, as their page says.
 EXIT_CODES = {"tagbox labels fix data": 1}  # there is something to mend
-_NEEDS_TENSORFLOW = re.compile(r"tagbox (train|eval|predict|config show|config check|records verify .*--deep)\b")
+_NEEDS_TENSORFLOW = re.compile(
+    r"tagbox (train|eval|predict|export|config show|config check|config import|records verify .*--deep)\b"
+)
 _REDIRECTION = re.compile(r"^(?P<command>[^|&;<>]*)>\s*(?P<file>\S+)$")
 _STEPS, _MORE_STEPS = 4, 6
 # A network with which a step takes milliseconds; the checkpoint of the test has the same depth.
