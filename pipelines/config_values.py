@@ -102,9 +102,7 @@ _RULES: dict[str, _Rule] = {
         lambda size: len(size) == 2 and min(size) >= 32,
         "must be a height and a width of at least 32 pixels, such as [300, 300]",
     ),
-    "task.model.backbone.model_id": _one_of(
-        "MobileNetV1", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small"
-    ),
+    "task.model.backbone.model_id": _one_of("MobileNetV1", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small"),
     "task.model.backbone.depth_multiplier": _above(0),
     "task.model.backbone.freeze_blocks": _at_least(0),
     "task.model.backbone.init_stddev": _above(0),

@@ -38,7 +38,7 @@ def backbone_scopes(model: tf_keras.Model) -> list[str]:
 
 def detector_variables(model: tf_keras.Model) -> dict[str, Any]:
     """Map the names of a TF1 OD API checkpoint to all the variables of a detector of ours."""
-    last = _last_endpoint(model)
+    last = last_endpoint(model)
     names = {f"{DETECTOR_PREFIX}{name}": variable for name, variable in backbone_variables(model).items()}
     layers = {layer.name: layer for layer in model.layers}
     if any(name.startswith("fpn_") for name in layers):
@@ -48,10 +48,11 @@ def detector_variables(model: tf_keras.Model) -> dict[str, Any]:
 
 def family_of(model: tf_keras.Model) -> str:
     """Return slim's name of the backbone's family: ``MobilenetV1``, ``MobilenetV2`` or ``MobilenetV3``."""
-    return _FAMILIES[_last_endpoint(model)][0]
+    return _FAMILIES[last_endpoint(model)][0]
 
 
-def _last_endpoint(model: tf_keras.Model) -> str:
+def last_endpoint(model: tf_keras.Model) -> str:
+    """Return slim's name of the backbone's last map."""
     # The layer_13 of v3 large lies in the middle of it.
     endpoints = model.get_layer("backbone").output
     return next(name for name in _FAMILIES if name in endpoints)
