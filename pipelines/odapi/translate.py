@@ -22,6 +22,7 @@ _COLOR_STEPS = (
     "random_adjust_brightness", "random_adjust_contrast", "random_adjust_hue", "random_adjust_saturation",
     "random_distort_color",
 )  # fmt: skip
+_SLIM_STDDEV = 0.09  # of the backbone's kernels
 _SSD_CROPS = {"ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio"}
 
 # Feature extractor -> backbone, whether a pyramid stands on it.
@@ -109,8 +110,10 @@ def _model_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
     yield f"{at}.depth_multiplier", "task.model.backbone.depth_multiplier", _short(extractor.depth_multiplier)
     yield f"{at}.min_depth", "task.model.head.min_depth", extractor.min_depth
     hyperparams = extractor.conv_hyperparams
-    if extractor.override_base_feature_extractor_hyperparams:
-        yield from _stddev_setting(f"{at}.conv_hyperparams", hyperparams, "task.model.backbone.init_stddev")
+    override, stddev = "override_base_feature_extractor_hyperparams", "task.model.backbone.init_stddev"
+    yield f"{at}.{override}", stddev, _SLIM_STDDEV
+    if getattr(extractor, override):
+        yield from _stddev_setting(f"{at}.conv_hyperparams", hyperparams, stddev)
     norm = hyperparams.batch_norm
     at_norm = f"{at}.conv_hyperparams.batch_norm"
     yield f"{at_norm}.decay", "task.model.batch_norm.momentum", _short(norm.decay)

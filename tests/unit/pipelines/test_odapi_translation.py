@@ -67,9 +67,10 @@ def test_each_sample_becomes_an_experiment_or_says_why_not(sample, tmp_path, nam
         return
     experiment = load_experiment(sample(name))
     assert experiment.name == SAMPLES[name]
+    from_scratch = {"task.init_checkpoint"} if "_v3_" in name else set()
     assert set(experiment.unconfigured) == {
         "task.init_checkpoint", "task.train_data.input_path", "task.validation_data.input_path", "task.label_map",
-    }  # fmt: skip
+    } - from_scratch  # fmt: skip
     # The way that `tagbox config import` goes.
     path = tmp_path / "imported.yaml"
     path.write_text(dump_experiment(experiment))
