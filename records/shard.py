@@ -54,7 +54,7 @@ class HashingStream:
 
     def read(self, size: int = -1) -> bytes:
         """Read up to ``size`` bytes."""
-        data = self._stream.read(size)
+        data: bytes = self._stream.read(size)
         self._count(data)
         return data
 
@@ -81,7 +81,8 @@ def write_shard(shard: ShardPlan, *, data_root: Path, path: Path, progress: Prog
     def read(image_path: str) -> bytes:
         # Open and read without a second call for the size: pictures are many and small.
         with open(os.path.join(data_root, image_path), "rb", buffering=0) as stream:  # noqa: PTH118, PTH123
-            return stream.readall()
+            content: bytes = stream.readall()
+        return content
 
     with atomic_writer(path) as stream:
         return stream_shard(shard, stream, read, where=str(data_root), progress=progress)

@@ -23,7 +23,7 @@ _OLDER_FLAGS = ("data_dir", "custom_class", "training_type", "output_path", "lab
 _KINDS = ("exif", "gif", "webp", "tiff", "avif", "bmp", "cmyk", "16bit")
 
 
-class _Part(click.ParamType):
+class _Part(click.ParamType[tuple[int, int]]):
     """A share of the shards, ``i/n``."""
 
     name = "i/n"
@@ -223,13 +223,13 @@ def _print_report(report: "BuildReport", *, as_json: bool, why: bool = False) ->
                 str(outcome.plan.num_boxes),
                 str(len(outcome.plan.refused)),
                 file_size(outcome.num_bytes) if outcome.num_bytes else "-",
-                outcome.state.value,
                 _files(len(outcome.rebuilt), len(outcome.plan.shards)),
+                outcome.state.value,
                 outcome.plan.file if outcome.plan.shards else "-",
             ]
             for outcome in report.outcomes
         ]
-        headings = ["class", "split", "images", "boxes", "refused", "size", "state", "files", "record"]
+        headings = ["class", "split", "images", "boxes", "refused", "size", "files", "state", "record"]
         write_table(headings, rows, right={2, 3, 4, 5})
     if why:
         _say_why(report)
