@@ -34,24 +34,41 @@ def output_lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
         OutputBusyError: Another process holds it.
         InputError: The folder cannot be made.
     """
+    descriptor, is_held = _opened(folder, shared=shared)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY) if fcntl is not None else -1
-    except OSError as error:
-        raise InputError(
-            f"cannot write: {error.strerror or error}", where=str(folder), fix="Choose another folder with --out."
-        ) from error
-    try:
-        if (descriptor >= 0 and _acquire(descriptor, folder, shared=shared)) or shared:
+        if is_held or shared:
             yield
         else:
             with _fallback(folder):
                 yield
     finally:
+        if not shared:  # else others may be about to write into it
+            _remove_if_empty(folder)
         if descriptor >= 0:
             os.close(descriptor)
-        with suppress(OSError):
-            folder.rmdir()
+
+
+def _opened(folder: Path, *, shared: bool) -> tuple[int, bool]:
+    """Open and lock the folder; returns its descriptor (-1 for none) and whether the lock is held."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY) if fcntl is not None else -1
+        except OSError as error:
+            raise InputError(
+                f"cannot write: {error.strerror or error}", where=str(folder), fix="Choose another folder with --out."
+            ) from error
+        if descriptor < 0:
+            return descriptor, False
+        try:
+            is_held = _acquire(descriptor, folder, shared=shared)
+            # Its last holder may have removed the empty folder, and another process made a new one.
+            if folder.exists() and os.path.samestat(os.fstat(descriptor), folder.stat()):
+                return descriptor, is_held
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
 
 
 def _acquire(descriptor: int, folder: Path, *, shared: bool) -> bool:
@@ -63,6 +80,11 @@ def _acquire(descriptor: int, folder: Path, *, shared: bool) -> bool:
     except OSError:  # some network file systems
         return False
     return True
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 @contextmanager
