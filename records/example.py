@@ -13,7 +13,7 @@ lists, unknown fields, a key twice) and refuses everything else with `ExampleErr
 
 import functools
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from records.errors import ExampleError
@@ -23,8 +23,11 @@ _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _UINT64 = 1 << 64
 _MAX_VARINT_BYTES = 10
 _MAX_FIELD_NUMBER = (1 << 29) - 1
+# Copying less than this costs less than handing it on by itself.
+_PASSED_ON_BYTES = 4096
 # One byte covers every tag of this message: field number << 3 | wire type.
 _TAG_1, _TAG_2 = b"\x0a", b"\x12"
+_ONE_BYTE = [bytes((value,)) for value in range(0x80)]
 _KIND_TAGS = {"BytesList": b"\x0a", "FloatList": b"\x12", "Int64List": b"\x1a"}
 
 
@@ -75,17 +78,27 @@ def encode_example_pieces(features: Mapping[str, Feature]) -> list[bytes]:
     Raises:
         ExampleError: See `encode_example`.
     """
-    pieces: list[bytes] = []
+    entries: list[bytes] = []
     total = 0
     for key, head in _in_byte_order(tuple(features)):
         content, length = _encode_feature(key, features[key])
         # Lengths come first in this format, so what is inside is measured before what is around it is written.
-        entry_length = len(head) + 1 + len(_varint(length)) + length
-        prefix = b"".join((_TAG_1, _varint(entry_length), head, _TAG_2, _varint(length)))
-        pieces.append(prefix)
-        pieces += content
-        total += len(prefix) + length
-    return [b"".join((_TAG_1, _varint(total))), *pieces]
+        size = _varint(length)
+        entry_length = len(head) + 1 + len(size) + length
+        around = _varint(entry_length)
+        entries += (_TAG_1, around, head, _TAG_2, size, *content)
+        total += 1 + len(around) + entry_length
+    return _joined_but_for_large([_TAG_1, _varint(total), *entries])
+
+
+def _joined_but_for_large(parts: Sequence[bytes]) -> list[bytes]:
+    pieces: list[bytes] = []
+    start = 0
+    for index, part in enumerate(parts):
+        if len(part) >= _PASSED_ON_BYTES:
+            pieces += (b"".join(parts[start:index]), part)
+            start = index + 1
+    return [*pieces, b"".join(parts[start:])]
 
 
 def decode_example(data: bytes) -> dict[str, Feature]:
@@ -131,9 +144,9 @@ def _encode_feature(key: str, feature: Feature) -> tuple[list[bytes], int]:
     try:
         if isinstance(feature, BytesList):
             for value in feature.values:
-                head = b"".join((_TAG_1, _varint(len(value))))
-                pieces += (head, value)
-                length += len(head) + len(value)
+                size = _varint(len(value))
+                pieces += (_TAG_1, size, value)
+                length += 1 + len(size) + len(value)
         else:
             if isinstance(feature, FloatList):
                 content = _packed(struct.pack(f"<{len(feature.values)}f", *feature.values))
@@ -143,8 +156,8 @@ def _encode_feature(key: str, feature: Feature) -> tuple[list[bytes], int]:
             length = len(content)
     except (OverflowError, struct.error, TypeError, ValueError) as error:
         raise ExampleError(f"the values of {key} do not fit a {type(feature).__name__}: {error}") from error
-    head = b"".join((_KIND_TAGS[type(feature).__name__], _varint(length)))
-    return [head, *pieces], len(head) + length
+    size = _varint(length)
+    return [_KIND_TAGS[type(feature).__name__], size, *pieces], 1 + len(size) + length
 
 
 def _packed(content: bytes) -> bytes:
@@ -163,7 +176,7 @@ def _int64(value: int) -> bytes:
 
 def _varint(value: int) -> bytes:
     if value < 0x80:
-        return bytes((value,))
+        return _ONE_BYTE[value]
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

@@ -34,6 +34,9 @@ from records.notices import (
 from records.picture_conversion import KINDS
 from records.plan import DEFAULT_SHARD_BYTES, MERGED, SPLITS, RecordPlan, Refusal, plan_record, record_file_name
 
+# The cache keeps all it knows in memory, about three kilobytes a picture.
+_MOST_CACHED = 60_000
+
 
 @dataclass(frozen=True, slots=True)
 class ContentOptions:
@@ -95,6 +98,17 @@ class BuildPlan:
     class_names: tuple[str, ...]
     notices: tuple[Notice, ...] = ()
     forgotten: frozenset[str] = frozenset()
+
+
+def check_cache_of(data_root: Path) -> CheckCache | None:
+    """Return what earlier checks of a data root found out; ``None`` where it would take more memory than a build may.
+
+    Of a root that is missing it is ``None``, too.
+    """
+    if not data_root.is_dir():
+        return None
+    num_labels = sum(folder.num_labels for folder in list_class_folders(data_root))
+    return CheckCache(data_root) if num_labels <= _MOST_CACHED else None
 
 
 def prepare_build(

@@ -1,7 +1,9 @@
 """Checks of the link between an XML file and its picture."""
 
+import functools
+import os
 from collections.abc import Iterator
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 from labeling.checks.subject import Check, Subject
 from labeling.dataset import IMAGE_SUFFIXES, Match
@@ -40,8 +42,8 @@ def path_elsewhere(subject: Subject) -> Iterator[Finding]:
     if subject.annotation is None or subject.image_path is None or not subject.annotation.path:
         return
     said = subject.annotation.path
-    is_absolute = PureWindowsPath(said).is_absolute() or said.startswith("/")
-    if is_absolute and said != str(subject.image_path.resolve()):
+    is_absolute = said.startswith("/") or PureWindowsPath(said).is_absolute()
+    if is_absolute and said != _real_path(subject.image_path):
         yield subject.about_xml("L04", got=repr(said), wanted="a path that is there, or none")
 
 
@@ -68,6 +70,18 @@ def picture_claimed_twice(subject: Subject) -> Iterator[Finding]:
     """L10: another XML file labels the same picture."""
     if subject.rivals:
         yield subject.about_xml("L10", got=", ".join(str(path) for path in subject.rivals), wanted="one XML a picture")
+
+
+def _real_path(path: Path) -> str:
+    # Thousands of pictures lie in one folder: only the last part is looked at for each.
+    return (
+        str(path.resolve()) if path.is_symlink() else f"{_real_folder(path.parent).rstrip(os.sep)}{os.sep}{path.name}"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _real_folder(folder: Path) -> str:
+    return str(folder.resolve())
 
 
 def _base_name(filename: str) -> str:

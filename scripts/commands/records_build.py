@@ -105,10 +105,9 @@ def build(
     Exit codes: 0 every picture is in, 5 some are refused, 6 nothing can be used, 2 wrong usage; with --check 0 when
     there is nothing to do and 1 when there is.
     """
-    from labeling.check_cache import CheckCache
     from records.build import build_from_plan, build_part
     from records.build_report import NothingUsableError
-    from records.prepare import prepare_build
+    from records.prepare import check_cache_of, prepare_build
 
     newer = {"DATA": data, "--out": out, "--class": classes or None, "--label-map": label_map, "--merge": merge or None}
     is_older_call = any(value is not None for value in older.values())
@@ -132,7 +131,7 @@ def build(
                 content=content,
                 progress=checking,
                 jobs=jobs,
-                cache=CheckCache(root) if root.is_dir() else None,
+                cache=check_cache_of(root),
             )
     try:
         with progress_when_needed("write") as writing:
@@ -194,8 +193,7 @@ def _refuse_mixture(newer: dict[str, Any], older: dict[str, Any]) -> None:
 def _plan_like_the_older_script(
     older: dict[str, Any], content: "ContentOptions", checking: Progress, jobs: int | None
 ) -> "BuildPlan":
-    from labeling.check_cache import CheckCache
-    from records.prepare import prepare_single_record
+    from records.prepare import check_cache_of, prepare_single_record
 
     root = older["data_dir"]
     return prepare_single_record(
@@ -207,7 +205,7 @@ def _plan_like_the_older_script(
         content=content,
         progress=checking,
         jobs=jobs,
-        cache=CheckCache(root) if root.is_dir() else None,
+        cache=check_cache_of(root),
     )
 
 
