@@ -1,8 +1,9 @@
 """What building records costs: against the Object Detection API's script, against the disk alone, and in memory.
 
-TAGBOX_ODAPI_DIR names a folder where peers' set-up script has put the API (``odapi/bin/python``, ``od_dl/``); without it
-its documented steps are done again with the TensorFlow of this environment. TAGBOX_BENCH_COPIES says how often the 200
-pictures of the raccoon set are taken (25 unless told), TAGBOX_BENCH_EXAMPLES how many the memory is measured at (200,000).
+TAGBOX_ODAPI_DIR names a folder where the peer's set-up script has put the API (``odapi/bin/python``, ``od_dl/``);
+without it its documented steps are done again with the TensorFlow of this environment. TAGBOX_BENCH_COPIES says how
+often the 200 pictures of the raccoon set are taken (25 unless told), TAGBOX_BENCH_EXAMPLES how many examples the memory
+is measured at (200,000).
 """
 
 import os
@@ -100,11 +101,14 @@ for line in open(os.path.join(root, "VOC2007/ImageSets/Main/aeroplane_train.txt"
     edge = lambda name, of: [float(one["bndbox"][name]) / of for one in objects]
     writer.write(tf.train.Example(features=tf.train.Features(feature={
         "image/height": ints(height), "image/width": ints(width),
-        "image/filename": some_bytes(data["filename"].encode()), "image/source_id": some_bytes(data["filename"].encode()),
+        "image/filename": some_bytes(data["filename"].encode()),
+        "image/source_id": some_bytes(data["filename"].encode()),
         "image/key/sha256": some_bytes(hashlib.sha256(encoded).hexdigest().encode()),
         "image/encoded": some_bytes(encoded), "image/format": some_bytes(b"jpeg"),
-        "image/object/bbox/xmin": floats(*edge("xmin", width)), "image/object/bbox/xmax": floats(*edge("xmax", width)),
-        "image/object/bbox/ymin": floats(*edge("ymin", height)), "image/object/bbox/ymax": floats(*edge("ymax", height)),
+        "image/object/bbox/xmin": floats(*edge("xmin", width)),
+        "image/object/bbox/xmax": floats(*edge("xmax", width)),
+        "image/object/bbox/ymin": floats(*edge("ymin", height)),
+        "image/object/bbox/ymax": floats(*edge("ymax", height)),
         "image/object/class/text": some_bytes(*[one["name"].encode() for one in objects]),
         "image/object/class/label": ints(*[1] * len(objects)),
         "image/object/difficult": ints(*[int(one["difficult"]) for one in objects]),
@@ -122,8 +126,8 @@ def _peer_command(devkit: Path, out: Path) -> tuple[str, list[str], dict[str, st
     (research,) = (path for path in (Path(home) / "od_dl").iterdir() if path.is_dir())
     script = research / "object_detection" / "dataset_tools" / "create_pascal_tf_record.py"
     command = [
-        str(Path(home) / "odapi" / "bin" / "python"), str(script), f"--data_dir={devkit}", "--year=VOC2007", "--set=train",
-        f"--output_path={out}", f"--label_map_path={devkit / 'map.pbtxt'}",
+        str(Path(home) / "odapi" / "bin" / "python"), str(script), f"--data_dir={devkit}", "--year=VOC2007",
+        "--set=train", f"--output_path={out}", f"--label_map_path={devkit / 'map.pbtxt'}",
     ]  # fmt: skip
     return "the API itself", command, {"PYTHONPATH": f"{research}{os.pathsep}{research / 'slim'}"}
 
@@ -180,8 +184,8 @@ def test_against_reading_and_writing_the_same_bytes(raccoons, tmp_path):
         built.append((time.perf_counter() - started[0], time.process_time() - started[1]))
     (wall, cpu), (built_wall, built_cpu) = min(bare), min(built)
     print(
-        f"\nreading and writing: {wall:.2f} s ({cpu:.2f} of processor); building: {built_wall:.2f} s ({built_cpu:.2f}); "
-        f"{wall / built_wall:.2f} of the rate"
+        f"\nreading and writing: {wall:.2f} s ({cpu:.2f} of processor); "
+        f"building: {built_wall:.2f} s ({built_cpu:.2f}); {wall / built_wall:.2f} of the rate"
     )
     assert wall / built_wall >= 0.2
 
