@@ -301,7 +301,7 @@ def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[Cla
         return
     waiting = sum(folder.num_waiting for folder in folders)
     if waiting:
-        fix = f"{waiting} XML files lie in {UNLABELED}/: move them with their pictures to training/ and verification/."
+        fix = f"{waiting} XML files lie in {UNLABELED}/: place them with their pictures by `tagbox labels split`."
     else:
         fix = "Draw boxes in LabelImg (PascalVOC) and save them as XML there."
     where = f"in the training/ and verification/ folders of {root}" if folders else f"under {root}"

@@ -106,13 +106,16 @@ def probe_bytes(content: bytes, *, digest: str = "", with_look: bool = False) ->
     try:
         with Image.open(io.BytesIO(content)) as image:
             name = (image.format or "").lower()
+            orientation = _orientation_of(image)
+            # Of a TIFF Pillow tells the turned size, for it turns the pixels itself while it decodes.
+            is_swapped = name == "tiff" and orientation >= 5
             facts = replace(
                 facts,
                 format="jpeg" if name == "mpo" else name,
                 mode=image.mode,
-                width=image.width,
-                height=image.height,
-                orientation=_orientation_of(image),
+                width=image.height if is_swapped else image.width,
+                height=image.width if is_swapped else image.height,
+                orientation=orientation,
             )
             image.load()
             look = look_of(image) if with_look else None

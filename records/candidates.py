@@ -24,6 +24,7 @@ from labeling.dataset import DatasetFiles, LabelFile
 from labeling.findings import Finding, Severity
 from labeling.label_map import LabelMap
 from labeling.pair_reading import PairFacts, read_pairs
+from labeling.provenance import origins_of
 from records.box_filters import BoxFilters
 from records.errors import ExampleError
 from records.features import FORMATS, ExampleObject, ExampleSource, normalized_box
@@ -36,6 +37,7 @@ FORGOTTEN = "R02"
 NO_BOX_LEFT = "R03"
 
 _GROUP = 1024
+_WHOLE = [float(number) for number in range(4096)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Selection:
         label_map: Ids of the labels.
         filters: Boxes to leave out.
         transcode: Keys of `records.picture_conversion.KINDS`: pictures to convert.
-        posts: URLs of posts by the SHA-256 of a picture.
+        posts: URLs of posts, from `labeling.provenance.post_urls_by_picture`.
         forgotten: SHA-256 of pictures that must not come back.
         with_looks: Find out what the pictures look like.
     """
@@ -213,7 +215,7 @@ class _Judge:
             raise ExampleError(f"a picture of format {made.format!r} cannot be trained on; save it as JPEG or PNG")
         objects = []
         for item in annotation.objects:
-            box = Box(float(item.box.xmin), float(item.box.ymin), float(item.box.xmax), float(item.box.ymax))
+            box = Box(*map(_shared_float, (item.box.xmin, item.box.ymin, item.box.xmax, item.box.ymax)))
             normalized_box(box, width=made.width, height=made.height)
             if item.name not in self.selection.label_map:
                 raise ExampleError(f"the label {item.name!r} is not in the label map")
@@ -239,10 +241,16 @@ class _Judge:
             class_folder=sys.intern(subject.files.class_name),
             split=sys.intern(subject.files.split),
             objects=kept,
-            post_urls=tuple(sorted(self.selection.posts.get(image.sha256, ()))),
+            post_urls=tuple(sorted(self._posts(image.sha256, image_path))),
             transcoding=sys.intern(made.recipe),
         )
         return source, dropped
+
+    def _posts(self, sha256: str, image_path: Path) -> frozenset[str]:
+        if not self.selection.posts:
+            return frozenset()
+        class_name = _below(image_path, self.root).partition("/")[0]
+        return origins_of(self.selection.posts, sha256, class_name, image_path.stem)
 
 
 class _StaysOutError(Exception):
@@ -270,6 +278,11 @@ def _different_labels(found: Mapping[str, SplitCandidates]) -> list[tuple[str, s
 
 def _label_counts(example: ExampleSource) -> Counter[str]:
     return Counter(item.text for item in example.objects)
+
+
+def _shared_float(value: float) -> float:
+    """Return the number as a float; one object for all whole numbers of its size, which most edges are."""
+    return _WHOLE[int(value)] if 0 <= value < len(_WHOLE) and value == int(value) else float(value)
 
 
 def _read(path: Path) -> bytes:
