@@ -26,7 +26,9 @@ _MIRROR_SIGN = np.where(np.arange(_KEPT) % 2 == 0, 1.0, -1.0)
 def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
     """Return the perceptual hash of a picture and that of its mirror image, each in ``[0, 2**64)``."""
     gray = image if image.mode == "L" else image.convert("L")
-    pixels = np.asarray(gray.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0), dtype=np.float64)
+    if gray.size != (_SIDE, _SIDE):
+        gray = gray.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    pixels = np.frombuffer(gray.tobytes(), np.uint8).reshape(_SIDE, _SIDE).astype(np.float64)
     low = _BASIS @ pixels @ _BASIS.T
     return _bits(low), _bits(low * _MIRROR_SIGN)
 
@@ -119,5 +121,9 @@ class NearDuplicateIndex:
 
 
 def _bits(low: npt.NDArray[np.float64]) -> int:
-    above = low > np.median(low)
-    return int.from_bytes(np.packbits(above.ravel()).tobytes(), "big")
+    flat = low.ravel()
+    middle = flat.size // 2
+    # The median as `numpy.median` has it, for a third of its time.
+    halves = np.partition(flat, (middle - 1, middle))
+    above = flat > (halves[middle - 1] + halves[middle]) / 2
+    return int.from_bytes(np.packbits(above).tobytes(), "big")

@@ -129,6 +129,7 @@ def examine_class(
     # What the check of this folder would look at, so that its cache serves both.
     with_looks = selection.with_looks or {label.split for label in files.labels} >= set(SPLITS)
     found = {split: SplitCandidates() for split in splits}
+    judge = _Judge(files.root, selection, tally)
     for start in range(0, len(labels), _GROUP):
         group = labels[start : start + _GROUP]
 
@@ -138,7 +139,7 @@ def examine_class(
         for label, facts in zip(
             group, read_pairs(group, progress=advance, jobs=jobs, with_looks=with_looks, cache=cache), strict=True
         ):
-            _Judge(files.root, selection, tally).judge(label, facts, _rivals(label, claims), found[label.split])
+            judge.judge(label, facts, _rivals(label, claims), found[label.split])
     for image in files.unlabeled:
         if image.split in found:
             found[image.split].num_unlabeled += 1
@@ -151,9 +152,18 @@ class _Judge:
     root: Path
     selection: Selection
     tally: CheckTally
+    real_folders: dict[Path, str] = field(default_factory=dict)
 
     def judge(self, label: LabelFile, facts: PairFacts, rivals: tuple[Path, ...], split: SplitCandidates) -> None:
-        subject = Subject(label, facts.reading, facts.image, self.selection.label_map, rivals, facts.salvaged)
+        subject = Subject(
+            label,
+            facts.reading,
+            facts.image,
+            self.selection.label_map,
+            rivals,
+            facts.salvaged,
+            self._real_folder(label),
+        )
         findings = check_pair(subject)
         self._count(findings)
         errors = [finding for finding in findings if finding.severity is Severity.ERROR]
@@ -181,6 +191,14 @@ class _Judge:
             look = facts.image.look
             split.looks[source.image_sha256] = look.phash << 32 | zlib.crc32(look.colours)
         split.examples.append((source, facts.image.num_bytes if facts.image is not None else 0))
+
+    def _real_folder(self, label: LabelFile) -> str | None:
+        if len(label.image_paths) != 1:
+            return None
+        folder = label.image_paths[0].parent
+        if folder not in self.real_folders:
+            self.real_folders[folder] = os.path.realpath(folder)
+        return self.real_folders[folder]
 
     def _count(self, findings: Sequence[Finding]) -> None:
         for finding in findings:

@@ -100,15 +100,19 @@ class BuildPlan:
     forgotten: frozenset[str] = frozenset()
 
 
-def check_cache_of(data_root: Path) -> CheckCache | None:
+def check_cache_of(data_root: Path, *, read_only: bool = False) -> CheckCache | None:
     """Return what earlier checks of a data root found out; ``None`` where it would take more memory than a build may.
 
     Of a root that is missing it is ``None``, too.
+
+    Args:
+        data_root: The folder of the class folders.
+        read_only: Ask the cache and never write it.
     """
     if not data_root.is_dir():
         return None
     num_labels = sum(folder.num_labels for folder in list_class_folders(data_root))
-    return CheckCache(data_root) if num_labels <= _MOST_CACHED else None
+    return CheckCache(data_root, read_only=read_only) if num_labels <= _MOST_CACHED else None
 
 
 def prepare_build(

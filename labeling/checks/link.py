@@ -1,6 +1,5 @@
 """Checks of the link between an XML file and its picture."""
 
-import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
@@ -43,7 +42,7 @@ def path_elsewhere(subject: Subject) -> Iterator[Finding]:
         return
     said = subject.annotation.path
     is_absolute = said.startswith("/") or PureWindowsPath(said).is_absolute()
-    if is_absolute and said != _real_path(subject.image_path):
+    if is_absolute and said != _real_path(subject, subject.image_path):
         yield subject.about_xml("L04", got=repr(said), wanted="a path that is there, or none")
 
 
@@ -72,16 +71,11 @@ def picture_claimed_twice(subject: Subject) -> Iterator[Finding]:
         yield subject.about_xml("L10", got=", ".join(str(path) for path in subject.rivals), wanted="one XML a picture")
 
 
-def _real_path(path: Path) -> str:
-    # Thousands of pictures lie in one folder: only the last part is looked at for each.
-    return (
-        str(path.resolve()) if path.is_symlink() else f"{_real_folder(path.parent).rstrip(os.sep)}{os.sep}{path.name}"
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _real_folder(folder: Path) -> str:
-    return str(folder.resolve())
+def _real_path(subject: Subject, image_path: Path) -> str:
+    if subject.real_folder is None:
+        return os.path.realpath(image_path)
+    path = os.path.join(subject.real_folder, image_path.name)  # noqa: PTH118
+    return os.path.realpath(path) if os.path.islink(path) else path  # noqa: PTH114 - a fifth of the time
 
 
 def _base_name(filename: str) -> str:

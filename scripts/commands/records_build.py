@@ -120,7 +120,7 @@ def build(
     with progress_when_needed("check") as checking:
         if is_older_call:
             out_dir = older["output_path"].parent
-            plan = _plan_like_the_older_script(older, content, checking, jobs)
+            plan = _plan_like_the_older_script(older, content, checking, jobs, keep_check=not (check or dry_run))
         else:
             out_dir, root = out or Path("records"), data or Path("data")
             plan = prepare_build(
@@ -131,7 +131,7 @@ def build(
                 content=content,
                 progress=checking,
                 jobs=jobs,
-                cache=check_cache_of(root),
+                cache=check_cache_of(root, read_only=check or dry_run),
             )
     try:
         with progress_when_needed("write") as writing:
@@ -191,7 +191,7 @@ def _refuse_mixture(newer: dict[str, Any], older: dict[str, Any]) -> None:
 
 
 def _plan_like_the_older_script(
-    older: dict[str, Any], content: "ContentOptions", checking: Progress, jobs: int | None
+    older: dict[str, Any], content: "ContentOptions", checking: Progress, jobs: int | None, *, keep_check: bool
 ) -> "BuildPlan":
     from records.prepare import check_cache_of, prepare_single_record
 
@@ -205,7 +205,7 @@ def _plan_like_the_older_script(
         content=content,
         progress=checking,
         jobs=jobs,
-        cache=check_cache_of(root),
+        cache=check_cache_of(root, read_only=not keep_check),
     )
 
 
