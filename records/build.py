@@ -25,7 +25,7 @@ from records.manifest import Manifest, RecordEntry
 from records.notices import Notice, foreign_record_notices, forgotten_notices, split_overlap_notices
 from records.output_lock import OutputBusyError, output_lock
 from records.plan import DEFAULT_SHARD_BYTES, MERGED, ShardPlan
-from records.prepare import BuildPlan, ContentOptions, prepare_build
+from records.prepare import BuildPlan, ContentOptions, check_cache_of, prepare_build
 from records.shard import ShardSummary
 from records.staging import Engine
 
@@ -59,7 +59,7 @@ def build_records(
         jobs: Threads that check and processes that write; ``None`` chooses. The bytes do not depend on it.
         shard_bytes: A record whose pictures add up to more is kept in several files of about this size.
         content: What goes in: merged or by class, which boxes, which conversions.
-        cache: What earlier checks found out, see `labeling.check_cache`; ``None`` reads every picture to check it.
+        cache: What earlier checks found out, see `labeling.check_cache`; ``None`` takes the data root's own.
         dry_run: Find out everything and write nothing.
 
     Raises:
@@ -76,7 +76,7 @@ def build_records(
         content=content,
         progress=check_progress,
         jobs=jobs,
-        cache=cache,
+        cache=check_cache_of(data_root, read_only=dry_run) if cache is None else cache,
     )
     return build_from_plan(plan, out_dir, progress=progress, engine=LocalEngine(jobs), dry_run=dry_run)
 

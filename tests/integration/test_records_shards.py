@@ -160,14 +160,16 @@ def test_progress_from_several_processes_counts_every_example(tmp_path, data):
 
 def test_a_build_after_a_check_reads_no_picture_to_check_it(tmp_path, data, monkeypatch):
     monkeypatch.setattr("labeling.check_cache._SETTLED_NS", 0)
-    build_records(data, tmp_path / "plain")
     first = CheckCache(data)
     build_records(data, tmp_path / "cold", cache=first)
     assert (first.num_recalled, first.num_read) == (0, 48)
     second = CheckCache(data)
     build_records(data, tmp_path / "warm", cache=second)
     assert (second.num_recalled, second.num_read) == (48, 0)
-    assert _contents(tmp_path / "warm") == _contents(tmp_path / "cold") == _contents(tmp_path / "plain")
+    assert _contents(tmp_path / "warm") == _contents(tmp_path / "cold")
+    (data / ".tagbox" / "check-cache.json").unlink()
+    build_records(data, tmp_path / "dry", dry_run=True)
+    assert not (data / ".tagbox" / "check-cache.json").exists()
 
 
 _KILLER = """
