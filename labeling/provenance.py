@@ -1,5 +1,6 @@
 """Which posts a collected picture came from, as the ledger of the data root has it; read only."""
 
+import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ JOIN posts ON posts.id = sightings.post
 WHERE kept.sha256 IS NOT NULL AND kept.duplicate_of IS NULL
 """
 _POSTS = f"SELECT kept.sha256, kept.path, posts.post_id, sightings.root_post_id {_SEEN}"
+_TAGS = f"SELECT kept.sha256, kept.path, posts.tags {_SEEN}"
 _BLOGS = f"SELECT kept.sha256, kept.path, posts.blog, sightings.root_blog {_SEEN}"
 _URLS = f"SELECT kept.sha256, kept.path, posts.post_url {_SEEN}"
 _FORGOTTEN = "SELECT value FROM tombstones WHERE kind = 'sha256'"
@@ -50,6 +52,18 @@ def forgotten_pictures(root: Path) -> frozenset[str]:
 def origins_of(origins: Mapping[str, frozenset[str]], sha256: str, class_name: str, stem: str) -> frozenset[str]:
     """Return the posts or blogs of one picture from the mapping of `posts_by_picture` or `blogs_by_picture`."""
     return origins.get(sha256, frozenset()) | origins.get(f"{class_name}/{stem}", frozenset())
+
+
+def tags_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
+    """Map each collected picture to the tags of all posts it was seen in, as written; keys as in `posts_by_picture`."""
+    tags: dict[str, set[str]] = defaultdict(set)
+    for key, lists in _by_picture(root, _TAGS).items():
+        for text in lists:
+            try:
+                tags[key].update(str(tag) for tag in json.loads(text))
+            except (ValueError, TypeError):
+                continue
+    return {key: frozenset(found) for key, found in tags.items()}
 
 
 def _by_picture(root: Path, question: str) -> Mapping[str, frozenset[str]]:

@@ -142,6 +142,12 @@ def read_manifest(folder: Path, *, skip_examples_of: Container[str] = ()) -> Man
         raise ManifestError(f"cannot read the manifest: {error}", where=str(path), fix=_FIX) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ManifestError("this is not a manifest of tagbox records", where=str(path), fix=_FIX)
+    if document.get("kind", "detection") != "detection":
+        raise ManifestError(
+            f"the folder has {document['kind']} records, not detection records",
+            where=str(path),
+            fix="Choose another folder for detection records.",
+        )
     if document.get("version") != FORMAT_VERSION:
         raise ManifestError(
             f"the manifest has version {document.get('version')!r}, this tagbox reads {FORMAT_VERSION}",
@@ -261,7 +267,8 @@ def _document_of(lines: Iterator[str], skip_examples_of: Container[str]) -> dict
             break
         document.update(_pair(line))
     _expect(lines, "}\n")
-    if next(lines, None) is not None or (document.get("format"), document.get("version")) != (FORMAT, FORMAT_VERSION):
+    is_ours = (document.get("format"), document.get("version")) == (FORMAT, FORMAT_VERSION)
+    if next(lines, None) is not None or not is_ours or document.get("kind", "detection") != "detection":
         raise _OtherLayoutError
     return document
 

@@ -9,7 +9,10 @@ import click
 
 from collectors.errors import InputError
 from scripts import exit_codes
+from scripts.classification_output import verify_classification_records
 from scripts.commands.records_build import build
+from scripts.commands.records_drawings import drawings
+from scripts.commands.records_folder import folder as folder_command
 from scripts.options import json_option
 from scripts.output import file_size as _size
 from scripts.output import progress_when_needed as _progress_when_needed
@@ -27,6 +30,8 @@ def records() -> None:
 
 
 records.add_command(build)
+records.add_command(drawings)
+records.add_command(folder_command)
 
 
 @records.command()
@@ -37,8 +42,11 @@ def verify(folder: Path, as_json: bool) -> int:
 
     Exit codes: 0 all is well, 1 there are findings, 6 there is no manifest.
     """
+    from records.classification_manifest import KIND, kind_of_manifest
     from records.verify import verify_records
 
+    if kind_of_manifest(folder) == KIND:
+        return verify_classification_records(folder, as_json=as_json)
     with _progress_when_needed("verify") as verifying:
         report = verify_records(folder, progress=verifying)
     if as_json:
