@@ -53,12 +53,18 @@ def require_beam() -> None:
     Raises:
         MissingPartError: It is not installed.
     """
+    before = logging.root.manager.disable
+    # While it is imported it warns of every cloud whose client is not installed.
+    logging.disable(logging.WARNING)
     try:
-        import apache_beam  # noqa: F401
+        import apache_beam
+        import apache_beam.io.filesystems  # noqa: F401
     except ImportError as error:
         raise MissingPartError(
             "Apache Beam is not installed", fix="Install the extra: pip install '.[beam]' -c constraints.txt"
         ) from error
+    finally:
+        logging.disable(before)
 
 
 @dataclass(frozen=True, slots=True)
