@@ -22,6 +22,7 @@ NOT_RUN = {
         f"tagbox collect {name}": "wants Tumblr; tests/e2e/test_collect_command.py runs it on a local one; it is parsed"
         for name in ("tumblr", "status", "retry", "regate", "forget", "attribution")
     },
+    "tagbox records build --engine beam": "wants a cluster; test_records_beam.py runs Beam; it is parsed",
     "python -m tests.support.fake_tumblr": "stays until Ctrl-C; tests/e2e/test_collect_command.py runs it",
     ".venv/bin/python -m pytest": "this is such a run",
     ".venv/bin/python -m tests.support.render_cli_reference": "test_docs.py renders and compares",
