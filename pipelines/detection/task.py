@@ -20,13 +20,15 @@ _LOSS_NAMES = ("classification_loss", "localization_loss", "regularization_loss"
 class SSDDetectionTask(base_task.Task):
     """Trains on records, evaluates with COCO's metrics.
 
-    After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the
+    Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
+    had. After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the
     truth and detections they were computed from.
     """
 
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
         self.class_names: Mapping[int, str] = {}
+        self.first_step = 0
         self.imported: checkpoints.ImportedWeights | None = None
         self.evaluation: dict[str, Any] = {}
         self.record = detection_metrics.DetectionRecord()
@@ -48,7 +50,10 @@ class SSDDetectionTask(base_task.Task):
 
     def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""
-        return input_pipeline.build_dataset(params, self.task_config.model.input_size, input_context)
+        first_example = self.first_step * params.global_batch_size if params.is_training else 0
+        return input_pipeline.build_dataset(
+            params, self.task_config.model.input_size, input_context, first_example=first_example
+        )
 
     def build_metrics(self, training: bool = True) -> list[Any]:
         """Return the running means of the parts of the loss."""
