@@ -64,5 +64,19 @@ class RecordOrder:
             deterministic=True,
         )
         # Hashed and not added up: epoch 1 of seed 0 is not epoch 0 of seed 1.
-        order = tf.random.stateless_uniform([], seed, maxval=tf.int64.max, dtype=tf.int64)
-        return examples.shuffle(self._buffer, seed=order, reshuffle_each_iteration=False)
+        order = tf.random.stateless_uniform([2], seed, maxval=tf.int64.max, dtype=tf.int64)
+        return _shuffled(examples, self._buffer, order)
+
+
+def _shuffled(dataset: tf.data.Dataset, buffer_size: int, seed: Any) -> tf.data.Dataset:
+    """Shuffle by a seed that is a tensor: `Dataset.shuffle` refuses one where a global seed is set."""
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=tf.constant(buffer_size, tf.int64),
+        seed=seed[0],
+        seed2=seed[1],
+        output_types=[tf.string],
+        output_shapes=[[]],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(shuffled, dataset.element_spec)

@@ -10,7 +10,7 @@ from official.core import base_task, task_factory
 
 from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
-from pipelines.detection import input_pipeline, losses, ssd_model
+from pipelines.detection import input_pipeline, losses, replicas, ssd_model
 from pipelines.detection.ssd_config import SSDData, SSDTask
 
 _LOSS_NAMES = ("classification_loss", "localization_loss", "regularization_loss")
@@ -38,6 +38,8 @@ class SSDDetectionTask(base_task.Task):
         """Build the network of ``params.model``; ``num_classes`` must be known by now."""
         model = ssd_model.build_ssd_model(self.task_config.model, num_classes=self.task_config.model.num_classes)
         self._anchors = tf.constant(model.anchors)
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            replicas.share_batch_statistics(model)
         return model
 
     def initialize(self, model: tf_keras.Model) -> None:
@@ -117,12 +119,7 @@ class SSDDetectionTask(base_task.Task):
     def reduce_aggregated_logs(self, aggregated_logs: Any, global_step: Any = None) -> dict[str, Any]:
         """Compute the figures of the whole verification set; undefined ones are left out of the summaries."""
         self.evaluation = detection_metrics.evaluate_detections(self.record, self.class_names)
-        scalars = {name: value for name, value in self.evaluation.items() if isinstance(value, float)}
-        for name, figures in self.evaluation["per_class"].items():
-            if figures["AP50"] is not None:
-                scalars[f"AP50_by_class/{name}"] = figures["AP50"]
-        scalars.setdefault("AP50", 0.0)
-        return scalars
+        return {"AP50": 0.0} | detection_metrics.flat_figures(self.evaluation)
 
     def _loss(self, model: tf_keras.Model, outputs: dict[str, Any], labels: dict[str, Any]) -> tuple[Any, list[Any]]:
         config = self.task_config

@@ -31,21 +31,23 @@ def train(
     from pipelines.experiment import load_experiment
     from pipelines.preflight import prepare
     from pipelines.report import write_report
+    from pipelines.resuming import adopt_moved_paths
     from pipelines.run_directory import RunDirectory
-    from pipelines.train import InterruptedRunError, TrainingReport
     from pipelines.train import train as run_training
+    from pipelines.training_progress import InterruptedRunError, TrainingReport
 
     experiment = load_experiment(config, overrides)
     if init:
         experiment.set("task.init_checkpoint", str(init), "--init")
     run = RunDirectory(run_dir or Path("runs") / config.stem)
+    moved = adopt_moved_paths(experiment, run, records_dir)
     preflight = prepare(experiment, records_dir)
     classes = "class" if len(preflight.label_map) == 1 else "classes"
     say(
         f"{preflight.training.num_examples} training and {preflight.verification.num_examples} verification pictures, "
         f"{len(preflight.label_map)} {classes}: {', '.join(preflight.label_map.names)}"
     )
-    for remark in preflight.remarks:
+    for remark in (*moved, *preflight.remarks):
         say(f"note: {remark}")
     done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
     if done >= wanted:
@@ -62,7 +64,15 @@ def train(
             advance(where.step, where.total_steps, f"loss {where.loss:.3f}{rate}{figure}")
 
         try:
-            results = run_training(experiment, preflight, run, command=sys.argv, report=report, should_stop=should_stop)
+            results = run_training(
+                experiment,
+                preflight,
+                run,
+                command=sys.argv,
+                report=report,
+                should_stop=should_stop,
+                notice=lambda sentence: say(f"note: {sentence}"),
+            )
         except InterruptedRunError as stop:
             say(str(stop))
             return exit_codes.INTERRUPTED
