@@ -52,6 +52,7 @@ class BoardSummaries(orbit.utils.SummaryManager):
 
     def __init__(self, folder: Path, global_step: Any, *, training: bool) -> None:
         self._tag = training_tag if training else validation_tag
+        self.global_step = global_step
         super().__init__(str(folder), tf.summary.scalar, global_step=global_step)
 
     def write_summaries(self, summary_dict: Mapping[str, Any]) -> None:
@@ -72,14 +73,19 @@ class SideBySide:
         self._paths, self._class_names = paths, class_names
         self._pictures: list[RecordPicture] | None = None
 
-    def write(self, summaries: orbit.utils.SummaryManager, record: DetectionRecord, min_score: float | None) -> None:
+    def write(self, summaries: BoardSummaries, record: DetectionRecord, min_score: float | None) -> None:
         """Write ``eval_side_by_side_0``... of an evaluation; ``min_score`` decides which detections are drawn."""
         if self._pictures is None:
             self._pictures = pick_pictures(self._paths, _PICTURES)
         with summaries.summary_writer().as_default():
             for number, picture in enumerate(self._pictures):
                 drawn = self._draw(picture, record, _MIN_SCORE if min_score is None else min_score)
-                tf.summary.image(f"eval_side_by_side_{number}", np.asarray(drawn)[None], description=picture.name)
+                tf.summary.image(
+                    f"eval_side_by_side_{number}",
+                    np.asarray(drawn)[None],
+                    step=summaries.global_step,
+                    description=f"{picture.name}: truth left, detections right",
+                )
         summaries.flush()
 
     def _draw(self, picture: RecordPicture, record: DetectionRecord, min_score: float) -> Any:

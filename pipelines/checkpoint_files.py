@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf import text_format
-from tensorflow.python.training.checkpoint_state_pb2 import CheckpointState
 
 from collectors.errors import InputError
 from collectors.files import write_atomically
@@ -82,15 +80,14 @@ def keep_sound_ones(folder: Path, notice: Callable[[str], None]) -> int:
 def _write_state(folder: Path, prefixes: list[Path]) -> None:
     """Let TensorFlow's list name the files that are there; a list that does is left alone."""
     names = [prefix.name for prefix in prefixes]
-    path = folder / _STATE
-    try:
-        listed = text_format.Parse(path.read_text(encoding="utf-8"), CheckpointState())
-        known = [Path(name).name for name in listed.all_model_checkpoint_paths]
-        is_right = known == names and Path(listed.model_checkpoint_path).name == (names[-1] if names else "")
-    except (OSError, UnicodeDecodeError, text_format.ParseError):
-        is_right = not names
-    if not is_right and names:
-        state = CheckpointState(model_checkpoint_path=names[-1], all_model_checkpoint_paths=names)
-        write_atomically(path, text_format.MessageToString(state))
-    elif not is_right:
-        path.unlink(missing_ok=True)
+    listed = tf.train.get_checkpoint_state(str(folder)) if folder.is_dir() else None
+    known = [Path(name).name for name in listed.all_model_checkpoint_paths] if listed else []
+    newest = [Path(listed.model_checkpoint_path).name] if listed else []
+    if known == names and newest == names[-1:]:
+        return
+    if not names:
+        (folder / _STATE).unlink(missing_ok=True)
+        return
+    # Bare names, so that the folder can be copied elsewhere.
+    lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
+    write_atomically(folder / _STATE, "\n".join(lines) + "\n")

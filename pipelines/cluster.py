@@ -179,7 +179,9 @@ def take_weights_of_chief(strategy: tf.distribute.Strategy, variables: Sequence[
         own = tf.concat([tf.reshape(strategy.experimental_local_results(one)[0], [-1]) for one in alike], axis=0)
         own = tf.cast(own, tf.int32) if kind == tf.bool else own
         everyones = tf.cast(_reduced(strategy, own if is_chief else tf.zeros_like(own)), kind)
-        for variable, values in zip(alike, tf.split(everyones, [one.shape.num_elements() for one in alike]), strict=True):
+        for variable, values in zip(
+            alike, tf.split(everyones, [one.shape.num_elements() for one in alike]), strict=True
+        ):
             variable.assign(tf.reshape(values, variable.shape))
 
 

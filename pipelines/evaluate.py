@@ -45,7 +45,7 @@ def evaluate(
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
-    data.input_path = [str(path) for path in _records_of(run, input_path or data.input_path)]
+    data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
     Validation(task, model).run(progress)
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
@@ -77,7 +77,12 @@ class Validation:
         return {**self._task.reduce_aggregated_logs(state), "validation_loss": sum(losses) / len(losses)}
 
 
-def _records_of(run: RunDirectory, input_path: str | Sequence[str]) -> list[Path]:
+def records_of(run: RunDirectory, input_path: str | Sequence[str]) -> list[Path]:
+    """Return the record files to evaluate on.
+
+    Raises:
+        InputError: They are gone, or there are none.
+    """
     fix = "Name records with --records, or build them again with tagbox records build."
     try:
         paths = expand(input_path)

@@ -114,10 +114,10 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
     Returns:
         ``AP`` (mean over IoU 0.50 to 0.95), ``AP50``, ``AP75``, ``AP_small``, ``AP_medium``, ``AP_large``, ``AR1``,
         ``AR10``, ``AR100``, ``AR_small``, ``AR_medium``, ``AR_large`` (of 100), ``pascal`` (``AP50`` and
-        ``per_class``: the area under the whole curve at IoU 0.5, the OD API's Pascal figure), ``best_threshold`` (detections that score at least this have the best F1 at IoU 0.5) with
-        its ``precision``, ``recall`` and ``F1``, ``num_images``, and ``per_class``:
-        ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in ``[0, 1]``; a figure that is not defined, because there
-        is no truth to find, is ``None``.
+        ``per_class``: the area under the whole curve at IoU 0.5, the OD API's Pascal figure), ``best_threshold``
+        (detections that score at least this have the best F1 at IoU 0.5) with its ``precision``, ``recall`` and
+        ``F1``, ``num_images``, and ``per_class``: ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in ``[0, 1]``;
+        a figure that is not defined, because there is no truth to find, is ``None``.
     """
     truth_counts = dict.fromkeys(class_names, 0)
     for annotation in record.annotations:

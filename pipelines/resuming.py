@@ -102,6 +102,6 @@ def unreadable_record(paths: list[Path]) -> InputError | None:
 
 
 def as_saved(run: RunDirectory, experiment: Experiment) -> dict[str, Any]:
-    """Return what the status says of a run that ended early: the step of its newest checkpoint, and how many it wants."""
+    """Return what the status says of a run that ended early: the step of its newest checkpoint, and of its last."""
     step = checkpoint_files.last_step(run.last_checkpoints)
     return {"step": step, "total_steps": experiment.params.trainer.train_steps}

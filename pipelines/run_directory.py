@@ -39,6 +39,11 @@ class RunDirectory:
         return self.path / "train.log"
 
     @property
+    def evaluation_log_path(self) -> Path:
+        """The same of a process that only evaluates the run."""
+        return self.path / "eval.log"
+
+    @property
     def training_events(self) -> Path:
         """Folder of TensorBoard's event files of training."""
         return self.path / "train"

@@ -2,9 +2,8 @@
 
 import contextlib
 import io
-import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pipelines.experiment import Experiment, dump_experiment
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
+from pipelines.run_log import logging_into
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
 ALONE = Cluster()
@@ -73,7 +73,7 @@ def train(
         write_atomically(own.config_path, dump_experiment(experiment))
         write_atomically(own.label_map_path, Path(experiment.params.task.label_map).read_bytes())
         own.write_environment(command)
-        with _logging_into(own.log_path):
+        with logging_into(own.log_path):
             return _account_for(job)
 
 
@@ -272,32 +272,3 @@ def _fit_intervals(trainer: Any) -> None:
     loop = trainer.steps_per_loop
     for name in ("summary_interval", "checkpoint_interval", "validation_interval"):
         setattr(trainer, name, max(loop, getattr(trainer, name) // loop * loop))
-
-
-class _QuietFileHandler(logging.FileHandler):
-    """A full disk ends the run with a message of its own; logging would print a traceback for every line."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-        pass
-
-
-@contextlib.contextmanager
-def _logging_into(path: Path) -> Iterator[None]:
-    """Send what TFM and TensorFlow log into the run folder instead of the terminal."""
-    from absl import logging as absl_logging
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = _QuietFileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname).1s %(message)s"))
-    loggers = [absl_logging.get_absl_logger(), logging.getLogger("tensorflow")]
-    previous = [(logger, list(logger.handlers), logger.propagate, logger.level) for logger in loggers]
-    for logger in loggers:
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        for logger, handlers, propagate, level in previous:
-            logger.handlers, logger.propagate = handlers, propagate
-            logger.setLevel(level)
-        handler.close()

@@ -33,10 +33,16 @@ def records_option(command: Command) -> Command:
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal(
+    words: str = "stopping after this loop of steps and saving; press Ctrl-C again to drop them",
+) -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C or SIGTERM into a polite request; the second one is not polite.
 
-    Yields a function that tells whether a stop was asked for.
+    Args:
+        words: What to say to the first.
+
+    Yields:
+        A function that tells whether a stop was asked for.
     """
     asked: list[int] = []
 
@@ -44,7 +50,7 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("stopping after this loop of steps and saving; press Ctrl-C again to drop them")
+        say(words)
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -68,6 +68,16 @@ def figure(value: float | None) -> str:
 
 
 @contextmanager
+def words_above(bar: RichProgress) -> Iterator[None]:
+    """Let `say` write above a bar while the block runs."""
+    _bars.append(bar)
+    try:
+        yield
+    finally:
+        _bars.pop()
+
+
+@contextmanager
 def progress(title: str) -> Iterator[Progress]:
     """Show how far a piece of work is; yields the callback that library code reports to."""
     if sys.stderr.isatty():
@@ -87,11 +97,8 @@ def progress(title: str) -> Iterator[Progress]:
             def report(done: int, total: int | None, note: str = "") -> None:
                 bar.update(task, completed=done, total=total, note=note)
 
-            _bars.append(bar)
-            try:
+            with words_above(bar):
                 yield report
-            finally:
-                _bars.pop()
         return
     started = time.monotonic()
     last = [started]

@@ -21,8 +21,8 @@ class SSDDetectionTask(base_task.Task):
     """Trains on records, evaluates with COCO's metrics.
 
     Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
-    had. After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the
-    truth and detections they were computed from.
+    had. After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and
+    ``record`` the truth and detections they were computed from.
     """
 
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:

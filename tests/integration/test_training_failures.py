@@ -27,6 +27,10 @@ def _train(workshop, run, *words, records=None):
     return tagbox_here("train", workshop.config, "--run", run, "--records", records or workshop.records, *words)
 
 
+def _losses(run):
+    return [float(row["loss"]) for row in run.read_rows() if row["loss"]]
+
+
 def _newest(run):
     return checkpoints_in(run.last_checkpoints)[-1]
 
@@ -160,11 +164,13 @@ def test_a_record_that_becomes_unreadable_in_the_middle_is_named(workshop, tmp_p
     answer = _train(workshop, run.path, records=records)
     assert answer.code == 0, answer.err
     assert f"going on at step {status['step']} of 20" in answer.err
-    losses = [[float(row["loss"]) for row in one.read_rows() if row["loss"]] for one in (run, RunDirectory(workshop.run))]
+    losses = [
+        [float(row["loss"]) for row in one.read_rows() if row["loss"]] for one in (run, RunDirectory(workshop.run))
+    ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-# --- checkpoints that are not what they were ----------------------------------------------------------------------------
+# --- checkpoints that are not what they were --------------------------------------------------------------------------
 
 
 def test_a_checkpoint_that_was_cut_in_half_gives_way_to_the_one_before(workshop, tmp_path):
@@ -178,8 +184,7 @@ def test_a_checkpoint_that_was_cut_in_half_gives_way_to_the_one_before(workshop,
     assert "the checkpoint of step 20 is set aside, it cannot be used" in answer.err
     assert "going back to the checkpoint of step 15" in answer.err
     assert data.with_name(f"{data.name}.damaged").is_file()
-    rows = [[float(row["loss"]) for row in one.read_rows() if row["loss"]] for one in (run, RunDirectory(workshop.run))]
-    assert rows[0] == pytest.approx(rows[1], rel=1e-4)
+    assert _losses(run) == pytest.approx(_losses(RunDirectory(workshop.run)), rel=1e-4)
 
 
 def test_when_every_checkpoint_is_damaged_nothing_is_trained_over_it(workshop, tmp_path):

@@ -146,7 +146,7 @@ def test_a_stopped_run_goes_on_where_it_was_left(workshop, tmp_path, capfd):
     run = tmp_path / "run"
     capfd.readouterr()
     with pytest.raises(InterruptedRunError, match=r"stopped at step 5 of 20; the state is saved.*same command"):
-        _train(workshop, run, "trainer.checkpoint_interval=20", stop_at=5)  # in the third epoch, before any checkpoint
+        _train(workshop, run, "trainer.checkpoint_interval=20", stop_at=5)  # in the third epoch
     assert (run / "checkpoints" / "last" / "ckpt-5.index").is_file()
     status = RunDirectory(run).read_status()
     assert (status["state"], status["step"]) == ("interrupted", 5)
@@ -178,7 +178,7 @@ def test_a_stopped_run_goes_on_where_it_was_left(workshop, tmp_path, capfd):
     # More steps than before.
     _train(workshop, run, "trainer.train_steps=25", reports=reports)
     assert [report.step for report in reports] == [25]
-    assert _steps(run) == ([5, 10, 15, 20, 25], [20, 25])
+    assert _steps(run) == ([5, 10, 15, 20, 25], [10, 20, 25])
 
 
 def test_rows_of_steps_that_were_lost_with_a_kill_are_done_again(workshop, tmp_path):
@@ -215,13 +215,13 @@ def test_a_run_that_was_killed_in_its_last_evaluation_is_evaluated(workshop, tmp
 def test_a_second_ctrl_c_before_the_first_checkpoint_is_an_interruption_and_no_failure(workshop, tmp_path):
     run = RunDirectory(tmp_path / "run")
 
-    def pull_the_plug():
+    def pull_the_plug(_):
         raise KeyboardInterrupt
 
-    experiment = load_experiment(workshop.config, ["trainer.checkpoint_interval=20"])
+    experiment = load_experiment(workshop.config)
     with pytest.raises(KeyboardInterrupt):
         train(
-            experiment, prepare(experiment, workshop.records), run, command=[], should_stop=pull_the_plug,
+            experiment, prepare(experiment, workshop.records), run, command=[], report=pull_the_plug,
         )  # fmt: skip
     status = run.read_status()
     assert (status["state"], status["step"]) == ("interrupted", 0)

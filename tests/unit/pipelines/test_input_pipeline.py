@@ -164,7 +164,7 @@ def test_a_file_is_read_whatever_its_name(tmp_path, name):
     assert len(_batches(_records(tmp_path, 3, name))[0][0]) == 3
 
 
-# --- the order of a run that goes on, and of several workers ------------------------------------------------------------
+# --- the order of a run that goes on, and of several workers ----------------------------------------------------------
 
 
 def _assert_same_batches(batches, others):
