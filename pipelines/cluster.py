@@ -13,7 +13,7 @@ from official.common import distribute_utils
 
 from collectors.errors import ConfigError
 from pipelines.experiment import Experiment
-from pipelines.run_directory import RunDirectory
+from pipelines.run_directory import WORKERS, RunDirectory
 
 STRATEGY = "multi_worker_mirrored"
 _KEY = "runtime.distribution_strategy"
@@ -148,7 +148,7 @@ def own_folder(run: RunDirectory, cluster: Cluster) -> Iterator[RunDirectory]:
     if cluster.is_chief:
         yield run
         return
-    own = RunDirectory(run.path / "workers" / str(cluster.index))
+    own = RunDirectory(run.path / WORKERS / str(cluster.index))
     shutil.rmtree(own.path, ignore_errors=True)
     own.path.mkdir(parents=True)
     try:

@@ -19,6 +19,7 @@ from typing import Any
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
 
+WORKERS = "workers"
 _PACKAGES = ("tagbox", "tensorflow", "tf-models-official", "tf-keras", "numpy", "protobuf", "pycocotools")
 
 
@@ -89,7 +90,8 @@ class RunDirectory:
         """
         if self.config_path.is_file():
             return True
-        if self.path.is_dir() and any(self.path.iterdir()):
+        # The other workers of a cluster may have begun before the chief.
+        if self.path.is_dir() and any(path.name != WORKERS for path in self.path.iterdir()):
             raise ConfigError(
                 "this folder has files in it but is not a run",
                 where=str(self.path),

@@ -23,6 +23,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "eval": ("scripts.commands.evaluate", "evaluate", "Evaluate a run on its verification records."),
     "predict": ("scripts.commands.predict", "predict", "Find objects in pictures and draw them."),
     "board": ("scripts.commands.board", "board", "Open TensorBoard on the runs."),
+    "runs": ("scripts.commands.runs", "runs", "List, show and compare runs."),
+    "cloud": ("scripts.commands.cloud", "cloud", "Write the file of a training job in the cloud."),
     "config": ("scripts.commands.config", "config", "List, show and check pipeline configs."),
 }
 
