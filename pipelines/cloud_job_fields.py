@@ -128,7 +128,7 @@ _POOL = _object(
                              "bootDiskSizeGb": _number(100, 64000)}),
         "nfsMounts": _list(_object({"server": _text(), "path": _text(), "mountPoint": _text()})),
         "containerSpec": _object(
-            {"imageUri": _text(r"[^\s:/]+(:\d+)?(/[^\s]+)+", "an image such as europe-docker.pkg.dev/project/repo/tagbox"),
+            {"imageUri": _text(r"[^\s:/]+(:\d+)?(/[^\s]+)+", "an image such as registry/project/tagbox"),
              "command": _list(_text()), "args": _list(_text()), "env": _list(_ENV)},
             required=("imageUri",),
         ),

@@ -34,14 +34,14 @@ class Interval:
 class Difference:
     """What a run has more than the first one, on the same pictures.
 
-    ``p_value`` is the share of random exchanges of the two runs' detections, picture by picture, that give a difference
-    at least as large: the chance to see it if the runs were equally good.
+    ``p_ap`` and ``p_ap50`` are the share of random exchanges of the two runs' detections, picture by picture, that
+    give a difference at least as large: the chance to see it if the runs were equally good.
     """
 
     AP: Interval
     AP50: Interval
-    p_value_AP: float | None
-    p_value_AP50: float | None
+    p_ap: float | None
+    p_ap50: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> Compar
     difference = Difference(
         AP=_interval(delta.mean(axis=1)),
         AP50=_interval(delta[:, _IOU_50]),
-        p_value_AP=_p_value(delta[0].mean(), chance.mean(axis=1)),
-        p_value_AP50=_p_value(delta[0, _IOU_50], chance[:, _IOU_50]),
+        p_ap=_p_value(delta[0].mean(), chance.mean(axis=1)),
+        p_ap50=_p_value(delta[0, _IOU_50], chance[:, _IOU_50]),
     )
     return ComparedRun(one.name, one.step, headline.num_images, headline.AP, headline.AP50, difference)
 

@@ -120,9 +120,9 @@ def _row(one: Any) -> list[str]:
     return [
         *cells,
         _with_interval(difference.AP50, sign="+"),
-        figure(difference.p_value_AP50),
+        figure(difference.p_ap50),
         _with_interval(difference.AP, sign="+"),
-        figure(difference.p_value_AP),
+        figure(difference.p_ap),
     ]
 
 
