@@ -36,6 +36,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
     "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/evaluate-and-predict.md": [docs_world.add_other_records],
+    "docs/how-to/train-on-several-machines.md": [docs_world.add_cloud_yml],
 }
 # What must be there once the commands of a page are done.
 LEAVES = {
@@ -55,6 +56,8 @@ LEAVES = {
     "docs/how-to/compose-scenes.md": ["data/fish/verification/images/fish_verification_00009.jpg"],
     "docs/how-to/build-records.md": ["example.png", "label_map.pbtxt"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
+    "docs/how-to/watch-and-compare-runs.md": ["runs/split/report.html", "comparison.png", "curves.png"],
+    "docs/how-to/train-on-several-machines.md": ["job.yaml", "job.json"],
     "docs/how-to/split-into-training-and-verification.md": ["plot.png"],
     "docs/how-to/convert-labels.md": ["yolo_set/data.yaml", "from_coco/raccoon/verification/raccoon-04.xml"],
 }
