@@ -83,12 +83,16 @@ def plot_comparison(rows_by_run: Mapping[str, Sequence[Mapping[str, str]]], path
             color = _RUN_COLORS[index % len(_RUN_COLORS)]
             line = _RUN_LINES[index // len(_RUN_COLORS) % len(_RUN_LINES)]
             steps, values = curve_of(rows, column)
+            # Later runs are thinner, so that curves that lie on each other all show.
+            width = 1.2 + 1.6 * (1 - index / max(1, len(rows_by_run) - 1))
             if column == "loss":
                 finite = sorted(value for value in values if 0 < value < math.inf)
                 tops.extend(finite[int(0.97 * (len(finite) - 1)) :][:1])
-                axes.plot(steps, values, line, label=name, color=color, linewidth=1.2)
+                axes.plot(steps, values, line, label=name, color=color, linewidth=0.7 * width)
             else:
-                axes.plot(steps, values, line, label=name, color=color, linewidth=1.6, marker="o", markersize=3.5)
+                axes.plot(
+                    steps, values, line, label=name, color=color, linewidth=width, marker="o", markersize=2 + width
+                )
         if column != "loss":
             axes.set_ylim(0, 1.02)
         elif tops:

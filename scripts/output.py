@@ -57,7 +57,7 @@ def write_table(headings: list[str], rows: list[list[str]], *, right: set[int] |
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if right and index in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))  # as it stands: a value may look like markup
     width = None if sys.stdout.isatty() else 160
     Console(file=sys.stdout, width=width, soft_wrap=False).print(table)
 
