@@ -9,12 +9,12 @@ from pipelines.run_directory import RunDirectory
 from tests.support.command import command_line
 from tests.support.tiny_training import make_records, write_tiny_config
 
-# Plain steps at a small rate: rounding stays rounding. The last map has 1x1 places, whose batch of four spreads little
-# and blows it up, so the network has three maps.
+# Fresh weights give batch normalisation next to no variance to divide by: a millionth more in the pictures changes
+# gradients by a hundredth then. With a large epsilon rounding stays rounding, and statistics of half a batch would show.
 _OVERRIDES = (
     "trainer.train_steps=8", "trainer.steps_per_loop=1", "trainer.checkpoint_interval=4",
     "trainer.validation_interval=8",
-    "trainer.optimizer_config.learning_rate.cosine.initial_learning_rate=0.002", "task.model.head.num_layers=3",
+    "task.model.batch_norm.epsilon=1.0",
 )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_two_workers_give_the_curve_of_one_process_and_go_on(tmp_path):
     for name in ("loss", "classification_loss", "localization_loss", "learning_rate"):
         first, both = ([float(row[name]) for row in run.read_rows() if row["loss"]] for run in (one, two))
         assert len(first) == 8
-        assert both == pytest.approx(first, rel=2e-3), name
+        assert both == pytest.approx(first, rel=1e-4), name
     own = RunDirectory(two.path / "workers" / "1")
     assert [row["loss"] for row in own.read_rows() if row["loss"]] == [
         row["loss"] for row in two.read_rows() if int(row["step"]) > 4 and row["loss"]
