@@ -122,7 +122,8 @@ def read_config(run: RunDirectory) -> Mapping[str, Any]:
 
 def _chosen(text: str) -> list[dict[str, str]]:
     """Find the values that carry an origin in the merged config, which `dump_experiment` writes two spaces a level."""
-    found, path = [], []
+    found: list[dict[str, str]] = []
+    path: list[str] = []
     for line in text.splitlines():
         key, separator, rest = line.strip().partition(":")
         if not separator:

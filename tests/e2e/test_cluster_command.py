@@ -10,7 +10,7 @@ from tests.support.command import command_line
 from tests.support.tiny_training import make_records, write_tiny_config
 
 # Fresh weights give batch normalisation next to no variance to divide by: a millionth more in the pictures changes
-# gradients by a hundredth then. With a large epsilon rounding stays rounding, and statistics of half a batch would show.
+# gradients by a hundredth then. With a large epsilon rounding stays rounding; statistics of half a batch would show.
 _OVERRIDES = (
     "trainer.train_steps=8", "trainer.steps_per_loop=1", "trainer.checkpoint_interval=4",
     "trainer.validation_interval=8",

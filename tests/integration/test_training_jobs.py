@@ -22,7 +22,7 @@ from tests.support.command import tagbox_here
 pytestmark = pytest.mark.tf
 
 
-# --- evaluation in another process --------------------------------------------------------------------------------------
+# --- evaluation in another process ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_a_follower_of_a_training_that_was_killed_says_so(followed, tmp_path):
         follow(run)
 
 
-# --- TensorBoard beside a training ----------------------------------------------------------------------------------------
+# --- TensorBoard beside a training ----------------------------------------------------------------------------------
 
 
 def test_the_board_is_there_while_the_block_runs_and_gone_after_it(workshop):
@@ -118,7 +118,7 @@ def test_the_board_is_there_while_the_block_runs_and_gone_after_it(workshop):
     assert not is_there(address)
 
 
-# --- runs ---------------------------------------------------------------------------------------------------------------
+# --- runs -----------------------------------------------------------------------------------------------------------
 
 
 def test_runs_are_listed_shown_and_compared(workshop, followed, tmp_path):
@@ -145,7 +145,7 @@ def test_runs_are_listed_shown_and_compared(workshop, followed, tmp_path):
     assert missing.code == 6
 
 
-# --- files for the cloud --------------------------------------------------------------------------------------------------
+# --- files for the cloud --------------------------------------------------------------------------------------------
 
 
 def _cloud(config, *words):
