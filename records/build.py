@@ -62,6 +62,7 @@ def build_records(
         shard_bytes=shard_bytes,
         progress=check_progress,
         jobs=jobs,
+        keep_check=not dry_run,
     )
     return build_from_plan(plan, out_dir, progress=progress, jobs=jobs, dry_run=dry_run)
 

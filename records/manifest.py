@@ -110,6 +110,12 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise ManifestError(f"cannot read the manifest: {error}", where=str(path), fix=_FIX) from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ManifestError("this is not a manifest of tagbox records", where=str(path), fix=_FIX)
+    if document.get("kind", "detection") != "detection":
+        raise ManifestError(
+            f"the folder has {document['kind']} records, not detection records",
+            where=str(path),
+            fix="Choose another folder for detection records.",
+        )
     if document.get("version") != FORMAT_VERSION:
         raise ManifestError(
             f"the manifest has version {document.get('version')!r}, this tagbox reads {FORMAT_VERSION}",

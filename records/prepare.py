@@ -1,6 +1,6 @@
 """From a data root to the plan of a build: run the checks, choose the label map, plan every record.
 
-Nothing is written here.
+Nothing is written here but the check cache: pictures that were checked before are not decoded again.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from collectors.errors import ConfigError, InputError
 from collectors.progress import Progress, no_progress
 from labeling.annotations import Box
+from labeling.check_cache import CheckCache
 from labeling.dataset import ClassFolder, DatasetFiles, find_dataset
 from labeling.label_map import LabelMap
 from labeling.validate import CheckedImage, CheckReport, check_dataset
@@ -42,6 +43,7 @@ class _Options:
     shard_bytes: int | None
     progress: Progress
     jobs: int | None
+    keep_check: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ def prepare_build(
     shard_bytes: int | None = DEFAULT_SHARD_BYTES,
     progress: Progress = no_progress,
     jobs: int | None = None,
+    keep_check: bool = True,
 ) -> BuildPlan:
     """Plan the records of a data root, one for each class and split.
 
@@ -79,6 +82,7 @@ def prepare_build(
         shard_bytes: See `records.plan.plan_record`.
         progress: Told of every picture checked.
         jobs: Threads that check; ``None`` for one a processor.
+        keep_check: Write what the check finds out to the data root's check cache; without, it is only asked.
 
     Raises:
         ConfigError: A class is not there, or there are more pictures than numbers for them.
@@ -89,7 +93,7 @@ def prepare_build(
     targets = [
         _Target(folder.name, split, record_file_name(folder.name, split)) for folder in folders for split in SPLITS
     ]
-    return _prepare(files, folders, targets, _Options(label_map_path, shard_bytes, progress, jobs))
+    return _prepare(files, folders, targets, _Options(label_map_path, shard_bytes, progress, jobs, keep_check))
 
 
 def prepare_single_record(
@@ -101,6 +105,7 @@ def prepare_single_record(
     label_map_path: Path | None = None,
     progress: Progress = no_progress,
     jobs: int | None = None,
+    keep_check: bool = True,
 ) -> BuildPlan:
     """Plan the one record of a class and split under a name of the caller's choice, always in a single file.
 
@@ -112,7 +117,7 @@ def prepare_single_record(
         raise ConfigError(f"there is no split {split!r}", fix=f"It is one of: {', '.join(SPLITS)}.")
     files = _find(data_root)
     folders = _chosen_folders(files, [class_name])
-    options = _Options(label_map_path, None, progress, jobs)
+    options = _Options(label_map_path, None, progress, jobs, keep_check)
     plan = _prepare(files, folders, [_Target(class_name, split, file)], options)
     if not plan.records:
         raise _nothing_to_build(data_root, folders, split)
@@ -157,7 +162,14 @@ def _prepare(
         raise _nothing_to_build(root, folders)
     choice = plan_label_map(root, labeled, options.label_map_path)
     label_map = choice.label_map
-    report = check_dataset(root, label_map=label_map, class_names=usable, progress=options.progress, jobs=options.jobs)
+    report = check_dataset(
+        root,
+        label_map=label_map,
+        class_names=usable,
+        progress=options.progress,
+        jobs=options.jobs,
+        cache=CheckCache(root, read_only=not options.keep_check),
+    )
     blocks = _blocks(label_map, (folder.name for folder in files.class_folders))
     records = []
     wanted = [target for target in targets if target.class_name in usable]

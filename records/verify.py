@@ -38,6 +38,7 @@ CODES = {
     "V14": "a copy of the label map is missing or differs from the manifest",
     "V15": "an example is not what the manifest says",
     "V16": "a build was interrupted",
+    "V17": "a picture is in training and in verification",
 }
 
 

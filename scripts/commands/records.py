@@ -12,6 +12,9 @@ from collectors.errors import InputError
 from collectors.progress import Progress
 from records.plan import SPLITS
 from scripts import exit_codes
+from scripts.classification_output import verify_classification_records
+from scripts.commands.records_drawings import drawings
+from scripts.commands.records_folder import folder as folder_command
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
@@ -28,6 +31,10 @@ _OLDER_FLAGS = ("data_dir", "custom_class", "training_type", "output_path", "lab
 @click.group()
 def records() -> None:
     """Build, verify and show TFRecords."""
+
+
+records.add_command(drawings)
+records.add_command(folder_command)
 
 
 @records.command()
@@ -71,11 +78,16 @@ def build(
     with _progress_when_needed("check") as checking:
         if is_older_call:
             out_dir = older["output_path"].parent
-            plan = _plan_like_the_older_script(older, checking, jobs)
+            plan = _plan_like_the_older_script(older, checking, jobs, keep_check=not dry_run)
         else:
             out_dir = out or Path("records")
             plan = prepare_build(
-                data or Path("data"), classes=classes or None, label_map_path=label_map, progress=checking, jobs=jobs
+                data or Path("data"),
+                classes=classes or None,
+                label_map_path=label_map,
+                progress=checking,
+                jobs=jobs,
+                keep_check=not dry_run,
             )
     try:
         with _progress_when_needed("write") as writing:
@@ -95,8 +107,11 @@ def verify(folder: Path, as_json: bool) -> int:
 
     Exit codes: 0 all is well, 1 there are findings, 6 there is no manifest.
     """
+    from records.classification_manifest import KIND, kind_of_manifest
     from records.verify import verify_records
 
+    if kind_of_manifest(folder) == KIND:
+        return verify_classification_records(folder, as_json=as_json)
     with _progress_when_needed("verify") as verifying:
         report = verify_records(folder, progress=verifying)
     if as_json:
@@ -175,7 +190,9 @@ def _refuse_mixture(newer: dict[str, Any], older: dict[str, Any]) -> None:
         raise click.UsageError(f"--output_path is a folder: {older['output_path']}. Give the name of the record file.")
 
 
-def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs: int | None) -> "BuildPlan":
+def _plan_like_the_older_script(
+    older: dict[str, Any], checking: Progress, jobs: int | None, *, keep_check: bool
+) -> "BuildPlan":
     from records.prepare import prepare_single_record
 
     return prepare_single_record(
@@ -186,6 +203,7 @@ def _plan_like_the_older_script(older: dict[str, Any], checking: Progress, jobs:
         label_map_path=older["label_map_path"],
         progress=checking,
         jobs=jobs,
+        keep_check=keep_check,
     )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from collectors.errors import ConfigError, InputError
+from labeling import image_probe
+from labeling.check_cache import CheckCache
 from labeling.errors import LabelMapError
 from labeling.label_map import read_label_map
 from labeling.validate import check_dataset
@@ -63,6 +65,26 @@ def test_pictures_pass_through_and_boxes_are_the_xmls(tmp_path):
     assert examples[0].boxes_norm.tolist() == np.float32([[0.25, 0.2, 0.75, 0.8], [0, 0, 1, 1]]).tolist()
     assert examples[1].num_boxes == 0
     assert [example.source_id for example in examples] == ["2000001", "2000002", "2000003"]
+
+
+def test_what_was_checked_is_not_decoded_again(tmp_path, monkeypatch):
+    data = make_data(tmp_path / "data")
+    decoded = []
+    whole = image_probe.Image.open
+    monkeypatch.setattr(
+        image_probe.Image, "open", lambda stream, *args: (decoded.append(stream), whole(stream, *args))[1]
+    )
+    build_records(data, tmp_path / "cold")
+    assert len(decoded) == 10
+    checked = check_dataset(data, cache=CheckCache(data))
+    assert len(decoded) == 10, "the build has filled the cache as well"
+    report = build_records(data, tmp_path / "warm")
+    assert (len(decoded), report.num_written, len(checked.images)) == (10, 10, 10)
+    assert _contents(tmp_path / "warm") == _contents(tmp_path / "cold")
+    _, changed = add_picture(data, "cat", "training", "new")
+    changed.write_bytes(picture_bytes(77))
+    build_records(data, tmp_path / "warm")
+    assert len(decoded) == 11
 
 
 def test_each_class_carries_its_global_id_and_numbers_are_unique(tmp_path):

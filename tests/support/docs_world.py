@@ -4,6 +4,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.demo_dataset import make_demo_dataset
 from labeling.label_map import LabelMap, write_label_map
@@ -78,6 +80,19 @@ def add_cloud_yml(root: Path) -> None:
     lines = ("scaleTier: CUSTOM", "masterType: standard_gpu", "workerType: standard_gpu", "workerCount: 5",
              "parameterServerType: standard", "parameterServerCount: 3", 'runtimeVersion: "1.0"')  # fmt: skip
     (root / "cloud.yml").write_text("\n  ".join(("trainingInput:", *lines)) + "\n", encoding="utf-8")
+
+
+def add_drawings(root: Path) -> None:
+    """Write bitmaps of drawings and folders of pictures, two classes each."""
+    chance = np.random.default_rng(1)
+    (root / "quickdraw").mkdir()
+    for label in ("cat", "dog"):
+        np.save(root / "quickdraw" / f"{label}.npy", chance.integers(0, 256, (120, 784), np.uint8))
+    for index in range(_PICTURES):
+        for label, shape in (("round", "disc"), ("edged", "square")):
+            path = root / "pictures" / label / f"{index}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw_shape(index, shape)[0].save(path, quality=95)
 
 
 def add_demo(root: Path) -> None:
