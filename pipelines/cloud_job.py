@@ -12,7 +12,7 @@ import yaml
 from collectors.errors import ConfigError, InputError
 from pipelines.cloud_job_fields import check_custom_job
 
-_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/.*)?")
+_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/\S*)?")
 _DEFAULT_MACHINE = "n1-standard-8"
 _BOOT_DISK = {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100}
 # ml-engine's own names of machines, in Compute Engine's; K80s are no longer offered, T4s take their place.

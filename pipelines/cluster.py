@@ -4,17 +4,22 @@ import contextlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from official.common import distribute_utils
 
 from collectors.errors import ConfigError
+from collectors.files import write_atomically
+from pipelines.checkpoint_files import checkpoints_in, keep_sound_ones
 from pipelines.experiment import Experiment
 from pipelines.run_directory import WORKERS, RunDirectory
 
+_CHECKPOINT_FILES = (".data-00000-of-00001", ".index")
 STRATEGY = "multi_worker_mirrored"
 _KEY = "runtime.distribution_strategy"
 _ADDRESS = re.compile(r"[^\s:,]+:\d{1,5}")
@@ -167,22 +172,24 @@ def of_chief(strategy: tf.distribute.Strategy, number: int, *, is_chief: bool) -
     return number if not _is_cluster(strategy) else _sum(strategy, number if is_chief else 0)
 
 
-def take_weights_of_chief(strategy: tf.distribute.Strategy, variables: Sequence[Any], *, is_chief: bool) -> None:
-    """Give every worker the chief's values: only the chief may have the checkpoint that a run goes on from."""
-    if not _is_cluster(strategy):
+def take_checkpoint_of_chief(strategy: tf.distribute.Strategy, folder: Path, step: int, *, is_chief: bool) -> None:
+    """Give every worker the chief's checkpoint of a step: only the chief need have what a run goes on from.
+
+    The files and not the values are sent, so that all workers restore alike: each does the same collective operations.
+    """
+    if not _is_cluster(strategy) or not step:
         return
-    by_kind: dict[tf.DType, list[Any]] = {}
-    for variable in variables:
-        by_kind.setdefault(variable.dtype, []).append(variable)
-    for kind, alike in by_kind.items():
-        # All of a kind at once: a round through the network for each variable takes minutes.
-        own = tf.concat([tf.reshape(strategy.experimental_local_results(one)[0], [-1]) for one in alike], axis=0)
-        own = tf.cast(own, tf.int32) if kind == tf.bool else own
-        everyones = tf.cast(_reduced(strategy, own if is_chief else tf.zeros_like(own)), kind)
-        for variable, values in zip(
-            alike, tf.split(everyones, [one.shape.num_elements() for one in alike]), strict=True
-        ):
-            variable.assign(tf.reshape(values, variable.shape))
+    prefix = next((prefix for number, prefix in checkpoints_in(folder) if number == step), None)
+    for suffix in _CHECKPOINT_FILES:
+        content = prefix.with_name(prefix.name + suffix).read_bytes() if is_chief and prefix else b""
+        size = of_chief(strategy, len(content), is_chief=is_chief)
+        words = np.zeros(-(-size // 4), np.int32)  # collectives have no bytes
+        words.view(np.uint8)[: len(content)] = np.frombuffer(content, np.uint8)
+        received = _reduced(strategy, tf.constant(words)).numpy().tobytes()[:size]
+        if not is_chief:
+            write_atomically(folder / f"ckpt-{step}{suffix}", received)
+    if not is_chief:
+        keep_sound_ones(folder, lambda _: None)
 
 
 def _is_cluster(strategy: tf.distribute.Strategy) -> bool:

@@ -149,7 +149,14 @@ def test_runs_are_listed_shown_and_compared(workshop, followed, tmp_path):
 
 
 def _cloud(config, *words):
-    given = ("--image", "registry.example/project/tagbox", "--records", "gs://b/records", "--output", "gs://b/out")
+    given = (
+        "--image",
+        "registry.example/project/tagbox",
+        "--records",
+        "gs://bucket/records",
+        "--output",
+        "gs://bucket/out",
+    )
     return tagbox_here("cloud", "job", config, *given, *words)
 
 
@@ -158,7 +165,7 @@ def test_a_config_becomes_a_job_for_gcloud_or_the_rest_interface(workshop, tmp_p
     assert answer.code == 0, answer.err
     (pool,) = yaml.safe_load(answer.out)["workerPoolSpecs"]
     assert pool["containerSpec"]["args"] == [
-        "train", "ssd_mobilenet_v1", "--run", "/gcs/b/out/run", "--records", "/gcs/b/records",
+        "train", "ssd_mobilenet_v1", "--run", "/gcs/bucket/out/run", "--records", "/gcs/bucket/records",
         "--set", "trainer.train_steps=100",
     ]  # fmt: skip
     assert "gcloud ai custom-jobs create" in answer.err
@@ -170,7 +177,7 @@ def test_a_config_becomes_a_job_for_gcloud_or_the_rest_interface(workshop, tmp_p
     job = json.loads((tmp_path / "job.json").read_text())
     assert job["displayName"] == "tiny"
     assert [spec["replicaCount"] for spec in job["jobSpec"]["workerPoolSpecs"]] == [1, 3]
-    assert job["jobSpec"]["workerPoolSpecs"][1]["containerSpec"]["args"][1] == "/gcs/b/out/tiny.yaml"
+    assert job["jobSpec"]["workerPoolSpecs"][1]["containerSpec"]["args"][1] == "/gcs/bucket/out/tiny.yaml"
 
 
 def test_a_job_that_could_not_run_is_not_written(workshop, tmp_path):

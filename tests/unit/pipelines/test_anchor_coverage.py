@@ -60,5 +60,5 @@ def test_it_is_what_the_matcher_of_training_sees(boxes):
     found = coverage_of(_survey(boxes), anchors, [96, 96])
     assert found.num_boxes == len(solid)
     if len(solid):
-        iou = pairwise_iou(tf.constant(solid[:, [1, 0, 3, 2]]), tf.constant(anchors)).numpy().max(axis=1)
+        iou = pairwise_iou(tf.constant(solid[None][..., [1, 0, 3, 2]]), tf.constant(anchors))[0].numpy().max(axis=1)
         assert (iou >= 0.5 + 1e-4).sum() <= found.num_matched <= (iou >= 0.5 - 1e-4).sum()
