@@ -116,6 +116,8 @@ def _run(job: _Job) -> dict[str, Any]:
     if not job.evaluates:
         params.trainer.best_checkpoint_export_subdir = ""
     _fit_intervals(params.trainer)
+    # TensorFlow's own watch over SIGTERM would save beside ours, and complains when its peers have ended.
+    params.trainer.preemption_on_demand_checkpoint = False
     if params.runtime.mixed_precision_dtype:
         performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
     strategy = distribute_utils.get_distribution_strategy(
