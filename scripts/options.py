@@ -3,7 +3,9 @@
 import logging
 import os
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +13,12 @@ from typing import Any
 
 import click
 
+from scripts import exit_codes
 from scripts.output import say
 
 Command = Callable[..., Any]
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_GRACE_S = 10.0
 
 
 def json_option(command: Command) -> Command:
@@ -52,10 +57,16 @@ def cache_option(command: Command) -> Command:
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal(
+    words: str = "stopping after this loop of steps and saving; press Ctrl-C again to drop them",
+) -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C or SIGTERM into a polite request; the second one is not polite.
 
-    Yields a function that tells whether a stop was asked for.
+    Args:
+        words: What to say to the first.
+
+    Yields:
+        A function that tells whether a stop was asked for.
     """
     asked: list[int] = []
 
@@ -63,14 +74,50 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("stopping after this loop of steps and saving; press Ctrl-C again to drop them")
+        say(words)
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, on_signal) for number in _STOP_SIGNALS}
     try:
-        yield lambda: bool(asked)
+        with _end_even_when_stuck():
+            yield lambda: bool(asked)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _end_even_when_stuck() -> Iterator[None]:
+    """End the process some seconds after the second signal where Python had no chance to act on it.
+
+    A worker that waits for others waits inside TensorFlow, where no handler of Python runs.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        received = 0
+        while received < 2:
+            numbers = reader.recv(16)
+            if not numbers:
+                return
+            received += sum(number in _STOP_SIGNALS for number in numbers)
+        reader.settimeout(_GRACE_S)
+        try:
+            while reader.recv(16):
+                pass
+        except TimeoutError:
+            os._exit(exit_codes.INTERRUPTED)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        writer.close()
+        watcher.join()
+        reader.close()
 
 
 def quieten_tensorflow() -> None:

@@ -19,7 +19,7 @@ TREE = command_tree()
 LARGEST_PICTURE_BYTES = 200_000
 # Options in the pages that are not of `tagbox`: the OD API's, in the table for people who come from there, and the
 # local Tumblr's.
-OTHER_PROGRAMS_OPTIONS = {"--train_dir", "--pipeline_config_path", "--port", "--posts"}
+OTHER_PROGRAMS_OPTIONS = {"--config", "--train_dir", "--pipeline_config_path", "--port", "--posts"}
 
 every_page = pytest.mark.parametrize("doc", PAGES, ids=lambda doc: doc.name)
 
