@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,38 @@ def cache_option(command: Command) -> Command:
         show_default="~/.cache/tagbox/weights",
         help="Where fetched weights are kept.",
     )(command)
+
+
+# What --set-path can fill, and the key of the config that it stands for.
+_PATH_KEYS = {
+    "input": "task.train_data.input_path",
+    "eval_input": "task.validation_data.input_path",
+    "label_map": "task.label_map",
+}
+
+
+def set_path_option(command: Command) -> Command:
+    """Add ``--set-path WHAT=PATH``."""
+    return click.option(
+        "--set-path",
+        "paths",
+        multiple=True,
+        metavar="WHAT=PATH",
+        help=f"Fill a path of the config: {', '.join(_PATH_KEYS)}. Globs and commas name several records; repeat it.",
+    )(command)
+
+
+def fill_paths(experiment: Any, paths: Sequence[str]) -> None:
+    """Put the values of ``--set-path`` into an experiment."""
+    given: dict[str, list[str]] = {}
+    for word in paths:
+        what, separator, value = word.partition("=")
+        if what not in _PATH_KEYS or not separator or not value:
+            raise click.UsageError(f"--set-path {word}: give one of {', '.join(f'{key}=PATH' for key in _PATH_KEYS)}")
+        given.setdefault(what, []).append(value)
+    for what, values in given.items():
+        records = [part.strip() for one in values for part in one.split(",")]
+        experiment.set(_PATH_KEYS[what], values[-1] if what == "label_map" else records, f"--set-path {what}")
 
 
 @contextmanager
