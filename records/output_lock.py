@@ -5,7 +5,7 @@ however it ends. Builders of single shards (``--shard i/n``) share it; a whole b
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -46,6 +46,16 @@ def output_lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
             _remove_if_empty(folder)
         if descriptor >= 0:
             os.close(descriptor)
+
+
+@contextmanager
+def folder_in_use(folder: Path, clear: Callable[[Path], None]) -> Iterator[None]:
+    """Hold a records folder as `output_lock` does, and call ``clear`` with it at the end, however that comes."""
+    with output_lock(folder):
+        try:
+            yield
+        finally:
+            clear(folder)
 
 
 def _opened(folder: Path, *, shared: bool) -> tuple[int, bool]:

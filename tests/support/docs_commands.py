@@ -16,6 +16,7 @@ from tests.support.docs_worker import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTa
 NOT_RUN = {
     ". .venv/bin/activate": "the tests run in that environment",
     "tagbox demo": "takes minutes; `make demo` is measured, its parts are tested; it is parsed",
+    "tagbox train ssd_mobilenet_v1 --workers": "wants two at once; tests/e2e/test_cluster_command.py runs two",
     "tagbox board": "stays until Ctrl-C; it has a test of its own in test_docs_commands.py; it is parsed",
     "tagbox collect quickdraw cat": "fetches; tests/e2e/test_collect_quickdraw_command.py runs it on a local bucket",
     **{
@@ -31,7 +32,7 @@ NOT_RUN = {
 # Command lines that end with another code than 0, as their page says.
 EXIT_CODES = {"tagbox labels fix data": 1}  # there is something to mend
 _NEEDS_TENSORFLOW = re.compile(
-    r"tagbox (train|eval|predict|export|config show|config check|config import|records verify .*--deep)\b"
+    r"tagbox (train|eval|predict|export|config (show|check|import)|cloud job|weights check|records verify .*--deep)\b"
 )
 _REDIRECTION = re.compile(r"^(?P<command>[^|&;<>]*)>\s*(?P<file>\S+)$")
 _STEPS, _MORE_STEPS = 4, 6
