@@ -264,7 +264,7 @@ def test_a_file_that_changes_while_the_build_runs_is_found(src, tmp_path):
 
 
 def test_two_builds_at_once_are_refused(src, tmp_path):
-    with output_lock(tmp_path / "out"), pytest.raises(OutputBusyError, match="another build is at work"):
+    with output_lock(tmp_path / "out"), pytest.raises(OutputBusyError, match="another build writes"):
         build(src, tmp_path / "out", 20, 10)
     build(src, tmp_path / "out", 20, 10)
 
