@@ -1,7 +1,8 @@
 """Fetches media files: politely to each host, resumably, and never longer than a deadline.
 
-urllib3 is used directly (requests costs twice the time for each small file). A file is written as ``.part`` while it
-comes in; a broken transfer goes on with a Range request, also in a later process.
+urllib3 is used directly (requests costs twice the time for each small file). What came of a file lies in its
+``.part``, written every megabyte and when the transfer ends, well or badly, so that a broken one goes on with a Range
+request, also in a later process.
 """
 
 import random
@@ -10,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
-from typing import Any
+from typing import Any, BinaryIO
 
 import urllib3
 from urllib3.util import Retry, Timeout
@@ -21,6 +22,8 @@ from collectors.media_urls import host_group
 from collectors.refusals import Refusal
 
 _CHUNK_BYTES = 1 << 16
+# A small file is written once: every call of the operating system lets other threads in, and then waits for them.
+_WRITE_BYTES = 1 << 20
 _RETRIED_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _MAX_REDIRECTS = 3
 _ROBOTS_BYTES = 512_000
@@ -98,9 +101,9 @@ class Downloader:
         self._hosts_lock = Lock()
         self._random = random.Random()
         # No Referer (Tumblr refuses foreign ones), no text/html (it would answer with a viewer page).
-        headers = {"User-Agent": agent, "Accept": "image/*", "Accept-Encoding": "identity"}
+        self._headers = {"User-Agent": agent, "Accept": "image/*", "Accept-Encoding": "identity"}
         options: dict[str, Any] = {
-            "headers": headers,
+            "headers": self._headers,
             "maxsize": settings.per_host,
             "timeout": Timeout(connect=10.0, read=settings.read_timeout_s),
             "retries": Retry(total=None, connect=0, read=0, status=0, other=0, redirect=_MAX_REDIRECTS),
@@ -158,7 +161,7 @@ class Downloader:
             start = part_path.stat().st_size
         except OSError:
             start = 0
-        headers = dict(self._pool.headers) | ({"Range": f"bytes={start}-"} if start else {})
+        headers = self._headers | ({"Range": f"bytes={start}-"} if start else {})
         try:
             response = self._pool.request("GET", url, headers=headers, preload_content=False, decode_content=False)
         except urllib3.exceptions.MaxRetryError as error:
@@ -217,43 +220,61 @@ class Downloader:
     ) -> Refusal | None:
         content = bytearray()
         try:
-            with part_path.open("r+b" if start else "wb") as stream:
-                if start:
-                    content += stream.read(start)
-                while True:
-                    try:
-                        chunk = response.read1(_CHUNK_BYTES)
-                    except (urllib3.exceptions.HTTPError, OSError) as error:
-                        return Refusal("transfer_broken", f"the transfer broke off: {_words(error)}", is_retryable=True)
-                    if not chunk:
-                        break
-                    stream.write(chunk)
-                    content += chunk
-                    result.num_bytes += len(chunk)
-                    if len(content) > self.settings.max_bytes:
-                        return Refusal("too_many_bytes", f"more than {self.settings.max_bytes:,} bytes")
-                    if time.monotonic() > deadline:
-                        return Refusal(
-                            "too_slow",
-                            f"not finished within {self.settings.deadline_s:g} s ({len(content):,} bytes came)",
-                            is_retryable=True,
-                        )
-                    if self._stop.is_set():
-                        return Refusal("stopped", "the collector was stopped", is_retryable=True)
+            if start:
+                content += part_path.read_bytes()
+            with part_path.open("ab" if start else "wb", buffering=_CHUNK_BYTES) as stream:
+                refusal = self._read_into(content, stream, response, result, deadline)
         except OSError as error:
             raise InputError(
                 f"cannot write: {error.strerror or error}",
                 where=str(part_path),
                 fix="Free some space, then run the same command again; nothing is lost.",
             ) from error
-        result.content = bytes(content)
-        return None
+        if refusal is None:
+            result.content = bytes(content)
+        return refusal
+
+    def _read_into(
+        self,
+        content: bytearray,
+        stream: BinaryIO,
+        response: urllib3.BaseHTTPResponse,
+        result: Download,
+        deadline: float,
+    ) -> Refusal | None:
+        """Read to the end of the response, into memory and into the file."""
+        written = len(content)
+        try:
+            while True:
+                try:
+                    chunk = response.read1(_CHUNK_BYTES)
+                except (urllib3.exceptions.HTTPError, OSError) as error:
+                    return Refusal("transfer_broken", f"the transfer broke off: {_words(error)}", is_retryable=True)
+                if not chunk:
+                    return None
+                content += chunk
+                result.num_bytes += len(chunk)
+                if len(content) - written >= _WRITE_BYTES:
+                    stream.write(content[written:])
+                    written = len(content)
+                if len(content) > self.settings.max_bytes:
+                    return Refusal("too_many_bytes", f"more than {self.settings.max_bytes:,} bytes")
+                if time.monotonic() > deadline:
+                    return Refusal(
+                        "too_slow",
+                        f"not finished within {self.settings.deadline_s:g} s ({len(content):,} bytes came)",
+                        is_retryable=True,
+                    )
+                if self._stop.is_set():
+                    return Refusal("stopped", "the collector was stopped", is_retryable=True)
+        finally:
+            stream.write(content[written:])
 
     def _fetch_robots(self, url: str) -> tuple[int, str]:
         for attempt in range(self.settings.attempts):
             try:
                 response = self._pool.request(
-                    "GET", url, headers=dict(self._pool.headers) | {"Accept": "text/plain, */*"}, preload_content=False
+                    "GET", url, headers=self._headers | {"Accept": "text/plain, */*"}, preload_content=False
                 )
                 text = response.read(_ROBOTS_BYTES).decode("utf-8", "replace")
                 response.close()

@@ -100,7 +100,7 @@ def measure(image: Image.Image, gray_image: Image.Image | None = None) -> Qualit
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     # Smaller pictures are judged as they are: enlarging would make every one of them look blurred.
     if scale < 1:
-        gray_image = gray_image.resize(size, Image.Resampling.BOX)
+        gray_image = gray_image.resize(size, Image.Resampling.BOX, reducing_gap=1.0)
     counts = np.asarray(gray_image.histogram(), dtype=np.int64)[:256]
     gray = np.asarray(gray_image, dtype=np.float32)
     below = np.cumsum(counts) / counts.sum()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from threading import Event
 
 from collectors.downloader import Download, Downloader
@@ -25,6 +25,9 @@ from collectors.selection import Selector
 
 _MAX_FAILURES_IN_A_ROW = 25
 _AHEAD_PER_THREAD = 8
+_POLL_S = 0.25
+_GATHER_S = 0.05
+_INCOMING = INCOMING.as_posix()
 
 
 Take = Callable[[int, int], list[MediaJob]]
@@ -38,7 +41,7 @@ class Arrival:
     job: MediaJob
     download: Download
     facts: ImageFacts | None = None
-    staged: Path | None = None
+    staged: str = ""
     refusal: Refusal | None = None
     error: BaseException | None = None
 
@@ -67,7 +70,7 @@ class MediaPipeline:
         limits: What a picture may be.
         arrivals: Filled by the threads with `Arrival`; the caller reads it and may put its own events in.
         stop: Set to end early.
-        num_threads: Threads that fetch, decode and measure.
+        num_threads: Threads that fetch.
     """
 
     def __init__(
@@ -82,6 +85,8 @@ class MediaPipeline:
         num_threads: int,
     ) -> None:
         self._ledger = ledger
+        self._root = str(ledger.root)
+        self._incoming = ledger.root / INCOMING
         self._media = MediaTable(ledger)
         self._downloader = downloader
         self._selector = selector
@@ -89,6 +94,9 @@ class MediaPipeline:
         self._arrivals = arrivals
         self._stop = stop
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="media")
+        # A picture unpacks into megabytes: more of them at a time than there are cores only push each other out of the
+        # caches, so a thread that has fetched one hands it over and waits.
+        self._examiners = ThreadPoolExecutor(_num_cores(), thread_name_prefix="examine")
         self._ahead = num_threads * _AHEAD_PER_THREAD
         self._order: deque[int] = deque()
         self._ready: dict[int, Arrival | None] = {}
@@ -126,6 +134,19 @@ class MediaPipeline:
             self._threads.submit(self._work, job)
         return len(jobs)
 
+    def next_events(self) -> list[object]:
+        """Wait a moment for something to happen; take all that has, own events of the caller included."""
+        events: list[object] = []
+        try:
+            events.append(self._arrivals.get(timeout=_POLL_S))
+            # While the line is long nobody waits for a single picture: those of the next moment share its transaction.
+            if len(self._order) > self._ahead // 2 and isinstance(events[0], Arrival):
+                self._stop.wait(_GATHER_S)
+            while True:
+                events.append(self._arrivals.get_nowait())
+        except Empty:
+            return events
+
     def receive(self, arrivals: list[Arrival]) -> None:
         """Write down what arrived, and judge every picture whose turn it is.
 
@@ -139,10 +160,17 @@ class MediaPipeline:
         for arrival in arrivals:
             self._ready[arrival.job.media_id] = arrival
         came = [arrival for arrival in arrivals if arrival.refusal is None or arrival.refusal.code != "stopped"]
-        if came:
-            self._media.record_transfers([_transfer(arrival) for arrival in came])
-            self.tally.num_bytes += sum(arrival.download.num_bytes for arrival in came)
-        self._judge_ready()
+        with self._ledger.transaction():
+            if came:
+                self._media.record_transfers([_transfer(arrival) for arrival in came])
+                self.tally.num_bytes += sum(arrival.download.num_bytes for arrival in came)
+            self._judge_ready()
+        self._media.settle_files()
+        if self._failures_in_a_row >= _MAX_FAILURES_IN_A_ROW:
+            raise RemoteError(
+                f"the last {self._failures_in_a_row} pictures could not be fetched",
+                fix="Try them again later with: tagbox collect retry",
+            )
 
     def _judge_ready(self) -> None:
         """Judge the pictures at the front of the line that have arrived."""
@@ -150,21 +178,12 @@ class MediaPipeline:
         while self._order and self._order[0] in self._ready:
             media_id = self._order.popleft()
             turn.append((media_id, self._ready.pop(media_id)))
-        if not turn:
-            return
-        rows = self._media.rows_to_judge([media_id for media_id, _ in turn])
-        with self._ledger.transaction():
-            for media_id, arrival in turn:
-                if arrival is not None and arrival.refusal is not None:
-                    self._refuse(media_id, arrival.refusal)
-                else:
-                    self._judge(rows[media_id])
-        self._media.settle_files()
-        if self._failures_in_a_row >= _MAX_FAILURES_IN_A_ROW:
-            raise RemoteError(
-                f"the last {self._failures_in_a_row} pictures could not be fetched",
-                fix="Try them again later with: tagbox collect retry",
-            )
+        rows = self._media.rows_to_judge([media_id for media_id, _ in turn]) if turn else {}
+        for media_id, arrival in turn:
+            if arrival is not None and arrival.refusal is not None:
+                self._refuse(media_id, arrival.refusal)
+            else:
+                self._judge(rows[media_id])
 
     def _refuse(self, media_id: int, refusal: Refusal) -> None:
         if refusal.code == "stopped":
@@ -187,6 +206,7 @@ class MediaPipeline:
     def join(self) -> None:
         """Let the threads end what they are at, with ``stop`` set or all done; read once more what they put in."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._examiners.shutdown()
         self._downloader.close()
 
     def give_back(self) -> None:
@@ -197,7 +217,7 @@ class MediaPipeline:
 
     def _work(self, job: MediaJob) -> None:
         """Fetch, decode, measure and stage one picture; runs in a thread and never raises."""
-        part_path = self._ledger.root / INCOMING / f"{job.media_id}.part"
+        part_path = self._incoming / f"{job.media_id}.part"
         download = Download()
         try:
             download = self._downloader.fetch(job.url, part_path)
@@ -210,7 +230,7 @@ class MediaPipeline:
                 again.num_bytes += download.num_bytes
                 download = again
                 facts, refusal = self._examine(download)
-            staged = self._stage(job, part_path, download, facts) if facts is not None else None
+            staged = self._stage(job, part_path, download, facts) if facts is not None else ""
             if facts is None and refusal is not None and not refusal.is_retryable:
                 part_path.unlink(missing_ok=True)
             download.content = None
@@ -222,24 +242,32 @@ class MediaPipeline:
         if download.content is None:
             return None, download.refusal
         try:
-            return examine(download.content, self._limits), None
+            return self._examiners.submit(examine, download.content, self._limits).result(), None
         except ImageRefusedError as error:
             return None, error.refusal
 
-    def _stage(self, job: MediaJob, part_path: Path, download: Download, facts: ImageFacts) -> Path:
-        staged = INCOMING / f"{job.media_id}.{facts.extension}"
-        target = self._ledger.root / staged
+    def _stage(self, job: MediaJob, part_path: Path, download: Download, facts: ImageFacts) -> str:
+        staged = f"{_INCOMING}/{job.media_id}.{facts.extension}"
+        target = f"{self._root}/{staged}"
         if facts.content is not download.content:
-            write_atomically(target, facts.content)
+            write_atomically(Path(target), facts.content)
             part_path.unlink(missing_ok=True)
             return staged
         try:
-            with part_path.open("rb") as stream:
-                os.fsync(stream.fileno())
-            part_path.replace(target)
+            file = os.open(part_path, os.O_RDONLY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
+            os.replace(part_path, target)  # noqa: PTH105
         except OSError as error:
-            raise InputError(f"cannot write: {error.strerror or error}", where=str(target)) from error
+            raise InputError(f"cannot write: {error.strerror or error}", where=target) from error
         return staged
+
+
+def _num_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _transfer(arrival: Arrival) -> Transfer:
@@ -251,7 +279,7 @@ def _transfer(arrival: Arrival) -> Transfer:
         num_bytes=download.num_bytes,
         etag=download.etag,
         facts=arrival.facts,
-        staged=arrival.staged.as_posix() if arrival.staged is not None else "",
+        staged=arrival.staged,
     )
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from queue import Empty, Queue
+from queue import Queue
 from threading import Event
 
 from collectors.downloader import Downloader
@@ -14,7 +14,6 @@ from collectors.progress import Progress, no_progress
 from collectors.selection import Selector
 from collectors.tumblr import CollectOptions
 
-_POLL_S = 0.25
 _NO_LIMIT = 10**9
 
 
@@ -65,23 +64,18 @@ def retry_refused(
             progress(tally.kept + tally.num_refused, None, f"{tally.kept} kept, {tally.num_refused} refused again")
             if not pipeline.num_under_way:
                 break
-            pipeline.receive(_arrived(events))
+            pipeline.receive(_arrivals(pipeline.next_events()))
     finally:
         was_stopped = stop.is_set()
         stop.set()
         pipeline.join()
         with contextlib.suppress(TagboxError):
-            pipeline.receive([arrival for arrival in _arrived(events) if arrival.error is None])
+            pipeline.receive([arrival for arrival in _arrivals(pipeline.next_events()) if arrival.error is None])
         pipeline.give_back()
         if not was_stopped:
             stop.clear()
     return pipeline.tally
 
 
-def _arrived(events: "Queue[object]") -> list[Arrival]:
-    found: list[object] = []
-    with contextlib.suppress(Empty):
-        found.append(events.get(timeout=_POLL_S))
-        while True:
-            found.append(events.get_nowait())
-    return [event for event in found if isinstance(event, Arrival)]
+def _arrivals(events: Sequence[object]) -> list[Arrival]:
+    return [event for event in events if isinstance(event, Arrival)]

@@ -4,9 +4,9 @@ Pictures are judged strictly in the order in which they were first seen, whateve
 restarted run ends with the same set as one that was left alone.
 """
 
+import os
 import re
 import sqlite3
-from pathlib import Path
 
 from collectors.image_identity import NEAR_DUPLICATE_RADIUS, NearDuplicateIndex, to_unsigned
 from collectors.image_quality import QualityMetrics, QualityThresholds, judge
@@ -40,7 +40,7 @@ class Selector:
         for stone in ledger.connection.execute("SELECT kind, value FROM tombstones"):
             self._forgotten.setdefault(stone["kind"], set()).add(stone["value"])
         self._forgotten_phashes = [int(value, 16) for value in self._forgotten["phash"]]
-        self._named: set[Path] = set()
+        self._named: set[str] = set()
         for row in self._media.kept_rows():
             if row["phash"] is not None:
                 self._index.add(row["id"], to_unsigned(row["phash"]))
@@ -91,15 +91,16 @@ class Selector:
 
     def _path_for(self, row: sqlite3.Row) -> str:
         """Name the file after the post that showed it first: ``tumblr-<post id>-<place in the post>``."""
-        folder = Path(row["class_name"]) / "unlabeled" / "images"
+        # Plain strings: a Path for every step took a tenth of a session's own time.
         stem = _UNSAFE.sub("_", f"tumblr-{row['first_shown'] or 'media-' + str(row['id'])}")
-        path = folder / f"{stem}.{row['extension']}"
+        start = f"{row['class_name']}/unlabeled/images/{stem}"
+        path = f"{start}.{row['extension']}"
         number = 1
-        while path in self._named or (self._ledger.root / path).exists():
+        while path in self._named or os.path.exists(f"{self._ledger.root}/{path}"):  # noqa: PTH110
             number += 1
-            path = folder / f"{stem}-{number}.{row['extension']}"
+            path = f"{start}-{number}.{row['extension']}"
         self._named.add(path)
-        return path.as_posix()
+        return path
 
 
 def refused_path(row: sqlite3.Row) -> str:

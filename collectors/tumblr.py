@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from queue import Empty, Queue
+from queue import Queue
 from threading import Event
 
 from collectors.consent import ConsentPolicy, judge_post
@@ -28,7 +28,6 @@ from collectors.tumblr_paging import advance
 from collectors.tumblr_posts import Post, SizeLimit, parse_post
 
 _NO_LIMIT = 10**9
-_POLL_S = 0.25
 _UNDER_WAY = "under way"
 
 
@@ -239,7 +238,7 @@ class TumblrSession:
                 if wanted <= 0:
                     self._report.ended_by = "limit"
                 break
-            self._handle(self._next_events())
+            self._handle(pipeline.next_events())
 
     def _ask_for_page(self, walks: Sequence[Walk], num_under_way: int) -> None:
         """Send for the next page of the walk with the fewest pages, so that all queries get their turn."""
@@ -268,16 +267,6 @@ class TumblrSession:
             self._events.put(_Page(walk, [post for post in parsed if post is not None]))
         except BaseException as error:  # noqa: BLE001 - the thread that waits must learn of it
             self._events.put(_Page(walk, error=error))
-
-    def _next_events(self) -> list[object]:
-        """Wait for something to happen; take all that has."""
-        events: list[object] = []
-        try:
-            events.append(self._events.get(timeout=_POLL_S))
-            while True:
-                events.append(self._events.get_nowait())
-        except Empty:
-            return events
 
     def _handle(self, events: Sequence[object]) -> None:
         assert self._pipeline is not None
@@ -320,7 +309,7 @@ class TumblrSession:
     def _save_late_arrivals(self) -> None:
         """Write down what the threads finished while the session was ending, so that it is not fetched again."""
         assert self._pipeline is not None
-        late = [event for event in self._next_events() if isinstance(event, Arrival) and event.error is None]
+        late = [event for event in self._pipeline.next_events() if isinstance(event, Arrival) and event.error is None]
         with contextlib.suppress(TagboxError):  # the session ends with the problem that is already on its way
             self._pipeline.receive(late)
 

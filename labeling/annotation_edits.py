@@ -30,7 +30,7 @@ def write_size(
     if not element.children:
         if element.has_markup:
             raise NotEditableError("<size> holds something else than numbers")
-        editor.set_raw(element, "".join(leaf(tag, str(number)) for tag, number in wanted.items()).encode("ascii"))
+        editor.set_source(element, "".join(leaf(tag, str(number)) for tag, number in wanted.items()))
         return
     for tag, number in wanted.items():
         child = element.find(tag)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from labeling.annotations import Annotation, Box, LabeledObject
+from labeling.file_changes import Change, Move, Write
 from labeling.labelled_pictures import Content, LabelledPicture, LabelledSet
 from labeling.picture_groups import Bond, Group, group_pictures
-from labeling.repair_log import Change, Move, Write
 from labeling.splits import read_split_record, verification_changes
 from labeling.xml_edit import NotEditableError, XmlEditor
 
@@ -37,12 +37,15 @@ class HalfLabelled:
     """One picture in several class folders, where some folder lacks objects that another one has.
 
     Attributes:
-        copies: The pictures, of the same bytes, sorted by path.
+        copies: The pictures, sorted by path.
         missing: For each copy, objects that only others have: ``(index of the other copy, its object from 0)``.
+        bond: The same bytes; or two pictures of the same look, whose boxes cannot simply be copied and where only the
+            numbers of objects are compared, label by label.
     """
 
     copies: tuple[LabelledPicture, ...]
     missing: tuple[tuple[tuple[int, int], ...], ...]
+    bond: Bond = Bond.BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def audit_labels(
         moves += [SuggestedMove(one, to, f"{leak.bond} as {staying[0].image_path}") for one in going]
     return AuditReport(
         leaks=leaks,
-        half_labelled=tuple(_half_labelled(labelled.pictures)),
+        half_labelled=(*_half_labelled(labelled.pictures), *_half_labelled_look_alikes(labelled.pictures, groups)),
         moves=tuple(sorted(moves, key=lambda move: str(move.picture.label.xml_path))),
         counts=counts,
         verification_changes=verification_changes(labelled, read_split_record(labelled.root)),
@@ -124,9 +127,11 @@ def merge_changes(half: HalfLabelled) -> list[Change]:
     """Return the changes that give every copy the objects of all: each XML gets what it lacks, as it stands elsewhere.
 
     Raises:
-        NotEditableError: One of the files cannot be changed in place.
+        NotEditableError: One of the files cannot be changed in place, or the pictures only look alike.
         OSError: One of the files cannot be read any more.
     """
+    if half.bond is not Bond.BYTES:
+        raise NotEditableError("the pictures look alike but differ: draw what is missing by hand")
     contents = [one.label.xml_path.read_bytes() for one in half.copies]
     editors = [XmlEditor(content) for content in contents]
     changes: list[Change] = []
@@ -136,7 +141,7 @@ def merge_changes(half: HalfLabelled) -> list[Change]:
             raise NotEditableError(f"{picture.label.xml_path} has nothing that an object could follow")
         for other, index in missing:
             element = editors[other].root.find_all("object")[index]
-            editor.insert_raw_after(anchors[-1], contents[other][element.start : element.end])
+            editor.insert_copy_after(anchors[-1], editors[other].source_of(element))
         if editor.is_changed:
             changes.append(Write(picture.label.xml_path, editor.result(), sha256(content).hexdigest()))
     return changes
@@ -174,6 +179,28 @@ def _half_labelled(pictures: Sequence[LabelledPicture]) -> Iterable[HalfLabelled
         missing = tuple(_missing(annotations, place) for place in range(len(annotations)))
         if any(missing):
             yield HalfLabelled(ordered, missing)
+
+
+def _half_labelled_look_alikes(pictures: Sequence[LabelledPicture], groups: Iterable[Group]) -> Iterable[HalfLabelled]:
+    for tie in (tie for group in groups for tie in group.ties if tie.bond in (Bond.LOOK, Bond.MIRROR)):
+        pair = _sorted((pictures[tie.first], pictures[tie.second]))
+        drawn = [one.annotation for one in pair if one.annotation is not None and one.error is None]
+        if len(drawn) < 2 or pair[0].class_name == pair[1].class_name:
+            continue
+        missing = (_fewer(drawn[0], drawn[1], 1), _fewer(drawn[1], drawn[0], 0))
+        if any(missing):
+            yield HalfLabelled(pair, missing, tie.bond)
+
+
+def _fewer(here: Annotation, there: Annotation, place: int) -> tuple[tuple[int, int], ...]:
+    """The objects by which another picture, whose index is ``place``, has more of a label than this one."""
+    left = Counter(one.name for one in here.objects)
+    missing = []
+    for index, one in enumerate(there.objects):
+        left[one.name] -= 1
+        if left[one.name] < 0:
+            missing.append((place, index))
+    return tuple(missing)
 
 
 def _missing(annotations: list[Annotation], place: int) -> tuple[tuple[int, int], ...]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import PIL
 
+from collectors import image_identity
 from collectors.errors import InputError
 from collectors.files import write_atomically
 from labeling.dataset import LabelFile
@@ -72,13 +73,14 @@ class CheckCache:
 
     Args:
         root: The data root; the file lies in its ``.tagbox/``.
+        read_only: Answer from the file and never write it.
 
     Attributes:
         num_recalled: Pairs that were answered without opening a file.
-        num_decoded: Pairs that had to be read, whether or not their picture was known by content.
+        num_read: Pairs that had to be read, whether or not their picture was known by content.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self._prefix = os.path.join(root, "")  # noqa: PTH118
         self._root = root
         self._path = root / CACHE_PATH
@@ -86,6 +88,7 @@ class CheckCache:
         self._kept: dict[str, list[Any]] = {}
         self._by_content: dict[str, Any] | None = None
         self._is_changed = False
+        self._is_read_only = read_only
         self.num_recalled = 0
         self.num_read = 0
 
@@ -146,10 +149,12 @@ class CheckCache:
         self._is_changed = True
 
     def save(self) -> bool:
-        """Write the cache if anything changed; returns whether it could be written (a read-only disk is no error).
+        """Write the cache if anything changed; returns whether it is up to date (a disk that refuses is no error).
 
         Rows of files that were not asked for now but are still there (another class folder) stay.
         """
+        if self._is_read_only:
+            return not self._is_changed
         others = {key: row for key, row in self._rows.items() if key not in self._kept and self._is_there(key)}
         if not self._is_changed and len(others) + len(self._kept) == len(self._rows):
             return True
@@ -200,6 +205,6 @@ def _head(body: bytes) -> bytes:
 def _version() -> str:
     """Digest of the code that finds the facts out: what an older one found is not asked for."""
     digest = hashlib.sha256(PIL.__version__.encode())
-    for name in _MODULES:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    for path in (Path(image_identity.__file__), *(Path(__file__).with_name(f"{name}.py") for name in _MODULES)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,18 +1,20 @@
 """A contact sheet: many labelled pictures on one page with their boxes drawn, to see mistakes that no check can see."""
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from collectors.errors import ConfigError
 from collectors.files import atomic_writer
 from labeling.annotations import LabeledObject
-from labeling.drawing import DrawnBox, draw_boxes, fitted_text, label_color
+from labeling.drawing import DrawnBox, draw_boxes, fitted_text, font_for, label_color
 from labeling.validate import CheckedImage
 
 _CAPTION_PX = 18
+_CAPTION_LETTERS_PX = 12
 _GAP_PX = 6
 _PAGE = (250, 250, 250)
 _TILE = (228, 228, 228)
@@ -49,15 +51,16 @@ def contact_sheet(
         raise ConfigError(f"the sheet would have {width}x{height} pixels", fix="Give a smaller --limit or --tile.")
     sheet = Image.new("RGB", (width, height), _PAGE)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(12)
     if not images:
-        draw.text((_GAP_PX + 4, _GAP_PX + 4), "no pictures", fill=_INK, font=font)
+        draw.text((_GAP_PX + 4, _GAP_PX + 4), "no pictures", fill=_INK, font=font_for("", _CAPTION_LETTERS_PX))
     for index, image in enumerate(images):
         left, top = _GAP_PX + index % across * step_x, _GAP_PX + index // across * step_y
         sheet.paste(_tile(image, tile_px), (left, top))
         if captions:
-            text = fitted_text(image.image_path.name, font, tile_px)
-            draw.text((left + 1, top + tile_px + 2), text, fill=_INK, font=font)
+            name = os.fsencode(image.image_path.name).decode("utf-8", "replace")
+            letters = font_for(name, _CAPTION_LETTERS_PX)
+            text = fitted_text(name, letters, tile_px)
+            draw.text((left + 1, top + tile_px + 2), text, fill=_INK, font=letters)
     return sheet
 
 

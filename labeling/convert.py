@@ -11,7 +11,16 @@ from labeling.convert_coco import export_coco, read_coco
 from labeling.convert_createml import export_createml, read_createml
 from labeling.convert_devkit import export_devkit, read_devkit
 from labeling.convert_yolo import export_yolo, losses_of_yolo, read_yolo
-from labeling.interchange import Exchange, ExchangedPicture, NotExchanged, Outputs, PictureFinder, losses_of_flags
+from labeling.dataset import find_dataset
+from labeling.interchange import (
+    UNREAD_ELEMENTS,
+    Exchange,
+    ExchangedPicture,
+    NotExchanged,
+    Outputs,
+    PictureFinder,
+    losses_of_flags,
+)
 from labeling.label_map import LabelMap
 from labeling.validate import check_dataset
 from labeling.voc import format_annotation
@@ -37,6 +46,7 @@ class Conversion:
         refused: What could not be taken, with the reason.
         unlabelled: Pictures of the source that no label file speaks of.
         losses: What the new format cannot hold, a noun and how often; empty when nothing is lost.
+        num_waiting: XML files in our ``unlabeled/`` folders, which are in no split yet and are not taken.
     """
 
     pictures: tuple[ExchangedPicture, ...]
@@ -44,6 +54,7 @@ class Conversion:
     refused: tuple[NotExchanged, ...]
     unlabelled: tuple[Path, ...]
     losses: Mapping[str, int]
+    num_waiting: int = 0
 
     @property
     def num_boxes(self) -> int:
@@ -76,7 +87,7 @@ def plan_conversion(
     """
     exchange = _read_ours(source, progress) if source_format == OURS else _READERS[source_format](source)
     exchange.pictures.sort(key=lambda picture: (picture.split, picture.name))
-    pictures = _with_unique_names(exchange.pictures)
+    pictures = _with_unique_names(_each_once(exchange))
     known = label_map or LabelMap()
     if label_map is None and exchange.labels and source_format != OURS:
         known = LabelMap(tuple(enumerate(exchange.labels, start=1)))
@@ -95,7 +106,8 @@ def plan_conversion(
         outputs = export_createml(pictures)
         losses |= losses_of_flags(pictures, keeps_verified=True)
     unlabelled = tuple(exchange.unlabelled) if source_format == OURS else _unlabelled(source, exchange)
-    return Conversion(tuple(pictures), outputs, tuple(exchange.refused), unlabelled, losses)
+    num_waiting = sum(one.num_waiting for one in find_dataset(source).class_folders) if source_format == OURS else 0
+    return Conversion(tuple(pictures), outputs, tuple(exchange.refused), unlabelled, losses, num_waiting)
 
 
 def write_conversion(conversion: Conversion, out: Path, progress: Progress = no_progress) -> int:
@@ -132,7 +144,21 @@ def _read_ours(source: Path, progress: Progress) -> Exchange:
     exchange.unlabelled += report.unlabeled
     for one in report.refused:
         exchange.refuse(one.path, f"{one.code}: {one.reason}")
+    for finding in report.findings:
+        if finding.code == "X09":
+            exchange.lose(UNREAD_ELEMENTS)
     return exchange
+
+
+def _each_once(exchange: Exchange) -> list[ExchangedPicture]:
+    """Refuse a picture that several label files speak of, all but the first time."""
+    first: dict[Path, ExchangedPicture] = {}
+    for picture in exchange.pictures:
+        earlier = first.setdefault(picture.source.resolve(), picture)
+        if earlier is not picture:
+            place = picture.split or "the set"
+            exchange.refuse(picture.source, f"several label files speak of it; that of {place} is left out")
+    return list(first.values())
 
 
 def _with_unique_names(pictures: Sequence[ExchangedPicture]) -> list[ExchangedPicture]:
@@ -173,10 +199,9 @@ def _class_folder(class_name: str, label_map: LabelMap) -> str:
 def _unlabelled(source: Path, exchange: Exchange) -> tuple[Path, ...]:
     if source.is_file():
         return ()
-    taken = {picture.source.resolve() for picture in exchange.pictures}
-    refused = " ".join(one.where for one in exchange.refused)
-    found = (path for path in PictureFinder(source).all() if path.resolve() not in taken)
-    return tuple(path for path in found if path.stem not in refused)
+    spoken_of = {picture.source.resolve() for picture in exchange.pictures}
+    spoken_of |= {one.picture.resolve() for one in exchange.refused if one.picture is not None}
+    return tuple(path for path in PictureFinder(source).all() if path.resolve() not in spoken_of)
 
 
 def _is_same(path: Path, content: bytes | Path) -> bool:

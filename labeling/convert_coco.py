@@ -69,7 +69,11 @@ def read_coco(root: Path) -> Exchange:
     files = [root] if root.is_file() else sorted(path for path in root.rglob("*.json") if _is_coco(path))
     if not files:
         raise InputError("no COCO file here", where=str(root), fix="Give the folder with annotations/*.json.")
+    # The download of COCO has keypoints and captions of the same pictures beside the boxes.
+    files = [path for path in files if path.stem.startswith("instances")] or files
     folder = root.parent if root.is_file() else root
+    if root.is_file() and folder.name == "annotations":
+        folder = folder.parent
     finder, exchange = PictureFinder(folder), Exchange()
     for path in files:
         split = next(
@@ -100,13 +104,14 @@ def take_document(
         drawn[annotation["image_id"]].append(annotation)
     for image in document["images"]:
         name = str(image["file_name"])
+        annotations = drawn.pop(image["id"], [])
         source = finder.find(name, near=[where.parent, where.parent.parent / (split or "images")])
         if source is None:
             exchange.refuse(f"{where}: {name}", "its picture is not there, or there are several of that name")
             continue
         width, height = int(image["width"]), int(image["height"])
         objects = []
-        for annotation in drawn.pop(image["id"], []):
+        for annotation in annotations:
             objects.append(_object_of(annotation, names, width, height))
             if annotation.get("iscrowd"):
                 exchange.lose("crowd marks")

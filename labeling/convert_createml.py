@@ -99,10 +99,10 @@ def _take(entry: dict[str, Any], exchange: Exchange, where: Path, finder: Pictur
         exchange.refuse(f"{where}: {name}", "its picture is not there, or there are several of that name")
         return
     try:
-        width, height = size_of(source)
         drawn = objects_of(entry)
+        width, height = size_of(source, has_boxes=bool(drawn))
     except (InputError, KeyError, TypeError, ValueError) as error:
-        exchange.refuse(f"{where}: {name}", str(error))
+        exchange.refuse(f"{where}: {name}", error.what if isinstance(error, InputError) else str(error), source)
         return
     exchange.labels += [label for label in dict.fromkeys(label for label, _ in drawn) if label not in exchange.labels]
     objects = tuple(bare_object(label, box, width, height) for label, box in drawn)

@@ -11,8 +11,9 @@ from pathlib import Path
 from collectors.errors import InputError
 from labeling.annotations import Annotation, Box
 from labeling.errors import AnnotationError
-from labeling.interchange import Exchange, ExchangedPicture, Outputs, PictureFinder, edge
+from labeling.interchange import UNREAD_ELEMENTS, Exchange, ExchangedPicture, Outputs, PictureFinder, edge
 from labeling.voc import format_annotation, read_annotation
+from labeling.voc_reader import examine
 
 _LISTS = {"train": "training", "val": "verification", "test": "verification"}
 
@@ -48,12 +49,14 @@ def read_devkit(root: Path) -> Exchange:
             splits[line.strip()] = split
     finder, exchange = PictureFinder(root), Exchange()
     for xml_path in sorted(folder.glob("*.xml")):
+        source = finder.of_stem(xml_path.stem, near=[root / "JPEGImages", folder])
         try:
             annotation = from_devkit(read_annotation(xml_path))
         except AnnotationError as error:
-            exchange.refuse(xml_path, error.what)
+            exchange.refuse(xml_path, error.what, source)
             continue
-        source = finder.of_stem(xml_path.stem, near=[root / "JPEGImages", folder])
+        if examine(xml_path.read_bytes()).unknown_elements not in ((), ("owner",)):
+            exchange.lose(UNREAD_ELEMENTS)
         if source is None:
             exchange.refuse(xml_path, "its picture is not there, or there are several of that name")
             continue

@@ -63,7 +63,7 @@ def read_yolo(root: Path) -> Exchange:
     """
     names = _names(root)
     finder, exchange = PictureFinder(root), Exchange(labels=names)
-    texts = [path for path in sorted(root.rglob("*.txt")) if path.name not in ("classes.txt", "train.txt", "val.txt")]
+    texts = _texts(root)
     for path in texts:
         parts = path.relative_to(root).parts[:-1]
         near = [path.parent, path.parent / "images", path.parent.parent / "images"]
@@ -72,14 +72,18 @@ def read_yolo(root: Path) -> Exchange:
         )
         source = finder.of_stem(path.stem, near=near)
         if source is None:
-            exchange.refuse(path, "its picture is not there, or there are several of that name")
+            if _holds_numbers(path):
+                exchange.refuse(path, "its picture is not there, or there are several of that name")
             continue
         split = next((found for part in parts if (found := split_of(part))), "")
         try:
-            width, height = size_of(source)
-            objects = tuple(bare_object(name, box, width, height) for name, box in _objects(path, names, width, height))
-        except (InputError, ValueError, OSError) as error:
-            exchange.refuse(path, str(error))
+            content = _text_of(path)
+            width, height = size_of(source, has_boxes=bool(content.strip()))
+            objects = tuple(
+                bare_object(name, box, width, height) for name, box in _objects(content, names, width, height)
+            )
+        except (InputError, ValueError) as error:
+            exchange.refuse(path, error.what if isinstance(error, InputError) else str(error), source)
             continue
         annotation = Annotation(source.name, width, height, objects=objects)
         exchange.pictures.append(ExchangedPicture(source.name, split, annotation, source))
@@ -107,9 +111,38 @@ def parse_line(line: str, names: Sequence[str], width: int, height: int) -> tupl
     return names[int(words[0])], Box(edge(left), edge(top), edge(right), edge(bottom))
 
 
-def _objects(path: Path, names: Sequence[str], width: int, height: int) -> list[tuple[str, Box]]:
+def _texts(root: Path) -> list[Path]:
+    """The label files: what lies in ``labels/`` where there is such a folder, else every text."""
+    texts = [path for path in sorted(root.rglob("*.txt")) if path.name != "classes.txt"]
+    return [path for path in texts if "labels" in path.relative_to(root).parts[:-1]] or texts
+
+
+def _holds_numbers(path: Path) -> bool:
+    """Whether a text without a picture is a label file, and not a list of paths or a README."""
+    try:
+        lines = [line for line in _text_of(path).splitlines() if line.strip()]
+    except InputError:
+        return False
+    return not lines or any(line.split()[0].isdecimal() for line in lines)
+
+
+def _text_of(path: Path) -> str:
+    """The text of a file that may begin with a byte order mark.
+
+    Raises:
+        InputError: It cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read it: {error.strerror or error}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError("it is not UTF-8 text", where=str(path), fix="Save it as UTF-8.") from error
+
+
+def _objects(content: str, names: Sequence[str], width: int, height: int) -> list[tuple[str, Box]]:
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(content.splitlines(), start=1):
         if line.strip():
             try:
                 found.append(parse_line(line, names, width, height))
@@ -142,14 +175,14 @@ def _names(root: Path) -> list[str]:
     for path in [root / "data.yaml", *sorted(root.glob("*.yaml")), *sorted(root.glob("*.yml"))]:
         if path.is_file():
             try:
-                names = yaml.safe_load(path.read_text(encoding="utf-8"))["names"]
+                names = yaml.safe_load(_text_of(path))["names"]
                 return (
                     [str(names[number]) for number in sorted(names)]
                     if isinstance(names, dict)
                     else list(map(str, names))
                 )
-            except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+            except (ValueError, KeyError, TypeError, yaml.YAMLError) as error:
                 raise InputError(f"no list of names in it ({type(error).__name__})", where=str(path)) from error
     for path in sorted(root.rglob("classes.txt")):
-        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in _text_of(path).splitlines() if line.strip()]
     raise InputError("neither data.yaml nor classes.txt is here", where=str(root), fix="YOLO labels are only numbers.")

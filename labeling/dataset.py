@@ -70,6 +70,7 @@ class ClassFolder:
         stray_xml: XML files that lie in no split at all, sorted.
         has_splits: Whether there is a ``training/`` or ``verification/`` folder at all; without one its pictures are
             still being collected.
+        num_labels: XML files in the splits.
     """
 
     path: Path
@@ -77,6 +78,12 @@ class ClassFolder:
     num_waiting: int
     stray_xml: tuple[Path, ...]
     has_splits: bool = True
+    num_labels: int = 0
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is XML in one of the splits."""
+        return self.num_labels > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,18 @@ class DatasetFiles:
     num_images: int
 
 
+def list_class_folders(root: Path) -> tuple[ClassFolder, ...]:
+    """List the class folders of a data root, sorted by name, without keeping what lies in them.
+
+    None for a plain folder; the root itself when it is a class folder.
+
+    Raises:
+        DatasetError: The folder is missing or cannot be listed.
+    """
+    _refuse_missing(root)
+    return tuple(_class_folder(name, folder) for name, folder in _class_dirs(root))
+
+
 def find_dataset(root: Path, class_names: Sequence[str] | None = None) -> DatasetFiles:
     """Find the labels and pictures under a folder.
 
@@ -109,12 +128,7 @@ def find_dataset(root: Path, class_names: Sequence[str] | None = None) -> Datase
         DatasetError: The folder is missing or cannot be listed, a class folder asked for is missing, or there is no
             XML file at all.
     """
-    if not root.is_dir():
-        raise DatasetError(
-            "it is a file" if root.exists() else "no such folder",
-            where=str(root),
-            fix="Give the folder that holds the class folders or the XML files.",
-        )
+    _refuse_missing(root)
     class_dirs = _class_dirs(root)
     if class_names is not None:
         class_dirs = _chosen(root, class_dirs, class_names)
@@ -126,7 +140,7 @@ def find_dataset(root: Path, class_names: Sequence[str] | None = None) -> Datase
     folders = []
     for name, folder in class_dirs:
         for split in SPLITS:
-            if (folder / split).is_dir():
+            if _is_dir(folder / split):
                 search = _Search(folder / split, beyond_root=False)
                 more_labels, more_unlabeled, more_images = _match(folder / split, search, name, split)
                 labels += more_labels
@@ -143,7 +157,7 @@ class _Search:
     def __init__(self, root: Path, *, beyond_root: bool) -> None:
         self._root = root
         self._beyond_root = beyond_root
-        self._places: dict[Path, list[Path]] = {}
+        self._places: dict[str, list[Path]] = {}
         self._images: dict[Path, dict[str, list[Path]]] = {}
         self._loose: dict[Path, dict[str, list[Path]]] = {}
 
@@ -160,15 +174,16 @@ class _Search:
 
     def find(self, xml_path: Path) -> tuple[tuple[Path, ...], Match]:
         """Return the pictures of an XML file and how they were found."""
-        folder = xml_path.parent
+        folder, _, name = str(xml_path).rpartition(os.sep)
         if folder not in self._places:
-            self._places[folder] = list(self.places(folder))
+            self._places[folder] = list(self.places(xml_path.parent))
         places = self._places[folder]
-        if found := self._by_stem(places, xml_path.stem):
+        stem = name[:-4]
+        if found := self._by_stem(places, stem):
             return found, Match.STEM
-        if xml_path.stem.lower().endswith(".xml") and (found := self._by_stem(places, Path(xml_path.stem).stem)):
+        if stem.lower().endswith(".xml") and (found := self._by_stem(places, stem[:-4])):
             return found, Match.DOUBLE_SUFFIX
-        wanted = _loose_key(xml_path.stem)
+        wanted = _loose_key(stem)
         for place in places:
             self._list(place)
             if loose := self._loose[place].get(wanted):
@@ -181,8 +196,9 @@ class _Search:
         for xml_dir in xml_dirs:
             for place in self.places(xml_dir):
                 self._list(place)
+                folder = os.path.normpath(place)
                 for paths in self._images[place].values():
-                    found.update((os.path.normpath(path), path) for path in paths)
+                    found.update((os.path.join(folder, path.name), path) for path in paths)  # noqa: PTH118
         return [found[key] for key in sorted(found)]
 
     def _by_stem(self, places: list[Path], stem: str) -> tuple[Path, ...]:
@@ -197,9 +213,10 @@ class _Search:
             return
         exact: dict[str, list[Path]] = {}
         loose: dict[str, list[Path]] = {}
-        for path, is_dir in _entries(place) if place.is_dir() else ():
-            stem, suffix = os.path.splitext(path.name)  # noqa: PTH122 - three times as fast as Path's
+        for name, is_dir in _names(place) if _is_dir(place) else ():
+            stem, suffix = os.path.splitext(name)  # noqa: PTH122 - three times as fast as Path's
             if not is_dir and suffix.lower() in IMAGE_SUFFIXES:
+                path = place / name
                 exact.setdefault(stem, []).append(path)
                 loose.setdefault(_loose_key(stem), []).append(path)
         self._images[place] = exact
@@ -218,17 +235,17 @@ def _match(root: Path, search: _Search, class_name: str, split: str) -> tuple[li
 
 def _class_dirs(root: Path) -> list[tuple[str, Path]]:
     """The class folders of a root, by name; none when the root is a plain folder."""
-    if any((root / split).is_dir() for split in SPLITS):
+    if any(_is_dir(root / split) for split in SPLITS):
         return [(root.resolve().name, root)]
     folders = [path for path, is_dir in _entries(root) if is_dir]
-    if not any((path / name).is_dir() for path in folders for name in (*SPLITS, UNLABELED)):
+    if not any(_is_dir(path / name) for path in folders for name in (*SPLITS, UNLABELED)):
         return []
     return [(path.name, path) for path in folders if _is_class_folder(path)]
 
 
 def _is_class_folder(folder: Path) -> bool:
     """Whether a folder of a data root is a class: it has a split, collects pictures, is empty, or holds XML."""
-    if any((folder / name).is_dir() for name in (*SPLITS, UNLABELED)):
+    if any(_is_dir(folder / name) for name in (*SPLITS, UNLABELED)):
         return True
     return not _entries(folder) or next(_xml_below(folder), None) is not None
 
@@ -245,14 +262,39 @@ def _chosen(root: Path, class_dirs: list[tuple[str, Path]], class_names: Sequenc
 def _class_folder(name: str, folder: Path) -> ClassFolder:
     waiting = 0
     stray = []
-    for path in _xml_below(folder):
-        part = path.relative_to(folder).parts[0]
-        if part == UNLABELED:
-            waiting += 1
-        elif part not in SPLITS:
-            stray.append(path)
-    has_splits = any((folder / split).is_dir() for split in SPLITS)
-    return ClassFolder(folder, name, waiting, tuple(stray), has_splits)
+    subfolders = []
+    for part, is_dir in _names(folder):
+        if is_dir:
+            subfolders.append(folder / part)
+        elif _is_xml(part):
+            stray.append(folder / part)
+    for subfolder in subfolders:
+        if subfolder.name not in SPLITS and not subfolder.is_symlink():
+            found = list(_xml_below(subfolder))
+            if subfolder.name == UNLABELED:
+                waiting = len(found)
+            else:
+                stray += found
+    splits = [folder / split for split in SPLITS if _is_dir(folder / split)]
+    num_labels = sum(map(_count_xml, splits))
+    return ClassFolder(folder, name, waiting, tuple(stray), bool(splits), num_labels)
+
+
+def _count_xml(folder: Path) -> int:
+    """Count the files that `_xml_below` yields."""
+    names = _names(folder)
+    subfolders = [folder / name for name, is_dir in names if is_dir]
+    count = sum(not is_dir and _is_xml(name) for name, is_dir in names)
+    return count + sum(_count_xml(subfolder) for subfolder in subfolders if not subfolder.is_symlink())
+
+
+def _refuse_missing(root: Path) -> None:
+    if not root.is_dir():
+        raise DatasetError(
+            "it is a file" if root.exists() else "no such folder",
+            where=str(root),
+            fix="Give the folder that holds the class folders or the XML files.",
+        )
 
 
 def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[ClassFolder]) -> None:
@@ -260,7 +302,7 @@ def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[Cla
         return
     waiting = sum(folder.num_waiting for folder in folders)
     if waiting:
-        fix = f"{waiting} XML files lie in {UNLABELED}/: move them with their pictures to training/ and verification/."
+        fix = f"{waiting} XML files lie in {UNLABELED}/: place them with their pictures by `tagbox labels split`."
     else:
         fix = "Draw boxes in LabelImg (PascalVOC) and save them as XML there."
     where = f"in the training/ and verification/ folders of {root}" if folders else f"under {root}"
@@ -270,24 +312,37 @@ def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[Cla
 def _xml_below(folder: Path) -> Iterator[Path]:
     """Every XML file below a folder, hidden ones left out, sorted by folder and name."""
     subfolders = []
-    for path, is_dir in _entries(folder):
+    for name, is_dir in _names(folder):
         if is_dir:
-            subfolders.append(path)
-        elif path.suffix.lower() == ".xml":
-            yield path
+            subfolders.append(folder / name)
+        elif _is_xml(name):
+            yield folder / name
     for subfolder in subfolders:
         if not subfolder.is_symlink():  # a link may lead round in a circle
             yield from _xml_below(subfolder)
 
 
+def _is_xml(name: str) -> bool:
+    return len(name) > 4 and name[-4:].lower() == ".xml"
+
+
 def _entries(folder: Path) -> list[tuple[Path, bool]]:
     """What lies in a folder, hidden things left out, sorted by name, and whether it is a folder."""
+    return [(folder / name, is_dir) for name, is_dir in _names(folder)]
+
+
+def _names(folder: Path) -> list[tuple[str, bool]]:
+    """`_entries` by name alone: making a path costs more than listing it."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
+            return sorted((entry.name, _is_folder(entry)) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise DatasetError(f"cannot list the folder: {error.strerror or error}", where=str(folder)) from error
-    return [(folder / name, is_dir) for name, is_dir in found]
+
+
+def _is_dir(path: Path) -> bool:
+    """`Path.is_dir`, which raises where the folder above may not be entered; listing that one says so."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -1,12 +1,13 @@
 """What a data set holds, in numbers: per class folder and split, and per label."""
 
 import statistics
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from labeling.annotations import LabeledObject
+from labeling.dataset import ImageFile
 from labeling.validate import CheckedImage
 
 # COCO's bounds between small, medium and large, in square pixels of the picture as stored.
@@ -51,7 +52,9 @@ class SplitStatistics:
         class_name: Name of the class folder.
         split: ``training`` or ``verification``.
         num_images: Pictures that can be used.
-        num_negatives: Pictures without any object.
+        num_verified_empty: Pictures without any object that a person verified.
+        num_negatives: Pictures without any object that nobody verified.
+        num_unlabelled: Pictures without XML, which are not in ``num_images``.
         num_verified: Pictures that a person marked as verified in LabelImg.
         boxes: Over all labels.
         labels: By label, sorted by name.
@@ -60,7 +63,9 @@ class SplitStatistics:
     class_name: str
     split: str
     num_images: int
+    num_verified_empty: int
     num_negatives: int
+    num_unlabelled: int
     num_verified: int
     boxes: BoxStatistics
     labels: tuple[tuple[str, BoxStatistics], ...]
@@ -71,22 +76,30 @@ class SplitStatistics:
             "class": self.class_name,
             "split": self.split,
             "images": self.num_images,
+            "verified_empty": self.num_verified_empty,
             "negatives": self.num_negatives,
+            "unlabelled": self.num_unlabelled,
             "verified": self.num_verified,
             "boxes": _as_json(self.boxes),
             "labels": {name: _as_json(boxes) for name, boxes in self.labels},
         }
 
 
-def statistics_of(images: Sequence[CheckedImage]) -> tuple[SplitStatistics, ...]:
-    """Count what usable pictures hold, one entry a class folder and split, sorted; none for no pictures."""
+def statistics_of(images: Sequence[CheckedImage], unlabelled: Iterable[ImageFile] = ()) -> tuple[SplitStatistics, ...]:
+    """Count what usable pictures hold, one entry a class folder and split, sorted; none for no pictures.
+
+    Args:
+        images: Pictures that can be used.
+        unlabelled: Pictures without XML.
+    """
     groups: dict[tuple[str, str], list[CheckedImage]] = defaultdict(list)
     for image in images:
         groups[image.class_name, image.split].append(image)
-    return tuple(_of_split(*key, groups[key]) for key in sorted(groups))
+    without = Counter((one.class_name, one.split) for one in unlabelled)
+    return tuple(_of_split(*key, groups[key], without[key]) for key in sorted(groups.keys() | without.keys()))
 
 
-def _of_split(class_name: str, split: str, images: list[CheckedImage]) -> SplitStatistics:
+def _of_split(class_name: str, split: str, images: list[CheckedImage], num_unlabelled: int) -> SplitStatistics:
     placed = [(image, labeled) for image in images for labeled in image.annotation.objects]
     by_label: dict[str, list[tuple[CheckedImage, LabeledObject]]] = defaultdict(list)
     for image, labeled in placed:
@@ -95,7 +108,9 @@ def _of_split(class_name: str, split: str, images: list[CheckedImage]) -> SplitS
         class_name=class_name,
         split=split,
         num_images=len(images),
-        num_negatives=sum(not image.annotation.objects for image in images),
+        num_verified_empty=sum(image.annotation.verified for image in images if not image.annotation.objects),
+        num_negatives=sum(not image.annotation.verified for image in images if not image.annotation.objects),
+        num_unlabelled=num_unlabelled,
         num_verified=sum(image.annotation.verified for image in images),
         boxes=_of_boxes(placed),
         labels=tuple((name, _of_boxes(by_label[name])) for name in sorted(by_label)),

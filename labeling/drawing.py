@@ -1,6 +1,8 @@
 """Boxes drawn on pictures: each label in its own colour, the same everywhere."""
 
+import functools
 import hashlib
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,10 @@ _COLORS = (
     (0, 170, 170), (240, 50, 230), (170, 110, 40), (90, 90, 240), (128, 128, 0),
 )  # fmt: skip
 _SMALLEST_LETTERS_PX = 11
+_FIRST_FOREIGN = 0x0250
+_FIRST_EASTERN = 0x2E80
+# What the usual systems have for Chinese, Japanese and Korean; Pillow looks in their font folders.
+_EASTERN_FONTS = ("NotoSansCJK-Regular.ttc", "wqy-microhei.ttc", "msyh.ttc", "meiryo.ttc", "malgun.ttf", "PingFang.ttc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
         picture = image.copy()
     draw = ImageDraw.Draw(picture)
     line = max(2, round(min(picture.size) / 150))
-    font = ImageFont.load_default(max(_SMALLEST_LETTERS_PX, round(min(picture.size) / 30)))
+    size = max(_SMALLEST_LETTERS_PX, round(min(picture.size) / 30))
     for drawn in boxes:
         left, right = _clipped(drawn.box.xmin, drawn.box.xmax, picture.width)
         top, bottom = _clipped(drawn.box.ymin, drawn.box.ymax, picture.height)
@@ -55,11 +61,35 @@ def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
         thin = min(right - left, bottom - top) < 2 * line
         draw.rectangle((left, top, right, bottom), outline=drawn.color, width=1 if thin else line)
         if drawn.text:
-            _draw_words(draw, drawn, (left, top), picture.width, font)
+            _draw_words(draw, drawn, (left, top), picture.width, font_for(drawn.text, size))
     return picture
 
 
-def fitted_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+def font_for(text: str, size: float) -> Font:
+    """Return a font that has the letters of ``text``, as far as one is there: Pillow's own knows Latin ones only."""
+    if text.isascii() or all(ord(letter) < _FIRST_FOREIGN for letter in text):
+        return ImageFont.load_default(size)
+    is_wide = any(ord(letter) >= _FIRST_EASTERN for letter in text)
+    for name in (*(_EASTERN_FONTS if is_wide else ()), *_broad_fonts()):
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+@functools.cache
+def _broad_fonts() -> tuple[str, ...]:
+    """The font that comes with matplotlib: Cyrillic, Greek, Arabic and many more; found without importing it."""
+    spec = importlib.util.find_spec("matplotlib")
+    folders = spec.submodule_search_locations if spec is not None else None
+    return tuple(f"{folder}/mpl-data/fonts/ttf/DejaVuSans.ttf" for folder in folders or ())
+
+
+def fitted_text(text: str, font: Font, width: float) -> str:
     """Cut a text so that it is at most ``width`` pixels wide, with three dots where something is missing."""
     if font.getlength(text) <= width:
         return text
@@ -86,7 +116,7 @@ def _draw_words(
     drawn: DrawnBox,
     corner: tuple[float, float],
     width: int,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    font: Font,
 ) -> None:
     words = fitted_text(drawn.text, font, width - 4)
     extent = draw.textbbox((0, 0), words, font=font)

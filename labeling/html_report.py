@@ -2,6 +2,8 @@
 
 import base64
 import html
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +19,14 @@ MOST_PICTURES = 500
 _STYLE = """
 :root { color-scheme: light dark; --line: #8885; --error: #d50000; --warning: #e08600; --info: #0091ea }
 body { font: 15px/1.45 system-ui, sans-serif; margin: 1.5rem auto; max-width: 70rem; padding: 0 1rem }
-h1 { font-size: 1.4rem } table { border-collapse: collapse } td, th { padding: .15rem .8rem .15rem 0; text-align: left }
-td.n { text-align: right } code { overflow-wrap: anywhere }
+h1 { font-size: 1.4rem; overflow-wrap: anywhere } .account { margin: 0 }
+input { margin: 1.2rem .3rem 1.2rem 0 } label { margin-right: 1rem }
+table { border-collapse: collapse; margin-top: 1rem }
+td, th { padding: .15rem .8rem .15rem 0; text-align: left; vertical-align: top }
+td.n, th.n { text-align: right } code { overflow-wrap: anywhere }
 article { border-top: 1px solid var(--line); display: flex; flex-wrap: wrap; gap: 1rem; padding: 1rem 0 }
-article > div { flex: 1 1 24rem } h2 { font-size: 1rem; margin: 0 0 .4rem; overflow-wrap: anywhere }
+article > div { flex: 1 1 24rem } article > .drawn { flex: 0 0 20rem; text-align: center }
+h2 { font-size: 1rem; margin: 0 0 .4rem; overflow-wrap: anywhere }
 ul { margin: 0; padding-left: 1.1rem } .do { opacity: .75 } img { max-width: 100%; height: auto }
 .tag { border-radius: .3rem; color: #fff; font-size: .8rem; padding: .05rem .4rem }
 .tag.error { background: var(--error) } .tag.warning { background: var(--warning) }
@@ -52,7 +58,7 @@ def _page(report: CheckReport, root: Path) -> Iterator[str]:
     yield "style-src 'unsafe-inline'\">\n"
     yield '<meta name="viewport" content="width=device-width">\n'
     yield f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-    yield "".join(f"<p>{_text(line)}</p>\n" for line in summary_lines(report, root))
+    yield "".join(f'<p class="account">{_text(line)}</p>\n' for line in summary_lines(report, root))
     yield from _codes(report)
     for severity in Severity:
         checked = "" if severity is Severity.INFO else " checked"
@@ -62,7 +68,7 @@ def _page(report: CheckReport, root: Path) -> Iterator[str]:
     yield "<main>\n"
     if not report.findings:
         yield "<p>Nothing was found.</p>\n"
-    yield from _articles(report)
+    yield from _articles(report, root)
     yield "</main>\n</body>\n</html>\n"
 
 
@@ -70,15 +76,19 @@ def _codes(report: CheckReport) -> Iterator[str]:
     counts = counts_by_code(report)
     if not counts:
         return
-    yield "<table>\n<tr><th>found</th><th>code</th><th>what is wrong</th><th>what to do</th></tr>\n"
-    for code, count in counts.items():
+    yield '<table>\n<tr><th class="n">found</th><th>code</th><th>what is wrong</th><th>what to do</th></tr>\n'
+    worst: dict[str, Severity] = {}
+    for finding in report.findings:
+        worst[finding.code] = min(finding.severity, worst.get(finding.code, finding.severity), key=_RANK.__getitem__)
+    for code, count in sorted(counts.items(), key=lambda item: _RANK[worst[item[0]]]):
         known = CODES[code]
-        yield f'<tr><td class="n">{count}</td><td>{code}</td><td>{_text(known.title)}</td>'
+        tag = f'<span class="tag {worst[code].value}">{code}</span>'
+        yield f'<tr><td class="n">{count}</td><td>{tag}</td><td>{_text(known.title)}</td>'
         yield f"<td>{_text(known.action)}</td></tr>\n"
     yield "</table>\n"
 
 
-def _articles(report: CheckReport) -> Iterator[str]:
+def _articles(report: CheckReport, root: Path) -> Iterator[str]:
     pairs = drawable_pairs(report)
     groups = sorted(grouped(report).items(), key=lambda item: min(_RANK[one.severity] for one in item[1]))
     num_drawn = 0
@@ -92,13 +102,14 @@ def _articles(report: CheckReport) -> Iterator[str]:
         yield f'<article class="{severities}">\n'
         if drawn is not None:
             data = base64.b64encode(drawn).decode()
-            yield f'<div><img alt="{_text(key.name)} with its boxes" src="data:image/jpeg;base64,{data}"></div>\n'
-        yield f"<div><h2><code>{_text(str(key))}</code></h2>\n<ul>\n"
-        yield from (_item(finding, key) for finding in findings)
+            yield f'<div class="drawn"><img alt="{_text(key.name)} with its boxes" '
+            yield f'src="data:image/jpeg;base64,{data}"></div>\n'
+        yield f"<div><h2><code>{_text(_below(str(key), root))}</code></h2>\n<ul>\n"
+        yield from (_item(finding, key, root) for finding in findings)
         yield "</ul></div>\n</article>\n"
 
 
-def _item(finding: Finding, key: Path) -> str:
+def _item(finding: Finding, key: Path, root: Path) -> str:
     name = finding.severity.value
     place = f"line {finding.line}" if finding.line is not None else ""
     if finding.path != key:
@@ -106,10 +117,18 @@ def _item(finding: Finding, key: Path) -> str:
     if finding.object_index is not None:
         place += f", object {finding.object_index}"
     where = f" <small>{place}</small>" if place else ""
+    message = _text(_below(finding.message, root))
     return (
-        f'<li class="f-{name}"><span class="tag {name}">{finding.code}</span>{where} {_text(finding.message)}'
+        f'<li class="f-{name}"><span class="tag {name}">{finding.code}</span>{where} {message}'
         f'<br><span class="do">{_text(finding.action)}</span></li>\n'
     )
+
+
+def _below(text: str, root: Path) -> str:
+    """Leave the data root, which the title names, out of the paths in a text."""
+    inside = os.path.join(root, "")  # noqa: PTH118
+    # Not where another folder's name only ends like that.
+    return text if inside in ("/", "") else re.sub(rf"(?<![\w./-]){re.escape(inside)}", "", text)
 
 
 def _text(text: str) -> str:

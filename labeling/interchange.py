@@ -13,7 +13,11 @@ from labeling.dataset import IMAGE_SUFFIXES
 TRAINING_NAMES = ("training", "train")
 VERIFICATION_NAMES = ("verification", "val", "valid", "validation", "test")
 
+UNREAD_ELEMENTS = "files with elements that LabelImg does not know"
+"""A loss: polygons, parts and the like, which no reader here takes."""
+
 _DECIMALS = 6
+_ORIENTATION_TAG = 0x0112
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,17 @@ class ExchangedPicture:
 
 @dataclass(frozen=True, slots=True)
 class NotExchanged:
-    """A picture, or a file of labels, that could not be taken; ``reason`` is a clause."""
+    """A picture, or a file of labels, that could not be taken.
+
+    Attributes:
+        where: The file of labels, with the picture's name where it is about one of several.
+        reason: A clause.
+        picture: The picture, where it was found.
+    """
 
     where: str
     reason: str
+    picture: Path | None = None
 
 
 @dataclass(slots=True)
@@ -68,9 +79,9 @@ class Exchange:
         """Count one thing that is lost."""
         self.losses[what] = self.losses.get(what, 0) + 1
 
-    def refuse(self, where: str | Path, reason: str) -> None:
+    def refuse(self, where: str | Path, reason: str, picture: Path | None = None) -> None:
         """Note what could not be taken."""
-        self.refused.append(NotExchanged(str(where), reason))
+        self.refused.append(NotExchanged(str(where), reason, picture))
 
 
 Outputs = dict[str, bytes | Path]
@@ -78,8 +89,8 @@ Outputs = dict[str, bytes | Path]
 
 
 def split_of(name: str) -> str:
-    """Return ``training`` or ``verification`` for the usual names of splits, else ""."""
-    lowered = name.lower()
+    """Return ``training`` or ``verification`` for the usual names of splits (``val2017`` too), else ""."""
+    lowered = name.lower().rstrip("0123456789")
     if lowered in TRAINING_NAMES:
         return "training"
     return "verification" if lowered in VERIFICATION_NAMES else ""
@@ -124,17 +135,30 @@ def bare_object(name: str, box: Box, width: int, height: int) -> LabeledObject:
     return LabeledObject(name, box, truncated=touches_edge(box, width, height))
 
 
-def size_of(path: Path) -> tuple[int, int]:
-    """Return width and height of a picture from its header, as stored.
+def size_of(path: Path, *, has_boxes: bool) -> tuple[int, int]:
+    """Return width and height of a picture from its header, for labels that do not say them.
+
+    Args:
+        path: The picture.
+        has_boxes: Whether the labels have boxes, so that it matters which way up the picture was.
 
     Raises:
-        InputError: It cannot be read as a picture.
+        InputError: It cannot be read as a picture, or EXIF turns it: nothing tells then what the boxes were drawn on.
     """
     try:
         with Image.open(path) as image:
-            return image.size
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+            size = image.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"the picture cannot be read ({type(error).__name__})", where=str(path)) from error
+    if has_boxes and orientation in range(2, 9):
+        raise InputError(
+            f"EXIF turns the picture (orientation {orientation}), and nothing tells whether its boxes were drawn on the"
+            " turned one",
+            where=str(path),
+            fix="Turn its pixels for good first, in the program that drew the boxes.",
+        )
+    return size
 
 
 class PictureFinder:

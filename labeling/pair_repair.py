@@ -14,14 +14,14 @@ from labeling.checks.box import fault_of
 from labeling.checks.subject import Subject
 from labeling.dataset import LabelFile, Match
 from labeling.encoding_salvage import salvage_encoding
+from labeling.file_changes import Change, Move, Remove, Write
 from labeling.findings import Finding
 from labeling.image_frame import Frame, fits, judge_frame, turn_box, turn_pixels
 from labeling.image_probe import ImageFacts, ImageProblem, probe_bytes
 from labeling.label_map import LabelMap
-from labeling.repair_log import Change, Move, Remove, Write
 from labeling.transcoding import NotTranscodableError, suffix_for, transcode
 from labeling.voc_reader import Reading, examine
-from labeling.xml_edit import NotEditableError, XmlEditor
+from labeling.xml_edit import NotEditableError, XmlEditor, can_hold
 
 DEFAULT_CODES = frozenset(
     {"X04", "X11", "L03", "L04", "L06", "I03", "I04", "I05", "S01", "S02", "S05", "B02", "B03", "B04", "B08", "C02"}
@@ -356,6 +356,11 @@ class _Planner:
     def _edit_names(self, editor: XmlEditor, annotation: Annotation) -> None:
         image = self._repair.image_target or self._subject.image_path
         if image is None:
+            return
+        if not can_hold(str(image)):
+            for code in ("L03", "L04"):
+                if self._is_found(code):
+                    self._leave(code, "the name holds a character that XML cannot hold")
             return
         was_renamed = image != self._subject.image_path
         words: dict[str, list[str]] = {"L03": [], "L04": []}

@@ -10,7 +10,8 @@ Each repair has a folder ``.tagbox/repairs/<id>/`` below the dataset root:
     undone       there once every file is back
 
 Nothing outside that folder changes before the plan is on disk, and each file changes by one rename, so a killed run
-leaves every file whole, old or new, and the plan says how to go on or back.
+leaves every file whole, old or new, and the plan says how to go on or back. One process at a time may change the log:
+what looks like the rest of a killed run could be another run at work.
 """
 
 import json
@@ -18,6 +19,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -26,11 +28,16 @@ from typing import Any
 
 from collectors.errors import InputError
 from collectors.files import sha256_of_file, write_atomically
+from collectors.ledger_lock import exclusive
 from collectors.progress import Progress, no_progress
+from labeling.dataset import SPLITS, UNLABELED
 from labeling.errors import RepairError
+from labeling.file_changes import Change, Move, Write
 
 REPAIRS_DIR = Path(".tagbox") / "repairs"
 _VERSION = 1
+_ROLE = "repair"
+_PLACES = (*SPLITS, UNLABELED)
 
 
 class RepairState(StrEnum):
@@ -39,41 +46,6 @@ class RepairState(StrEnum):
     UNFINISHED = "unfinished"
     APPLIED = "applied"
     UNDONE = "undone"
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A file gets new bytes; it may be new.
-
-    Attributes:
-        path: The file.
-        content: What it will hold.
-        expected: Hex SHA-256 of what it holds now, so that a change in between is seen; "" for a new file.
-    """
-
-    path: Path
-    content: bytes
-    expected: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """A file goes away; its bytes are kept in the backup. ``expected`` as for `Write`."""
-
-    path: Path
-    expected: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A file gets another name or folder, its bytes stay; nothing may be there. ``expected`` as for `Write`."""
-
-    path: Path
-    target: Path
-    expected: str
-
-
-Change = Write | Remove | Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +106,27 @@ class RepairLog:
     def begin(self, kind: str) -> "RepairDraft":
         """Start to collect changes; nothing but the log's own folder is touched until `RepairDraft.apply`.
 
+        Until `RepairDraft.apply` or `RepairDraft.discard` no other process can begin, finish or undo a repair here.
+
         Raises:
             RepairError: An earlier repair was interrupted and has to be finished or undone first.
+            RootBusyError: Another process is changing the labels.
             InputError: The disk refuses.
         """
-        unfinished = self.unfinished()
-        if unfinished is not None:
-            raise RepairError(
-                f"repair {unfinished.id} was interrupted",
-                where=str(unfinished.folder),
-                fix=f"Run the same command with --apply to finish it, or take it back with --undo {unfinished.id}.",
-            )
-        return RepairDraft(self, kind, self._new_folder())
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._no_backup(error) from error
+        with ExitStack() as alone:
+            alone.enter_context(exclusive(self.root, role=_ROLE))
+            unfinished = self.unfinished()
+            if unfinished is not None:
+                raise RepairError(
+                    f"repair {unfinished.id} was interrupted",
+                    where=str(unfinished.folder),
+                    fix=f"Run the same command with --apply to finish it, or take it back with --undo {unfinished.id}.",
+                )
+            return RepairDraft(self, kind, self._new_folder(), alone.pop_all())
 
     def finish(self, repair: Repair, progress: Progress = no_progress) -> tuple[str, ...]:
         """Do what an interrupted repair still has to do.
@@ -154,8 +135,14 @@ class RepairLog:
             Files left alone because somebody changed them in between, with the reason.
 
         Raises:
+            RepairError: It was being undone.
+            RootBusyError: Another process is changing the labels: it may be this very repair, still at work.
             InputError: The disk refuses; calling again goes on.
         """
+        with exclusive(self.root, role=_ROLE):
+            return self._finish(repair, progress)
+
+    def _finish(self, repair: Repair, progress: Progress) -> tuple[str, ...]:
         if (repair.folder / "undoing").exists():
             raise RepairError(
                 f"repair {repair.id} was being undone when it was interrupted",
@@ -177,8 +164,15 @@ class RepairLog:
 
         Raises:
             RepairError: There is no such repair, or a file was changed since (nothing is done then).
+            RootBusyError: Another process is changing the labels.
             InputError: The disk refuses; calling again goes on.
         """
+        if not self._folder.is_dir():
+            raise RepairError(f"there is no repair {repair_id!r}", where=str(self._folder), fix="Known are: none.")
+        with exclusive(self.root, role=_ROLE):
+            return self._undo(repair_id, progress)
+
+    def _undo(self, repair_id: str, progress: Progress) -> Repair:
         known = self.repairs()
         repair = next((one for one in known if one.id == repair_id.zfill(4)), None)
         if repair is None:
@@ -219,7 +213,6 @@ class RepairLog:
 
     def _new_folder(self) -> Path:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             numbers = [int(path.name) for path in self._folder.iterdir() if path.name.isdigit()]
             for path in self._folder.iterdir():
                 if path.name.isdigit() and not (path / "plan.json").exists():
@@ -227,12 +220,15 @@ class RepairLog:
             folder = self._folder / f"{max(numbers, default=0) + 1:04d}"
             folder.mkdir()
         except OSError as error:
-            raise InputError(
-                f"cannot prepare a backup: {error.strerror or error}",
-                where=str(self._folder),
-                fix="Free some space, or give yourself permission to write there; nothing was changed.",
-            ) from error
+            raise self._no_backup(error) from error
         return folder
+
+    def _no_backup(self, error: OSError) -> InputError:
+        return InputError(
+            f"cannot prepare a backup: {error.strerror or error}",
+            where=str(self._folder),
+            fix="Free some space, or give yourself permission to write there; nothing was changed.",
+        )
 
     def _repair(self, folder: Path, document: dict[str, Any]) -> Repair:
         if (folder / "undone").exists():
@@ -309,7 +305,8 @@ class RepairDraft:
     Old and new bytes go to the repair's folder at once, so a repair of any number of pictures needs little memory.
     """
 
-    def __init__(self, log: RepairLog, kind: str, folder: Path) -> None:
+    def __init__(self, log: RepairLog, kind: str, folder: Path, alone: ExitStack) -> None:
+        self._alone = alone
         self._log = log
         self._kind = kind
         self._folder = folder
@@ -355,14 +352,16 @@ class RepairDraft:
             "made_folders": sorted(self._made),
             "steps": self._steps,
         }
-        write_atomically(self._folder / "plan.json", json.dumps(document, indent=1, ensure_ascii=True) + "\n")
-        repair = self._log._repair(self._folder, document)
-        left = self._log.finish(repair, progress)
-        return self._log._repair(self._folder, document), left
+        with self._alone:
+            write_atomically(self._folder / "plan.json", json.dumps(document, indent=1, ensure_ascii=True) + "\n")
+            repair = self._log._repair(self._folder, document)
+            left = self._log._finish(repair, progress)
+            return self._log._repair(self._folder, document), left
 
     def discard(self) -> None:
         """Forget the changes; nothing was done."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._alone:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _obstacle(self, change: Change) -> str:
         if change.path.is_symlink():
@@ -407,12 +406,27 @@ class RepairDraft:
 def dataset_root_of(folder: Path) -> Path:
     """Return the dataset root that a folder belongs to: the nearest of itself and two above that has a log or a ledger.
 
-    Without any it is the folder itself.
+    Without any, it is the folder above a class folder where that is a data root (it has a label map or another class
+    folder), so that ``data`` and ``data/cat`` share one log; else the folder itself.
     """
     for candidate in (folder, *list(folder.absolute().parents)[:2]):
         if any((candidate / ".tagbox" / name).exists() for name in ("repairs", "split.json", "ledger.sqlite")):
             return candidate
-    return folder
+    class_dir = folder.absolute().parent if folder.absolute().name in _PLACES else folder.absolute()
+    return class_dir.parent if _is_class_folder(class_dir) and _is_data_root(class_dir.parent, class_dir) else folder
+
+
+def _is_class_folder(folder: Path) -> bool:
+    return any((folder / name).is_dir() for name in _PLACES)
+
+
+def _is_data_root(folder: Path, class_dir: Path) -> bool:
+    if (folder / "label_map.pbtxt").is_file():
+        return True
+    try:
+        return any(path != class_dir and path.is_dir() and _is_class_folder(path) for path in folder.iterdir())
+    except OSError:
+        return False
 
 
 def _read_plan(folder: Path) -> dict[str, Any]:

@@ -7,20 +7,23 @@ verification set held after the last split is written down, so that a change by 
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from collectors.progress import Progress, no_progress
 from labeling.errors import RepairError
+from labeling.file_changes import Change, Move, Write
 from labeling.labelled_pictures import Content, LabelledPicture, LabelledSet
 from labeling.picture_groups import Group, group_pictures
-from labeling.repair_log import Change, Move, Repair, RepairLog, Write, dataset_root_of
+from labeling.repair_log import Repair, RepairLog, dataset_root_of
 from labeling.split_choice import Balance, choose_verification
 
 SPLIT_RECORD = Path(".tagbox") / "split.json"
 DEFAULT_SALT = "tagbox"
+DEFAULT_SHARE = 0.1
+_RECORD_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class SplitOptions:
         with_negatives: Take pictures without objects that nobody verified, too.
     """
 
-    share: float = 0.1
+    share: float = DEFAULT_SHARE
     salt: str = DEFAULT_SALT
     is_frozen: bool = False
     with_negatives: bool = False
@@ -153,14 +156,16 @@ def plan_split(
 def apply_split(plan: SplitPlan, progress: Progress = no_progress) -> tuple[Repair | None, tuple[HeldBack, ...]]:
     """Move the pictures; see `labeling.repair_log` for what a kill leaves and how it is undone.
 
+    With nothing to move, changes of verification by hand are taken over into the record, so that they are told once.
+
     Returns:
-        The entry in the log (``None`` when nothing was to move), and pairs that could not be moved, with the reason.
+        The entry in the log (``None`` when nothing changed), and pairs that could not be moved, with the reason.
 
     Raises:
         RepairError: An earlier repair or split was interrupted and has to be finished or undone first.
         InputError: The disk refuses; nothing is half done.
     """
-    if not plan.assignments:
+    if not plan.assignments and not plan.verification_changes:
         return None, ()
     log = RepairLog(dataset_root_of(plan.root))
     draft = log.begin("split")
@@ -171,7 +176,7 @@ def apply_split(plan: SplitPlan, progress: Progress = no_progress) -> tuple[Repa
             if reason := draft.add(_moves(one), notes):
                 held.append(HeldBack(one.picture.label.xml_path, "blocked", reason))
             progress(number, len(plan.assignments), "prepared")
-        if not len(draft):
+        if not len(draft) and plan.assignments:
             draft.discard()
             return None, tuple(held)
         record = plan.record if not held else _without(plan.record, held)
@@ -197,7 +202,12 @@ def read_split_record(root: Path) -> dict[str, Any] | None:
         return None
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return {"salt": str(record["salt"]), "verification": dict(record["verification"])}
+        if int(record["version"]) > _RECORD_VERSION:
+            raise RepairError("a newer tagbox wrote it", where=str(path), fix="Update tagbox; nothing was changed.")
+        # The first version hashed the files; only the names can be compared then.
+        is_old = int(record["version"]) < _RECORD_VERSION
+        verification = {str(key): "" if is_old else str(value) for key, value in dict(record["verification"]).items()}
+        return {"salt": str(record["salt"]), "share": float(record["share"]), "verification": verification}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RepairError(
             f"the record of the last split cannot be read ({type(error).__name__})",
@@ -215,7 +225,7 @@ def verification_changes(labelled: LabelledSet, record: dict[str, Any] | None) -
     now = {_key(one): _fingerprint(one) for one in labelled.pictures if one.split == "verification"}
     gone = [f"{key} is gone" for key in sorted(before.keys() - now.keys())]
     added = [f"{key} was added" for key in sorted(now.keys() - before.keys())]
-    changed = [f"{key} was changed" for key in sorted(now.keys() & before.keys()) if now[key] != before[key]]
+    changed = [f"{key} was changed" for key in sorted(now.keys() & before.keys()) if before[key] not in ("", now[key])]
     return (*gone, *added, *changed)
 
 
@@ -283,7 +293,7 @@ def _record(labelled: LabelledSet, assignments: list[Assignment], options: Split
     looked_at = {one.class_name for one in labelled.pictures}
     others = {key: one for key, one in known["verification"].items() if key.partition("/")[0] not in looked_at}
     return {
-        "version": 1,
+        "version": _RECORD_VERSION,
         "salt": options.salt,
         "share": options.share,
         "verification": others | {_key(one): _fingerprint(one) for one in verification},
@@ -301,5 +311,10 @@ def _key(picture: LabelledPicture) -> str:
 
 
 def _fingerprint(picture: LabelledPicture) -> str:
+    """What the score depends on: the pixels' file, its size, and the objects; a mended ``<path>`` is no change."""
     image = picture.image.sha256 if picture.image is not None else ""
-    return sha256(f"{image} {picture.xml_sha256}".encode()).hexdigest()[:16]
+    drawn = picture.annotation
+    meant: object = picture.xml_sha256
+    if drawn is not None:
+        meant = (drawn.width, drawn.height, [replace(one, line=None) for one in drawn.objects])
+    return sha256(f"{image} {meant!r}".encode("utf-8", "surrogatepass")).hexdigest()[:16]

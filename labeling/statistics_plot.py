@@ -1,6 +1,7 @@
 """A picture of what a data set holds: sizes, shapes, places and numbers of its boxes, training beside verification."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from collectors.errors import ConfigError
 from collectors.files import write_atomically
@@ -17,6 +19,7 @@ from labeling.validate import CheckedImage
 _COLOURS = {"training": "#3b6ea5", "verification": "#d9822b", "": "#3b6ea5"}
 _SUFFIXES = (".png", ".pdf", ".svg")
 _MODEL_SIDE_PX = 300
+_FEWEST_ROWS = 5
 
 
 def plot_statistics(images: Sequence[CheckedImage]) -> Figure:
@@ -56,7 +59,9 @@ def save_plot(figure: Figure, path: Path) -> None:
     kind = plot_format(path)
     stream = io.BytesIO()
     stamp = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
-    figure.savefig(stream, format=kind, dpi=120, metadata=stamp)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as an empty square
+        figure.savefig(stream, format=kind, dpi=120, metadata=stamp)
     write_atomically(path, stream.getvalue())
 
 
@@ -80,6 +85,7 @@ def _draw_numbers(axes: Axes, by_split: Splits) -> None:
     bins = np.arange(-0.5, min(most, 20) + 1.5)
     _histogram(axes, {split: np.minimum(values, 20) for split, values in counts.items()}, bins)
     axes.set(title="boxes a picture (0: negative)", xlabel="boxes" + (", 20 and more together" if most > 20 else ""))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _draw_sides(axes: Axes, by_split: Splits) -> None:
@@ -122,9 +128,16 @@ def _draw_labels(axes: Axes, by_split: Splits) -> None:
     for split, images in by_split.items():
         drawn = [one.name for image in images for one in image.annotation.objects]
         counts = np.array([drawn.count(name) for name in shown], dtype=float)
-        axes.barh(shown, counts, left=left, color=_COLOURS.get(split, "gray"), label=split)
+        axes.barh(
+            [name.replace("$", r"\$") for name in shown],
+            counts,
+            left=left,
+            color=_COLOURS.get(split, "gray"),
+            label=split,
+        )
         left += counts
-    axes.invert_yaxis()
+    # A single label is no wall of colour.
+    axes.set_ylim(max(len(shown), _FEWEST_ROWS) - 0.5, -0.5)
     more = len(set(names)) - len(shown)
     axes.set(title="labels" + (f" ({more} more)" if more else ""), xlabel="boxes")
 

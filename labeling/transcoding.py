@@ -5,6 +5,18 @@ import io
 from PIL import Image, ImageOps
 
 _JPEG_QUALITY = 97
+_ORIENTATION_TAG = 0x0112
+_BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What takes the turn of an EXIF orientation back."""
+
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 
@@ -37,7 +49,7 @@ def transcode(content: bytes, *, turn: bool) -> bytes:
     """
     suffix = suffix_for(content)
     with Image.open(io.BytesIO(content)) as opened:
-        image = ImageOps.exif_transpose(opened) if turn else opened
+        image = _turned(opened) if turn else _as_stored(opened)
         stream = io.BytesIO()
         options = {"icc_profile": image.info["icc_profile"]} if image.info.get("icc_profile") else {}
         if suffix == ".jpg":
@@ -49,3 +61,18 @@ def transcode(content: bytes, *, turn: bool) -> bytes:
                 image, options = image.convert("RGB"), {}
             image.save(stream, "PNG", exif=b"", **options)
     return stream.getvalue()
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    if image.format == "TIFF":  # Pillow turns it while it decodes
+        image.load()
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def _as_stored(image: Image.Image) -> Image.Image:
+    if image.format != "TIFF":
+        return image
+    back = _BACK.get(image.getexif().get(_ORIENTATION_TAG, 1))
+    image.load()
+    return image if back is None else image.transpose(back)

@@ -12,7 +12,7 @@ from labeling.check_cache import CheckCache
 from labeling.checks import check_pair, check_whole
 from labeling.checks.subject import Subject
 from labeling.checks.whole import Whole
-from labeling.dataset import SPLITS, DatasetFiles, find_dataset
+from labeling.dataset import SPLITS, DatasetFiles, LabelFile, find_dataset
 from labeling.findings import Finding, Severity
 from labeling.label_map import LabelMap
 from labeling.label_map_file import judge_label_map
@@ -146,18 +146,23 @@ def check_dataset(
 def _judge(
     files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | None, map_findings: tuple[Finding, ...]
 ) -> CheckReport:
-    claims: dict[str, list[Path]] = defaultdict(list)
-    for label in files.labels:
-        for image_path in label.image_paths:
-            claims[os.path.normpath(image_path)].append(label.xml_path)
+    rivals = _rivals(files.labels)
     findings = list(map_findings)
     images: list[CheckedImage] = []
     refused: list[Refused] = []
     usable: list[Subject] = []
+    real_folders: dict[str, str] = {}
     for label, facts in zip(files.labels, pairs, strict=True):
-        claimants = {path for image in label.image_paths for path in claims[os.path.normpath(image)]}
-        rivals = tuple(sorted(claimants - {label.xml_path}))
-        subject = Subject(label, facts.reading, facts.image, label_map, rivals, facts.salvaged)
+        real_folder = _real_folder(label, real_folders)
+        subject = Subject(
+            label,
+            facts.reading,
+            facts.image,
+            label_map,
+            rivals.get(label.xml_path, ()),
+            facts.salvaged,
+            real_folder,
+        )
         found = check_pair(subject)
         findings += found
         error = next((finding for finding in found if finding.severity is Severity.ERROR), None)
@@ -174,6 +179,31 @@ def _judge(
         unlabeled=tuple(sorted((image.path for image in files.unlabeled), key=str)),
         class_names=tuple(folder.name for folder in files.class_folders),
     )
+
+
+def _rivals(labels: Sequence[LabelFile]) -> dict[Path, tuple[Path, ...]]:
+    """The other XML files that claim a picture of an XML file, sorted; nothing for those that have none."""
+    claims: dict[str, list[LabelFile]] = defaultdict(list)
+    for label in labels:
+        for image_path in label.image_paths:
+            claims[os.path.normpath(image_path)].append(label)
+    rivals: dict[Path, set[Path]] = defaultdict(set)
+    for claimants in claims.values():
+        if len(claimants) > 1:
+            paths = {label.xml_path for label in claimants}
+            for path in paths:
+                rivals[path] |= paths - {path}
+    return {path: tuple(sorted(others)) for path, others in rivals.items()}
+
+
+def _real_folder(label: LabelFile, known: dict[str, str]) -> str | None:
+    """Follow the links of a picture's folder, once for all pictures in it."""
+    if len(label.image_paths) != 1:
+        return None
+    folder = os.path.dirname(label.image_paths[0])  # noqa: PTH120
+    if folder not in known:
+        known[folder] = os.path.realpath(folder)
+    return known[folder]
 
 
 def _refused(subject: Subject, error: Finding) -> Refused:

@@ -1,8 +1,9 @@
 """The reader behind `labeling.voc`: takes a Pascal VOC file apart and names every place where it is not one."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lxml import etree
 
@@ -150,6 +151,13 @@ def _is_wrongly_encoded(content: bytes) -> bool:
     return False
 
 
+class _Parts(NamedTuple):
+    """An element and its children by tag, each list in the order of the file."""
+
+    parent: etree._Element
+    children: dict[str, list[etree._Element]]
+
+
 @dataclass(slots=True)
 class _Reader:
     """Turns an element tree into an annotation and notes what is wrong on the way."""
@@ -159,15 +167,16 @@ class _Reader:
     _object: int | None = None
 
     def annotation(self, root: etree._Element) -> Annotation:
-        self._note_unknown(root)
-        filename = self._only(root, "filename")
-        path = self._only(root, "path")
-        source = self._only(root, "source")
-        size = self._only(root, "size")
-        segmented = self._only(root, "segmented")
-        folder = self._only(root, "folder")
-        width, height, depth = (self._size_part(size, tag) for tag in ("width", "height", "depth"))
-        database = None if source is None else self._only(source, "database")
+        parts = self._parts(root, "annotation")
+        filename = self._only(parts, "filename")
+        path = self._only(parts, "path")
+        source = self._only(parts, "source")
+        size = self._only(parts, "size")
+        segmented = self._only(parts, "segmented")
+        folder = self._only(parts, "folder")
+        sides = None if size is None else self._parts(size)
+        width, height, depth = (self._size_part(sides, tag) for tag in ("width", "height", "depth"))
+        database = None if source is None else self._only(self._parts(source), "database")
         return Annotation(
             filename=self._text_or(filename, ""),
             width=width or 0,
@@ -178,20 +187,20 @@ class _Reader:
             database=self._text_or(database, "Unknown"),
             segmented=self._flag(segmented),
             verified=root.get("verified") == "yes",
-            objects=tuple(self._objects(root)),
+            objects=tuple(self._objects(parts.children.get("object", ()))),
             filename_line=None if filename is None else _line_of(filename),
             size_line=None if size is None else _line_of(size),
         )
 
-    def _objects(self, root: etree._Element) -> Iterator[LabeledObject]:
-        for index, element in enumerate(root.findall("object"), start=1):
+    def _objects(self, elements: Iterable[etree._Element]) -> Iterator[LabeledObject]:
+        for index, element in enumerate(elements, start=1):
             self._object = index
-            self._note_unknown(element)
-            name = self._only(element, "name", required=True)
-            box = self._box(element)
-            pose = self._only(element, "pose")
-            truncated = self._flag(self._only(element, "truncated"))
-            difficult = self._flag(self._only(element, "difficult"))
+            parts = self._parts(element, "object")
+            name = self._only(parts, "name", required=True)
+            box = self._box(parts)
+            pose = self._only(parts, "pose")
+            truncated = self._flag(self._only(parts, "truncated"))
+            difficult = self._flag(self._only(parts, "difficult"))
             if name is not None and box is not None:
                 yield LabeledObject(
                     name=self._text(name),
@@ -203,17 +212,17 @@ class _Reader:
                 )
         self._object = None
 
-    def _box(self, element: etree._Element) -> Box | None:
-        bndbox = self._only(element, "bndbox", required=True)
+    def _box(self, parts: _Parts) -> Box | None:
+        bndbox = self._only(parts, "bndbox", required=True)
         if bndbox is None:
             return None
-        self._note_unknown(bndbox)
-        edges = [self._edge(bndbox, tag) for tag in ("xmin", "ymin", "xmax", "ymax")]
+        sides = self._parts(bndbox, "bndbox")
+        edges = [self._edge(sides, tag) for tag in ("xmin", "ymin", "xmax", "ymax")]
         sound = [edge for edge in edges if edge is not None]
         return Box(*sound) if len(sound) == 4 else None
 
-    def _edge(self, bndbox: etree._Element, tag: str) -> float | None:
-        element = self._only(bndbox, tag, required=True)
+    def _edge(self, sides: _Parts, tag: str) -> float | None:
+        element = self._only(sides, tag, required=True)
         if element is None:
             return None
         text = self._text(element)
@@ -222,8 +231,8 @@ class _Reader:
         self._note("X07", element, f"<{tag}> holds {_one_line(text)!r}", "a number")
         return None
 
-    def _size_part(self, size: etree._Element | None, tag: str) -> int | None:
-        element = None if size is None else self._only(size, tag)
+    def _size_part(self, sides: _Parts | None, tag: str) -> int | None:
+        element = None if sides is None else self._only(sides, tag)
         text = "" if element is None else self._text(element)
         if element is None or not text.strip():
             return None
@@ -241,13 +250,24 @@ class _Reader:
             self._note("X07", element, f"<{element.tag}> holds {_one_line(text)!r}", "0 or 1")
         return _FLAGS.get(text, False)
 
-    def _only(self, parent: etree._Element, tag: str, *, required: bool = False) -> etree._Element | None:
-        found = parent.findall(tag)
+    def _parts(self, parent: etree._Element, tag: str = "") -> _Parts:
+        """Sort the children by tag; with the parent's tag given, note those that do not belong there."""
+        children: dict[str, list[etree._Element]] = {}
+        for child in parent:
+            children.setdefault(str(child.tag), []).append(child)
+        if tag:
+            self.unknown.update(children.keys() - _KNOWN[tag])
+        return _Parts(parent, children)
+
+    def _only(self, parts: _Parts, tag: str, *, required: bool = False) -> etree._Element | None:
+        found = parts.children.get(tag)
+        if found is None:
+            if required:
+                self._note("X06", parts.parent, f"<{parts.parent.tag}> without <{tag}>", "it once")
+            return None
         if len(found) > 1:
-            self._note("X06", found[1], f"<{tag}> {len(found)} times in <{parent.tag}>", "it once")
-        if not found and required:
-            self._note("X06", parent, f"<{parent.tag}> without <{tag}>", "it once")
-        return found[0] if found else None
+            self._note("X06", found[1], f"<{tag}> {len(found)} times in <{parts.parent.tag}>", "it once")
+        return found[0]
 
     def _text(self, element: etree._Element) -> str:
         if len(element):
@@ -259,10 +279,6 @@ class _Reader:
 
     def _note(self, code: str, element: etree._Element, got: str, wanted: str) -> None:
         self.problems.append(Problem(code, _line_of(element), self._object, got, wanted))
-
-    def _note_unknown(self, parent: etree._Element) -> None:
-        known = _KNOWN[str(parent.tag)]
-        self.unknown.update(str(child.tag) for child in parent if child.tag not in known)
 
 
 def _line_of(element: etree._Element) -> int | None:

@@ -87,8 +87,12 @@ class XmlEditor:
             raise NotEditableError(f"<{element.tag}> would hold a character that XML cannot hold")
         self.set_raw(element, self._encode(_escape(text)))
 
+    def set_source(self, element: Element, source: str) -> None:
+        """Put text that is XML already between the tags of an element, in the encoding of the file."""
+        self.set_raw(element, self._encode(source))
+
     def set_raw(self, element: Element, raw: bytes) -> None:
-        """Put bytes that are XML already between the tags of an element."""
+        """Put bytes that are XML already, in the encoding of the file, between the tags of an element."""
         if element.open_end == element.end:
             name = self._encode(element.tag)
             tag = self._encode("<") + name + self._encode(">") + raw + self._encode("</") + name + self._encode(">")
@@ -119,10 +123,20 @@ class XmlEditor:
         block = b"".join(blanks + self._encode(line) for line in lines)
         self._edits.append((parent.open_end, parent.open_end, block))
 
-    def insert_raw_after(self, element: Element, raw: bytes) -> None:
-        """Insert bytes that are XML already after an element, on a line of their own, indented like it."""
+    def source_of(self, element: Element) -> str:
+        """Return an element with its tags as it stands in the file, lines ending in LF, for `insert_copy_after`."""
+        raw = self.content[element.start : element.end].decode(self._encoding, "replace")
+        return raw.replace("\r\n", "\n").replace("\r", "\n")
+
+    def insert_copy_after(self, element: Element, source: str) -> None:
+        """Insert XML of another file after an element, on a line of its own, indented like it.
+
+        Line ends and text encoding become those of this file; inner lines keep their indentation.
+        """
         blanks = self.content[self._after_blanks(element.start) : element.start]
-        self._edits.append((element.end, element.end, blanks + raw))
+        ends = ("\r\n", "\r", "\n")
+        end = next((one for one in ends if self._encode(one) in blanks), "\n")
+        self._edits.append((element.end, element.end, blanks + self._encode(source.replace("\n", end))))
 
     @property
     def is_changed(self) -> bool:
@@ -152,6 +166,11 @@ class XmlEditor:
 
     def _encode(self, text: str) -> bytes:
         return text.encode(self._encoding, "xmlcharrefreplace")
+
+
+def can_hold(text: str) -> bool:
+    """Whether XML can hold every character of a text, escaped or not."""
+    return _ILLEGAL.search(text) is None
 
 
 def leaf(tag: str, text: str) -> str:

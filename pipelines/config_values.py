@@ -151,6 +151,11 @@ _RULES: dict[str, _Rule] = {
     "task.train_data.augmentation.zoom_out": _SHARE,
     "task.train_data.augmentation.zoom_out_max": _at_least(1),
     "task.train_data.augmentation.color": _SHARE,
+    **{
+        f"task.train_data.augmentation.crop.{key}": _SHARE
+        for key in ("probability", "min_object_covered", "min_area", "max_area", "min_overlap")
+    },
+    "task.train_data.augmentation.crop.min_aspect_ratio": _above(0),
     "task.validation_data.global_batch_size": _at_least(1),
     "trainer.train_steps": _at_least(1),
     "trainer.steps_per_loop": _at_least(1),

@@ -1,1 +1,1 @@
-"""Annotated images to TFRecords, without TensorFlow."""
+"""Annotated images and drawings to TFRecords, without TensorFlow."""

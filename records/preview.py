@@ -47,6 +47,8 @@ def draw_example(features: Mapping[str, Feature]) -> Image.Image:
     Raises:
         ExampleError: It has no picture, the picture does not decode, or the four lists of edges differ in length.
     """
+    if isinstance(raw := features.get("image/raw"), BytesList) and raw.values:
+        return _draw_raw(features, raw.values[0])
     encoded = features.get("image/encoded")
     if not isinstance(encoded, BytesList) or not encoded.values:
         raise ExampleError("image/encoded is missing, so there is nothing to draw")
@@ -62,6 +64,14 @@ def draw_example(features: Mapping[str, Feature]) -> Image.Image:
         words = text.decode(errors="replace") if isinstance(text, bytes) else "" if label is None else str(label)
         boxes.append(DrawnBox(Box(*edges).scaled(*image.size), words, label_color(words)))
     return draw_boxes(image, boxes)
+
+
+def _draw_raw(features: Mapping[str, Feature], pixels: bytes) -> Image.Image:
+    """Return a drawing of one byte a pixel, as it is."""
+    height, width = (_value(features.get(f"image/{side}"), 0) for side in ("height", "width"))
+    if not isinstance(height, int) or not isinstance(width, int) or height * width != len(pixels) or not pixels:
+        raise ExampleError(f"image/raw has {len(pixels)} bytes for {width!r} x {height!r} px")
+    return Image.frombytes("L", (width, height), pixels)
 
 
 def _boxes(features: Mapping[str, Feature]) -> list[tuple[float, float, float, float]]:

@@ -18,12 +18,15 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("scripts.commands.demo", "demo", "The whole way on drawings it makes itself, offline, in minutes."),
     "collect": ("scripts.commands.collect", "collect", "Fetch pictures of a tag, with a ledger of all that was seen."),
     "labels": ("scripts.commands.labels", "labels", "Check, place and look at labelled pictures."),
-    "records": ("scripts.commands.records", "records", "Build, verify and show TFRecords."),
+    "records": ("scripts.commands.records", "records", "Build, verify, compare and show TFRecords."),
     "train": ("scripts.commands.train", "train", "Train a detector from a pipeline config."),
     "eval": ("scripts.commands.evaluate", "evaluate", "Evaluate a run on its verification records."),
     "predict": ("scripts.commands.predict", "predict", "Find objects in pictures and draw them."),
+    "export": ("scripts.commands.export", "export", "Write model files out of a run: SavedModel, TFLite, ONNX..."),
     "board": ("scripts.commands.board", "board", "Open TensorBoard on the runs."),
     "weights": ("scripts.commands.weights", "weights", "Check and fetch weights to start from."),
+    "runs": ("scripts.commands.runs", "runs", "List, show and compare runs."),
+    "cloud": ("scripts.commands.cloud", "cloud", "Write the file of a training job in the cloud."),
     "config": ("scripts.commands.config", "config", "List, show and check pipeline configs."),
 }
 

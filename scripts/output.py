@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -57,7 +57,7 @@ def write_table(headings: list[str], rows: list[list[str]], *, right: set[int] |
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if right and index in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))  # as it stands: a value may look like markup
     width = None if sys.stdout.isatty() else 160
     Console(file=sys.stdout, width=width, soft_wrap=False).print(table)
 
@@ -65,6 +65,16 @@ def write_table(headings: list[str], rows: list[list[str]], *, right: set[int] |
 def figure(value: float | None) -> str:
     """Return a figure with three decimals; a dash where it is not defined."""
     return "-" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def words_above(bar: RichProgress) -> Iterator[None]:
+    """Let `say` write above a bar while the block runs."""
+    _bars.append(bar)
+    try:
+        yield
+    finally:
+        _bars.pop()
 
 
 @contextmanager
@@ -87,11 +97,8 @@ def progress(title: str) -> Iterator[Progress]:
             def report(done: int, total: int | None, note: str = "") -> None:
                 bar.update(task, completed=done, total=total, note=note)
 
-            _bars.append(bar)
-            try:
+            with words_above(bar):
                 yield report
-            finally:
-                _bars.pop()
         return
     started = time.monotonic()
     last = [started]
@@ -107,6 +114,25 @@ def progress(title: str) -> Iterator[Progress]:
     yield report_plainly
     done, total, note = latest[0]
     say(_plain_line(title, done, total, note, time.monotonic() - started) + " done")
+
+
+@contextmanager
+def progress_when_needed(title: str) -> Iterator[Progress]:
+    """Show progress from the first report on; nothing is shown of work that turns out to be done."""
+    with ExitStack() as stack:
+        shown: list[Progress] = []
+
+        def report(done: int, total: int | None, note: str = "") -> None:
+            if not shown:
+                shown.append(stack.enter_context(progress(title)))
+            shown[0](done, total, note)
+
+        yield report
+
+
+def size_in_words(num_bytes: int) -> str:
+    """Return a size in MB, or in kB when it is small."""
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 100_000 else f"{num_bytes / 1e3:.1f} kB"
 
 
 def _plain_line(title: str, done: int, total: int | None, note: str, seconds: float) -> str:

@@ -24,6 +24,7 @@ class Subject:
         label_map: Labels that are allowed; ``None`` allows all.
         rivals: Other XML files that claim the same picture.
         salvaged: Objects that can still be read of an XML that is cut off.
+        real_folder: Where the picture's folder really lies, links followed; ``None`` when nobody has looked.
         annotation: The annotation, or ``None`` when the XML could not be taken apart.
         image_path: The picture, when there is exactly one.
         decoded: The picture's facts when it decodes, else ``None``.
@@ -37,6 +38,7 @@ class Subject:
     label_map: LabelMap | None = None
     rivals: tuple[Path, ...] = ()
     salvaged: tuple[LabeledObject, ...] = ()
+    real_folder: str | None = None
 
     # Looked at by every check, thousands of times: found out once.
     annotation: Annotation | None = field(init=False, repr=False, compare=False)

@@ -8,6 +8,7 @@ from labeling.checks.subject import Subject, make_finding
 from labeling.dataset import UNLABELED, DatasetFiles
 from labeling.findings import Finding, Severity
 from labeling.near_duplicates import Look, NearPair, near_pairs
+from labeling.provenance import origins_of
 from labeling.surroundings import Neighbour
 
 # Saving again moves the hash by so much; two photographs of one burst differ by more.
@@ -22,7 +23,7 @@ class Whole:
         files: Everything found by name.
         usable: Pairs without an error, sorted by the path of the XML.
         neighbours: What lies beside them.
-        posts: The posts that collected pictures came from, by the SHA-256 of the picture.
+        posts: The posts that collected pictures came from, see `labeling.provenance`.
     """
 
     files: DatasetFiles
@@ -100,16 +101,21 @@ def of_one_post(whole: Whole) -> Iterator[Finding]:
     for subject in whole.usable:
         if subject.files.split == "training" and subject.image is not None:
             digests.add(subject.image.sha256)
-            for post in whole.posts.get(subject.image.sha256, ()):
+            for post in _posts_of(whole, subject):
                 training.setdefault(post, subject)
     for subject in whole.usable:
         if subject.files.split != "verification" or subject.image is None or subject.image.sha256 in digests:
             continue
-        shared = sorted(whole.posts.get(subject.image.sha256, frozenset()) & training.keys())
+        shared = sorted(_posts_of(whole, subject) & training.keys())
         if shared:
             got = f"post {shared[0]}, as {training[shared[0]].image_path}"
             path = subject.image_path or subject.files.xml_path
             yield make_finding("D03", path, got=got, wanted="each post in one split")
+
+
+def _posts_of(whole: Whole, subject: Subject) -> frozenset[str]:
+    sha256 = subject.image.sha256 if subject.image is not None else ""
+    return origins_of(whole.posts, sha256, subject.files.class_name, subject.files.xml_path.stem)
 
 
 def labelled_differently(whole: Whole) -> Iterator[Finding]:

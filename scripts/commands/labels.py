@@ -99,9 +99,13 @@ def place(
 def stats(root: Path, class_names: tuple[str, ...], plot_path: Path | None, as_json: bool) -> None:
     """Count pictures, boxes and their sizes, per class and split.
 
-    Sizes are COCO's: small below 32x32 pixels, medium below 96x96. The median side is that of the box as a share of
-    the picture: 10% is 30 pixels of a 300-pixel model.
+    Three ways of having no box are counted apart: verified empty (the space bar in LabelImg), negative (an XML without
+    objects that nobody verified) and unlabelled (no XML: nobody looked; not among the pictures counted before).
+
+    Sizes are COCO's: small below 32x32 pixels, medium below 96x96. Shortest is the shortest side of all boxes,
+    median that of a box as a share of the picture: 10% is 30 pixels of a 300-pixel model.
     """
+    from labeling.dataset import find_dataset
     from labeling.dataset_statistics import statistics_of
 
     if plot_path is not None:
@@ -109,7 +113,7 @@ def stats(root: Path, class_names: tuple[str, ...], plot_path: Path | None, as_j
 
         plot_format(plot_path)  # before the long work
     report = _checked(root, class_names)
-    splits = statistics_of(report.images)
+    splits = statistics_of(report.images, find_dataset(root, class_names or None).unlabeled)
     if plot_path is not None:
         from labeling.statistics_plot import plot_statistics, save_plot
 
@@ -126,8 +130,9 @@ def stats(root: Path, class_names: tuple[str, ...], plot_path: Path | None, as_j
             }
         )
         return
-    headings = ["class", "split", "label", "pictures", "negative", "boxes", "small", "medium", "large"]
-    headings += ["shortest side", "median side", "aspect", "truncated", "difficult"]
+    headings = ["class", "split", "label", "pictures", "verified empty", "negative", "unlabelled", "boxes"]
+    headings += ["small", "medium", "large"]
+    headings += ["shortest", "median", "aspect", "truncated", "difficult"]
     rows = [row for split in splits for row in _statistics_rows(split)]
     write_table(headings, rows, right=set(range(3, len(headings))))
     _say_left_out(report)
@@ -181,10 +186,11 @@ def _checked(root: Path, class_names: tuple[str, ...]) -> "CheckReport":
 def _statistics_rows(split: "SplitStatistics") -> list[list[str]]:
     names = [name for name, _ in split.labels]
     label = names[0] if len(names) == 1 else f"all {len(names)}" if names else "none"
-    counts = [str(split.num_images), str(split.num_negatives)]
+    kinds = (split.num_images, split.num_verified_empty, split.num_negatives, split.num_unlabelled)
+    counts = [str(count) for count in kinds]
     rows = [[split.class_name or "-", split.split or "-", label, *counts, *_box_cells(split.boxes)]]
     if len(names) > 1:
-        rows += [["", "", name, str(boxes.num_images), "", *_box_cells(boxes)] for name, boxes in split.labels]
+        rows += [["", "", name, str(boxes.num_images), "", "", "", *_box_cells(boxes)] for name, boxes in split.labels]
     return rows
 
 

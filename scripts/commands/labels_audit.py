@@ -1,6 +1,7 @@
 """``tagbox labels audit``: leaks between the splits, and pictures that are half-labelled in two classes."""
 
 import functools
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from labeling.audit import AuditReport
+    from labeling.file_changes import Change
     from labeling.labelled_pictures import LabelledSet
-    from labeling.repair_log import Change
 
     _Wanted = tuple[str, str, Callable[[], list[Change]]]  # files, a note, what makes the changes
 
@@ -61,7 +62,8 @@ def audit(
     Compares bytes, looks (saved again, resized, mirrored) and posts, across splits and classes. A photograph in cat/
     and dog/ with only its cats and only its dogs labelled teaches both classes to overlook the other.
 
-    Exit codes: 0 clean, or mended, 1 leaks or half-labelled pictures, 5 some could not be mended, 6 no such folder.
+    Exit codes: 0 clean, or mended, 1 leaks, half-labelled pictures or a verification set that changed since the last
+    split, 5 some could not be mended, 6 no such folder.
     """
     if is_listed:
         return show_history(root, as_json)
@@ -106,11 +108,14 @@ def audit(
         say(f"error: {line}")
     if is_applied:
         for repair_id in reversed(repair_ids):
-            say(f"to take it back: tagbox labels audit {root} --undo {repair_id}")
+            say(f"to take it back: tagbox labels audit {shlex.quote(str(root))} --undo {repair_id}")
         return exit_codes.PARTLY_DONE if failed else exit_codes.DONE
     if report.half_labelled and not merge:
-        say("to give the copies each other's objects: tagbox labels audit DIR --merge --apply")
-    return exit_codes.FINDINGS if report.leaks or report.half_labelled else exit_codes.DONE
+        say(f"to give the copies each other's objects: tagbox labels audit {shlex.quote(str(root))} --merge --apply")
+    if report.verification_changes:
+        say(f"to take verification as it is now: tagbox labels split {shlex.quote(str(root))} --apply")
+    is_clean = not (report.leaks or report.half_labelled or report.verification_changes)
+    return exit_codes.DONE if is_clean else exit_codes.FINDINGS
 
 
 def _moves(report: "AuditReport") -> "Iterator[_Wanted]":
@@ -171,7 +176,8 @@ def _show(report: "AuditReport", *, suggest_moves: bool) -> None:
         click.echo(f"leak: {leak.bond}{detail}: " + _names([*leak.verification, *leak.training]))
     for half in report.half_labelled:
         lacks = sum(map(len, half.missing))
-        click.echo(f"half-labelled: {_names(half.copies)}: {lacks} objects stand in one of them only")
+        detail = "" if half.bond.value == "the same bytes" else f" ({half.bond}, so not merged: draw them by hand)"
+        click.echo(f"half-labelled: {_names(half.copies)}: {lacks} objects stand in one of them only{detail}")
     for line in report.verification_changes:
         click.echo(f"verification changed since the last split: {line}")
     if suggest_moves:
@@ -197,7 +203,7 @@ def _as_json(report: "AuditReport") -> dict[str, Any]:
             for leak in report.leaks
         ],
         "half_labelled": [
-            {"pictures": [str(one.image_path) for one in half.copies],
+            {"bond": half.bond.value, "pictures": [str(one.image_path) for one in half.copies],
              "missing": [[{"from": str(half.copies[other].label.xml_path), "object": index + 1}
                           for other, index in missing] for missing in half.missing]}
             for half in report.half_labelled

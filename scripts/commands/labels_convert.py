@@ -1,5 +1,6 @@
 """``tagbox labels convert``: to and from COCO, YOLO, CreateML and the Pascal VOC devkit."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def convert(
     if not dry_run:
         with progress("writing") as advance:
             written = write_conversion(conversion, out, advance)
-    splits = Counter(picture.split or "none" for picture in conversion.pictures)
+    splits = Counter(picture.split or "no split" for picture in conversion.pictures)
     if as_json:
         write_json(
             {
@@ -74,16 +75,19 @@ def convert(
                 "dry_run": dry_run,
                 "pictures": len(conversion.pictures),
                 "boxes": conversion.num_boxes,
-                "splits": dict(sorted(splits.items())),
+                "splits": {"none" if name == "no split" else name: count for name, count in sorted(splits.items())},
                 "files_written": written,
                 "refused": [{"where": one.where, "reason": one.reason} for one in conversion.refused],
                 "unlabelled": [str(path) for path in conversion.unlabelled],
+                "waiting": conversion.num_waiting,
                 "losses": dict(conversion.losses),
             }
         )
     else:
         words = ", ".join(f"{count} in {name}" for name, count in sorted(splits.items()))
-        click.echo(f"{len(conversion.pictures)} pictures with {conversion.num_boxes} boxes ({words})")
+        click.echo(
+            f"{len(conversion.pictures)} pictures with {conversion.num_boxes} boxes" + (f" ({words})" if words else "")
+        )
     for one in conversion.refused[:_NAMED_AT_MOST]:
         say(f"refused: {one.where}: {one.reason}")
     if len(conversion.refused) > _NAMED_AT_MOST:
@@ -92,5 +96,10 @@ def convert(
         say(f"lost: {count} {what}")
     if conversion.unlabelled:
         say(f"{len(conversion.unlabelled)} pictures have no labels and were left out")
+    if target_format in ("yolo", "voc-devkit") and conversion.pictures and not splits["verification"]:
+        say("no picture is in verification, so all of them are written as training pictures")
+    if conversion.num_waiting:
+        say(f"{conversion.num_waiting} labelled pictures wait in unlabeled/ and were left out; place them with: "
+            f"tagbox labels split {shlex.quote(str(source))} --apply")  # fmt: skip
     say("dry run: nothing was written" if dry_run else f"{written} files written to {out}")
     return exit_codes.PARTLY_DONE if conversion.refused else exit_codes.DONE

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from collectors.errors import ConfigError
 from scripts import exit_codes
 from scripts.commands.repair_history import own_label_map
 from scripts.options import json_option
@@ -38,8 +39,14 @@ def doctor(root: Path | None, write_classes: bool, label_map_path: Path | None, 
     folders = [Path(word) for word in os.environ.get("PATH", "").split(os.pathsep) if word]
     found = find_installations(folders, Path(sys.executable))
     sound = [one for one in found if not one.problem]
-    program = str(sound[0].command) if sound else HEIRS[0][0]
+    # Of the others it is not known what they take on the command line.
+    relatives = [one for one in sound if one.package.lower() in ("labelimg", "labelimgplusplus")]
+    program = str(relatives[0].command) if relatives else HEIRS[0][0]
     openings: tuple[Opening, ...] = ()
+    if root is None and write_classes:
+        raise ConfigError(
+            "no folder is given to write the list into", fix="Try: tagbox labels doctor DIR --write-classes"
+        )
     if root is not None:
         classes_file = root / CLASSES_FILE
         label_map = own_label_map(root, label_map_path)

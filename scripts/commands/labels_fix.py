@@ -1,5 +1,6 @@
 """``tagbox labels fix``: mend what can be mended safely, show it first, take it back on request."""
 
+import shlex
 from pathlib import Path
 from shutil import which
 from typing import TYPE_CHECKING
@@ -62,8 +63,8 @@ def fix(
     Only the text that is wrong changes: the rest of each file stays as it is, byte for byte. What cannot be proven is
     left alone and named with the reason.
 
-    Exit codes: 0 shown, or mended, 5 some could not be mended (each is named), 6 no such folder or no XML in it. For a
-    gate that fails on faults use: tagbox labels check
+    Exit codes: 0 nothing to mend, or mended, 1 there is something to mend and --apply is not given, 5 some could not be
+    mended (each is named), 6 no such folder or no XML in it. For a gate on every fault use: tagbox labels check
     """
     if is_listed:
         return show_history(root, as_json)
@@ -77,7 +78,7 @@ def fix(
         plan = plan_repairs(root, options, class_names=class_names or None, progress=advance, jobs=jobs)
     if not is_applied:
         _show(plan, as_json)
-        return exit_codes.DONE
+        return exit_codes.FINDINGS if plan.repairs else exit_codes.DONE
     with progress("mending") as advance:
         result = apply_repairs(plan, progress=advance)
     left = (*plan.left, *result.left)
@@ -89,8 +90,8 @@ def fix(
             click.echo(
                 f"{one.code} {_place(one.path, one.object_index)}: {one.what}".encode("utf-8", "replace").decode()
             )
-        click.echo(f"{result.repair.num_files} files changed; to take it back: tagbox labels fix {root} --undo "
-                   f"{result.repair.id}")  # fmt: skip
+        click.echo(f"{result.repair.num_files} files changed; to take it back: tagbox labels fix "
+                   f"{shlex.quote(str(root))} --undo {result.repair.id}")  # fmt: skip
     else:
         click.echo("nothing to mend")
     _say_left(left)
@@ -158,7 +159,7 @@ def _show(plan: "RepairPlan", as_json: bool) -> None:
         for one in plan.mended:
             if one.what.startswith("removed"):
                 say(f"a box would go: {_place(one.path, one.object_index)}: {one.code} {one.what}")
-        say(f"to change them: tagbox labels fix {plan.root} --apply")
+        say(f"to change them: tagbox labels fix {shlex.quote(str(plan.root))} --apply")
     else:
         click.echo("nothing to mend")
 

@@ -1,5 +1,6 @@
 """``tagbox labels split``: move labelled pictures from unlabeled/ into training/ and verification/."""
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,8 @@ _NAMED_AT_MOST = 20
 @click.command()
 @click.argument("root", metavar="DIR", type=_DIRECTORY)
 @click.option("--apply", "is_applied", is_flag=True, help="Move the files. Without it nothing is moved.")
-@click.option("--verification", "share", type=click.FloatRange(0, 0.9), default=0.1, show_default=True,
-              help="Share of the pictures for verification.")  # fmt: skip
+@click.option("--verification", "share", type=click.FloatRange(0, 0.9),
+              help="Share of pictures for verification. [default: that of the last split, 0.1 at first]")  # fmt: skip
 @click.option("--freeze", "is_frozen", is_flag=True, help="Add nothing to verification.")
 @click.option("--by-blog", is_flag=True, help="Keep pictures of one blog in one split, too.")
 @click.option("--with-negatives", is_flag=True, help="Take pictures without objects that nobody verified, too.")
@@ -41,7 +42,7 @@ _NAMED_AT_MOST = 20
 def split(
     root: Path,
     is_applied: bool,
-    share: float,
+    share: float | None,
     is_frozen: bool,
     by_blog: bool,
     with_negatives: bool,
@@ -70,7 +71,7 @@ def split(
     from labeling.labelled_pictures import look_at_labels
     from labeling.provenance import blogs_by_picture, posts_by_picture
     from labeling.repair_log import dataset_root_of
-    from labeling.splits import DEFAULT_SALT, SplitOptions, apply_split, plan_split, read_split_record
+    from labeling.splits import DEFAULT_SALT, DEFAULT_SHARE, SplitOptions, apply_split, plan_split, read_split_record
 
     finish_interrupted(root, is_applied=is_applied)
     with progress("looking") as advance:
@@ -87,6 +88,8 @@ def split(
     last_salt = record["salt"] if record is not None else DEFAULT_SALT
     if record is not None and salt not in (None, last_salt):
         say(f"the last split had the salt {last_salt!r}; pictures placed then stay where they are")
+    if share is None:
+        share = record["share"] if record is not None else DEFAULT_SHARE
     options = SplitOptions(share, salt or last_salt, is_frozen, with_negatives)
     blogs = blogs_by_picture(data_root) if by_blog else None
     plan = plan_split(labelled, options, posts=posts_by_picture(data_root), blogs=blogs)
@@ -102,9 +105,12 @@ def split(
     else:
         _show(plan, held)
     if repair_id is not None:
-        say(f"to take it back: tagbox labels split {root} --undo {repair_id}")
+        say(f"to take it back: tagbox labels split {shlex.quote(str(root))} --undo {repair_id}")
     elif plan.assignments:
         say("dry run: nothing was moved; to move them add --apply")
+    if plan.verification_changes:
+        say("verification is written down as it is now" if repair_id is not None else
+            "look at the changes; --apply writes verification down as it is now")  # fmt: skip
     return exit_codes.PARTLY_DONE if held and is_applied else exit_codes.DONE
 
 

@@ -80,7 +80,7 @@ def finish_interrupted(root: Path, *, is_applied: bool) -> None:
     if unfinished is None:
         return
     if not is_applied:
-        say(f"{unfinished.kind} {unfinished.id} was interrupted: --apply goes on, --undo {unfinished.id} goes back")
+        say(f"{unfinished.kind} {unfinished.id} is not finished: --apply goes on, --undo {unfinished.id} goes back")
         return
     with progress(f"finishing {unfinished.kind} {unfinished.id}") as advance:
         left = log.finish(unfinished, advance)

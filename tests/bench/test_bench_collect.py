@@ -1,7 +1,6 @@
 """The numbers of the collector, against the local Tumblr in a process of its own. Run: make bench."""
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -25,7 +24,6 @@ from tests.support.collecting import (
     tumblr_words,
 )
 from tests.support.fake_tumblr import FakeTumblr, Faults, World, WorldSettings
-from tests.support.fake_tumblr.answers import media_path
 
 pytestmark = pytest.mark.bench
 
@@ -190,81 +188,3 @@ def _peak_of(home: Path, data: Path) -> int:
     assert done.returncode == 0, done.stderr
     unit = 1 if sys.platform == "darwin" else 1024
     return int(done.stderr.split("peak ")[1]) * unit
-
-
-def test_throughput_beside_img2dataset(tmp_path: Path) -> None:
-    """The download stage on clean media, one process each, in turns, against the same server and files."""
-    interpreter = os.environ.get("TAGBOX_BENCH_IMG2DATASET")
-    if not interpreter:
-        pytest.skip("set TAGBOX_BENCH_IMG2DATASET to a Python with img2dataset 1.47 to compare with it")
-    world = World(_SETTINGS, Faults())
-    with _served(_SETTINGS, faults=0.0, warm=True) as url:
-        urls = [url + media_path(picture, 1280, 1920) for picture in world.pictures.values()]
-        (tmp_path / "urls.txt").write_text("\n".join(urls), encoding="utf-8")
-        ours, theirs = [], []
-        for turn in range(3):
-            ours.append(_our_seconds(url, tmp_path, turn, len(urls)))
-            theirs.append(_their_seconds(interpreter, tmp_path, turn, len(urls)))
-    ratio = min(theirs) / min(ours)
-    print(f"\n{len(urls)} pictures: tagbox {len(urls) / min(ours):.0f}/s, img2dataset {len(urls) / min(theirs):.0f}/s, "
-          f"ratio {ratio:.2f} (seconds {[round(s, 1) for s in ours]} and {[round(s, 1) for s in theirs]})")  # fmt: skip
-    assert ratio >= 1.0
-
-
-_OUR_STAGE = """
-import sys, time
-from pathlib import Path
-from threading import Event
-from collectors.ledger import Query, open_ledger
-from collectors.retrying import retry_refused
-from collectors.downloader import DownloadSettings
-from collectors.tumblr import CollectOptions
-data, urls, threads = Path(sys.argv[1]), Path(sys.argv[2]).read_text().split(), int(sys.argv[3])
-ledger = open_ledger(data)
-with ledger.transaction() as db:
-    db.execute("INSERT INTO queries (class_name, tag, blog, since, until) VALUES ('pose', 'pose', '', 0, 0)")
-    db.execute("INSERT INTO walks (query_id, state, is_head, floor) VALUES (1, 'done', 0, 0)")
-    db.executemany("INSERT INTO media (media_key, url, declared_width, declared_height, class_name, query_id, walk_id, "
-                   "turn, state, code, is_retryable) VALUES (?, ?, 0, 0, 'pose', 1, 1, ?, 'refused', 'waiting', 1)",
-                   [(url, url, turn) for turn, url in enumerate(urls, 1)])
-options = CollectOptions(num_threads=threads, download=DownloadSettings(per_host=threads))
-started = time.monotonic()
-tally = retry_refused(ledger, options, agent="bench", stop=Event())
-print(time.monotonic() - started, tally.kept)
-"""
-_THEIR_STAGE = """
-import sys, time
-from img2dataset import download
-started = time.monotonic()
-download(url_list=sys.argv[1], output_folder=sys.argv[2], processes_count=1, thread_count=int(sys.argv[3]),
-         resize_mode="no", output_format="files", number_sample_per_shard=10000, disallowed_header_directives=[],
-         retries=0, enable_wandb=False)
-print("seconds", time.monotonic() - started)
-"""
-_THREADS = 16
-
-
-def _our_seconds(url: str, home: Path, turn: int, num: int) -> float:
-    data = home / f"ours-{turn}"
-    words = [sys.executable, "-c", _OUR_STAGE, str(data), str(home / "urls.txt"), str(_THREADS)]
-    done = subprocess.run(words, env=environment(home), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    seconds, kept = done.stdout.split()
-    assert int(kept) == num
-    return float(seconds)
-
-
-def _their_seconds(interpreter: str, home: Path, turn: int, num: int) -> float:
-    folder = home / f"theirs-{turn}"
-    script = home / "theirs.py"
-    # Their worker processes import the script again.
-    body = "\n    ".join(_THEIR_STAGE.strip().split("\n")[2:])
-    script.write_text(
-        f"import sys, time\nfrom img2dataset import download\nif __name__ == '__main__':\n    {body}\n",
-        encoding="utf-8",
-    )
-    words = [interpreter, str(script), str(home / "urls.txt"), str(folder), str(_THREADS)]
-    done = subprocess.run(words, env=environment(home, PYTHONPATH=""), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert sum(1 for _ in folder.rglob("*.jpg")) == num
-    return float(done.stdout.split("seconds ")[1])

@@ -1,78 +1,125 @@
 """What a label check costs: against a bare decode loop, warm against cold, 100,000 broken XML files, and Datumaro.
 
-TAGBOX_BENCH_PICTURES sets how many pictures (5,000 unless told). TAGBOX_DATUMARO_PYTHON names the interpreter of an
-environment that has Datumaro; without it the comparison is skipped.
+The pictures are the raccoon set over and over, no two with the same bytes, as they are (480 pixels wide on average),
+300 and 1280 pixels wide. TAGBOX_BENCH_PICTURES sets how many (5,000 unless told). TAGBOX_DATUMARO_PYTHON names the
+interpreter of an environment that has Datumaro (1.13 was compared); without it the comparison is skipped.
 """
 
+import dataclasses
+import io
 import json
 import os
+import statistics
 import subprocess
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from PIL import Image
 
-from labeling.annotations import Annotation, Box, LabeledObject
-from labeling.check_cache import CheckCache
+from labeling.annotations import Annotation, Box
+from labeling.check_cache import CACHE_PATH, CheckCache
+from labeling.dataset import find_dataset
 from labeling.label_map import LabelMap
 from labeling.salvage import salvage
 from labeling.validate import check_dataset
-from labeling.voc import format_annotation
+from labeling.voc import format_annotation, read_annotation
 from labeling.voc_reader import examine
 from tests.support.xml_mutations import OpenWitness, mutated_documents
 from tests.unit.labeling.defects import DEFECTS, build
-from tests.unit.labeling.labeled_pictures import encoded, varied_picture
+from tests.unit.labeling.labeled_pictures import encoded
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(3600)]
 
 _NUM_PICTURES = int(os.environ.get("TAGBOX_BENCH_PICTURES", "5000"))
+_ROUNDS = 3
 
 
-def _fill(root: Path, size: tuple[int, int]) -> list[Path]:
-    """Write a class folder of different photograph-like JPEGs, a tenth of them for verification."""
-    grain = Image.effect_noise(size, 40)
+def _raccoons(shared_data: Path, width: int | None) -> Iterator[tuple[str, bytes, Annotation]]:
+    """The 200 photographs of the raccoon set with their labels, as they are or of another width."""
+    folder = shared_data / "voc" / "raccoon"
+    for label in find_dataset(folder).labels:
+        content, said = label.image_paths[0].read_bytes(), read_annotation(label.xml_path)
+        if width is not None:
+            with Image.open(io.BytesIO(content)) as image:
+                factor = width / image.width
+                resized = image.convert("RGB").resize((width, round(image.height * factor)))
+            content = encoded(resized, quality=88)
+            objects = tuple(
+                dataclasses.replace(one, box=Box(*(int(edge * factor) for edge in dataclasses.astuple(one.box))))
+                for one in said.objects
+            )
+            said = dataclasses.replace(said, width=width, height=resized.height, objects=objects)
+        yield label.xml_path.stem, content, said
+
+
+def _fill(root: Path, pictures: list[tuple[str, bytes, Annotation]]) -> list[Path]:
+    """Write a class folder of `_NUM_PICTURES` pictures, no two with the same bytes, a tenth for verification."""
     made = []
     for index in range(_NUM_PICTURES):
-        split = root / "cat" / ("verification" if index % 10 == 0 else "training")
+        copy, place = divmod(index, len(pictures))
+        stem, content, said = pictures[place]
+        split = root / "raccoon" / ("verification" if place % 10 == 0 else "training")
         (split / "images").mkdir(parents=True, exist_ok=True)
-        picture = Image.blend(varied_picture(index, size), grain.convert("RGB"), 0.25)
-        path = split / "images" / f"a{index:05d}.jpg"
-        path.write_bytes(encoded(picture, quality=85))
-        box = Box(size[0] * 0.1 + index % 7, size[1] * 0.2, size[0] * 0.8, size[1] * 0.9)
-        annotation = Annotation(path.name, *size, objects=(LabeledObject("cat", box),))
-        (split / f"{path.stem}.xml").write_bytes(format_annotation(annotation))
+        path = split / "images" / f"{stem}_{copy}.jpg"
+        comment = b"copy %06d" % index
+        head = b"\xff\xd8\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+        path.write_bytes(head + content[2:] if content.startswith(b"\xff\xd8") else content)
+        (split / f"{path.stem}.xml").write_bytes(format_annotation(dataclasses.replace(said, filename=path.name)))
         made.append(path)
     return made
 
 
-@pytest.mark.parametrize(("size", "at_least"), [((300, 225), 0.3), ((640, 480), 0.55), ((1280, 960), 0.7)])
-def test_cold_against_decoding_and_warm_against_cold(tmp_path, size, at_least):
-    pictures = _fill(tmp_path, size)
-    time.sleep(2.5)  # files changed a moment ago are read again
-    for path in pictures[:200]:
-        path.read_bytes()
-    started = time.process_time()
+class _Clock(NamedTuple):
+    """Seconds of one thing done: of all processors, and on the wall."""
+
+    processor: float
+    wall: float
+
+
+def _timed(work: Callable[[], object]) -> _Clock:
+    processor, wall = time.process_time(), time.perf_counter()
+    work()
+    return _Clock(time.process_time() - processor, time.perf_counter() - wall)
+
+
+def _decode_all(pictures: list[Path]) -> None:
     for path in pictures:
         with Image.open(path) as image:
             image.load()
-    bare = time.process_time() - started
-    started, started_wall = time.process_time(), time.perf_counter()
-    cold_report = check_dataset(tmp_path, cache=CheckCache(tmp_path))
-    cold, cold_wall = time.process_time() - started, time.perf_counter() - started_wall
-    started, started_wall = time.process_time(), time.perf_counter()
-    cache = CheckCache(tmp_path)
-    assert check_dataset(tmp_path, cache=cache) == cold_report
-    warm, warm_wall = time.process_time() - started, time.perf_counter() - started_wall
+
+
+@pytest.mark.parametrize(("width", "at_least", "warm_at_least"), [(None, 0.65, 5), (300, 0.35, 3), (1280, 0.7, 15)])
+def test_cold_against_decoding_and_warm_against_cold(shared_data, tmp_path, width, at_least, warm_at_least):
+    """Bare decoding, a cold check and a warm one in turn; the middle one of the ratios counts.
+
+    The bounds lie below what a quiet machine gives, 0.75, 0.5 and 1.25 of the bare loop: neighbours cost a fifth.
+    """
+    pictures = _fill(tmp_path, list(_raccoons(shared_data, width)))
     count = len(pictures)
+    time.sleep(2.5)  # files changed a moment ago are read again
+    rounds = []
+    for _ in range(_ROUNDS):
+        bare = _timed(lambda: _decode_all(pictures))
+        (tmp_path / CACHE_PATH).unlink(missing_ok=True)
+        cold = _timed(lambda: check_dataset(tmp_path, cache=CheckCache(tmp_path)))
+        warm = _timed(lambda: check_dataset(tmp_path, cache=CheckCache(tmp_path)))
+        again = CheckCache(tmp_path)
+        check_dataset(tmp_path, cache=again)
+        assert again.num_read == 0
+        rounds.append((bare, cold, warm))
+    ratio = statistics.median(bare.processor / cold.processor for bare, cold, _ in rounds)
+    faster = statistics.median(cold.processor / warm.processor for _, cold, warm in rounds)
+    bare, cold, warm = rounds[0]
     print(
-        f"\n{size[0]}x{size[1]}, {count} pictures: bare {count / bare:.0f}/s a core, cold {count / cold:.0f}/s a core "
-        f"({bare / cold:.2f} of bare), {count / cold_wall:.0f}/s in all; warm {count / warm:.0f}/s, "
-        f"{cold_wall / warm_wall:.0f} times faster ({cold / warm:.0f} by processor time)"
+        f"\n{width or 'as they are'}, {count} pictures: bare {count / bare.processor:.0f}/s a core, cold "
+        f"{count / cold.processor:.0f}/s a core ({ratio:.2f} of bare), {count / cold.wall:.0f}/s in all; warm "
+        f"{count / warm.wall:.0f}/s, {faster:.0f} times faster by processor time"
     )
-    assert cache.num_read == 0
-    assert bare / cold >= at_least
-    assert size[0] < 1280 or cold_wall / warm_wall >= 20
+    assert ratio >= at_least
+    assert faster >= warm_at_least
 
 
 def test_hundred_thousand_documents(tmp_path):
@@ -82,10 +129,10 @@ def test_hundred_thousand_documents(tmp_path):
     slowest, started, count = 0.0, time.perf_counter(), 0
     codes: dict[str, int] = {}
     for document in mutated_documents(100_000, 7, canary):
-        before = time.perf_counter()
+        before = time.process_time()
         reading = examine(document)
         salvage(document)
-        slowest = max(slowest, time.perf_counter() - before)
+        slowest = max(slowest, time.process_time() - before)
         code = reading.problems[0].code if reading.problems else "sound"
         codes[code] = codes.get(code, 0) + 1
         assert "a secret" not in repr(reading)

@@ -138,4 +138,4 @@ def test_page_in_a_browser(root: Path, tmp_path: Path) -> None:
         [browser, *options, "--dump-dom", page], check=True, capture_output=True, timeout=120, text=True
     ).stdout
     assert dom.count("<img ") == 2
-    assert "data/cat/training/a b.xml" in dom
+    assert "<code>cat/training/a b.xml</code>" in dom

@@ -194,8 +194,8 @@ def test_sheet_and_stats(root: Path) -> None:
     assert (root / "out/sheet.png").stat().st_size > 1000
     done = _run("stats", "data", cwd=root)
     assert [line.split()[:6] for line in done.stdout.splitlines()[1:]] == [
-        ["cat", "training", "cat", "3", "0", "3"],
-        ["cat", "verification", "cat", "1", "0", "1"],
+        ["cat", "training", "cat", "3", "0", "0"],
+        ["cat", "verification", "cat", "1", "0", "0"],
     ]
     document = json.loads(_run("stats", "data", "--json", cwd=root).stdout)
     assert [split["images"] for split in document["splits"]] == [3, 1]

@@ -38,7 +38,7 @@ def test_fix_shows_mends_lists_and_undoes(root: Path) -> None:
     path = root / "data/cat/unlabeled/p0.xml"
     before = path.read_bytes()
     shown = _run("fix", "data", cwd=root)
-    assert shown.returncode == 0
+    assert shown.returncode == 1
     assert [line for line in shown.stdout.splitlines() if line[:4] in ("-\t\t\t", "+\t\t\t")][:4] == [
         "-\t\t\t<xmin>40</xmin>", "+\t\t\t<xmin>5</xmin>", "-\t\t\t<xmax>5</xmax>", "+\t\t\t<xmax>40</xmax>",
     ]  # fmt: skip
@@ -49,6 +49,7 @@ def test_fix_shows_mends_lists_and_undoes(root: Path) -> None:
     assert mended.returncode == 0
     assert "2 files changed; to take it back: tagbox labels fix data --undo 0001" in mended.stdout
     assert _run("fix", "data", "--apply", cwd=root).stdout == "nothing to mend\n"
+    assert _run("fix", "data", cwd=root).returncode == 0
     listed = json.loads(_run("fix", "data", "--list", "--json", cwd=root).stdout)
     assert [(one["id"], one["kind"], one["state"], one["files"]) for one in listed] == [("0001", "fix", "applied", 2)]
     undone = _run("fix", "data", "--undo", "1", cwd=root)
@@ -69,6 +70,7 @@ def test_fix_shows_mends_lists_and_undoes(root: Path) -> None:
         (["convert", "none", "--from", "coco", "--to", "tagbox", "--out", "out"], 6, "no COCO file here"),
         (["convert", "data", "--to", "word", "--out", "out"], 2, "'word' is not one of"),
         (["stats", "data", "--plot", "plot.xyz"], 2, "cannot draw"),
+        (["doctor", "--write-classes"], 2, "no folder is given"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(words: list[str], code: int, said: str, root: Path) -> None:
@@ -121,7 +123,9 @@ def test_convert_refuses_to_lose_what_it_is_not_told_to(root: Path) -> None:
     assert done.returncode == 2
     assert "yolo cannot hold 1 difficult marks. Add --allow-loss" in done.stderr
     assert not (root / "yolo").exists()
-    assert _run("convert", "set", "--to", "yolo", "--out", "yolo", "--allow-loss", cwd=root).returncode == 0
+    done = _run("convert", "set", "--to", "yolo", "--out", "yolo", "--allow-loss", cwd=root)
+    assert done.returncode == 0
+    assert "no picture is in verification" in done.stderr
     back = _run("convert", "yolo", "--from", "yolo", "--to", "tagbox", "--out", "back", cwd=root)
     assert back.returncode == 0
     changes = json.loads(_run("diff", "set/a.xml", "back/cat/training/a.xml", "--json", cwd=root).stdout)

@@ -4,6 +4,7 @@ import os
 import time
 import unicodedata
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,26 @@ def test_links_that_lead_nowhere_or_round(tmp_path: Path) -> None:
     assert [image.xml_path.name for image in report.images] == ["sound.xml"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Iterator[None]:
+    """Root may read everything: it becomes somebody else for a while (who may pass through its temporary folders)."""
+    if os.geteuid() != 0:
+        yield
+        return
+    opened = {path: path.stat().st_mode for path in tmp_path.parents if path.stat().st_uid == 0}
+    for path, mode in opened.items():
+        path.chmod(mode | 0o011)
+    os.chown(tmp_path, 65534, -1)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        for path, mode in opened.items():
+            path.chmod(mode)
+
+
+@pytest.mark.usefixtures("as_nobody")
 def test_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     write_pair(tmp_path / "data")
     (tmp_path / "data/images").chmod(0)
@@ -119,6 +139,17 @@ def test_folder_that_cannot_be_listed(tmp_path: Path) -> None:
             check_dataset(tmp_path / "data")
     finally:
         (tmp_path / "data/images").chmod(0o700)
+
+
+@pytest.mark.usefixtures("as_nobody")
+def test_files_that_cannot_be_read_are_findings(tmp_path: Path) -> None:
+    for index, name in enumerate(("sound", "xml", "image")):
+        write_pair(tmp_path, name, seed=index)
+    (tmp_path / "xml.xml").chmod(0)
+    (tmp_path / "images/image.jpg").chmod(0)
+    report = _check(tmp_path)
+    assert [(one.path.stem, one.code) for one in report.refused] == [("image", "I11"), ("xml", "X12")]
+    assert [image.xml_path.stem for image in report.images] == ["sound"]
 
 
 def test_ten_thousand_objects(tmp_path: Path) -> None:

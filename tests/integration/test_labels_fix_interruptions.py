@@ -1,10 +1,13 @@
 """``labels fix`` killed at every step: each file is old or new, and the repair can go on or back."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -115,3 +118,65 @@ def test_killed_at_every_step(tmp_path: Path) -> None:
     num_fix, num_undo = map(int, done.stdout.split())
     assert num_fix > 100
     assert num_undo > 30
+
+
+_PROGRAM = "from scripts.cli import main; main()"
+
+
+def _command(root: Path, *words: str) -> subprocess.Popen[bytes]:
+    repository = Path(__file__).resolve().parents[2]
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, "labels", "fix", str(root), *words], cwd=repository,
+        env=os.environ | {"PYTHONPATH": str(repository)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def _wait_for(process: subprocess.Popen[bytes], has_come: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while process.poll() is None and not has_come() and time.monotonic() < deadline:
+        time.sleep(0.0005)
+
+
+@pytest.mark.slow
+def test_the_command_killed_at_random_moments(tmp_path: Path) -> None:
+    old, new, root = tmp_path / "old", tmp_path / "new", tmp_path / "work with blank"
+    _damaged(old)
+    for number in range(60):
+        xml = annotation((40, 6, 5, 30), filename="x.jpg", size=(0, 0))
+        write_pair(old / "cat" / "training", f"many{number}", xml=xml, seed=20 + number)
+    shutil.copytree(old, new)
+    assert _command(new, "--apply").wait() == 0
+    before, after = _files(old), _files(new)
+    repairs = root / ".tagbox" / "repairs"
+    chance = random.Random(5)
+    num_halfway = 0
+    for turn in range(10):
+        shutil.rmtree(root, ignore_errors=True)
+        shutil.copytree(new if turn % 5 == 4 else old, root)
+        is_undo = turn % 5 == 4
+        process = _command(root, "--undo", "1") if is_undo else _command(root, "--apply")
+        # From the moment it has begun to collect the changes, or has changed the first file.
+        path = root / "cat" / "training" / "a.xml"
+        first = before[path.relative_to(root).as_posix()]
+        if is_undo:
+            _wait_for(process, (repairs / "0001" / "undoing").exists)
+        elif turn % 2:
+            _wait_for(process, lambda path=path, first=first: path.read_bytes() != first)  # type: ignore[misc]
+        else:
+            _wait_for(process, (repairs / "0001" / "staged").exists)
+        time.sleep(0 if turn < 4 else chance.uniform(0, 0.03))
+        process.kill()
+        process.wait()
+        now = _files(root)
+        for name, content in now.items():
+            assert content in (before.get(name), after.get(name)), (turn, name)
+            if name.endswith(".xml"):
+                read_annotation(root / name)
+        num_halfway += now not in (before, after)
+        goes_back = is_undo or turn % 3 == 2
+        if goes_back and RepairLog(root).repairs():
+            assert _command(root, "--undo", "1").wait() == 0
+        elif not goes_back:
+            assert _command(root, "--apply").wait() == 0
+        assert _files(root) == (before if goes_back else after), turn
+    assert num_halfway >= 1, "no kill came in the middle"

@@ -34,10 +34,10 @@ def witness(canary: Path) -> Iterator[OpenWitness]:
 
 
 def _read(document: bytes) -> Reading:
-    started = time.perf_counter()
+    started = time.process_time()  # the clock on the wall also counts what other programs take
     reading = examine(document)
     salvage(document)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert (reading.annotation is None) <= bool(reading.problems)
     assert all(problem.code in CODES for problem in reading.problems)
     return reading

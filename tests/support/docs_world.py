@@ -4,11 +4,14 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.demo_dataset import make_demo_dataset
 from labeling.label_map import LabelMap, write_label_map
 from labeling.voc import format_annotation
 from records.build import build_records
+from tests.support.pipeline_config import PIPELINE_CONFIG
 from tests.support.tiny_training import HEIGHT, WIDTH, draw_shape
 
 _PICTURES, _VERIFICATION_EVERY = 10, 5
@@ -73,6 +76,26 @@ def add_other_records(root: Path) -> None:
     shutil.copytree(root / "records", root / "other_records")
 
 
+def add_cloud_yml(root: Path) -> None:
+    """Write the file that the OD API's guide had people send to ml-engine."""
+    lines = ("scaleTier: CUSTOM", "masterType: standard_gpu", "workerType: standard_gpu", "workerCount: 5",
+             "parameterServerType: standard", "parameterServerCount: 3", 'runtimeVersion: "1.0"')  # fmt: skip
+    (root / "cloud.yml").write_text("\n  ".join(("trainingInput:", *lines)) + "\n", encoding="utf-8")
+
+
+def add_drawings(root: Path) -> None:
+    """Write bitmaps of drawings and folders of pictures, two classes each."""
+    chance = np.random.default_rng(1)
+    (root / "quickdraw").mkdir()
+    for label in ("cat", "dog"):
+        np.save(root / "quickdraw" / f"{label}.npy", chance.integers(0, 256, (120, 784), np.uint8))
+    for index in range(_PICTURES):
+        for label, shape in (("round", "disc"), ("edged", "square")):
+            path = root / "pictures" / label / f"{index}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw_shape(index, shape)[0].save(path, quality=95)
+
+
 def add_demo(root: Path) -> None:
     """Write what `tagbox demo` leaves behind, far smaller; its run is a copy of the one that is there."""
     made = make_demo_dataset(
@@ -89,3 +112,8 @@ def add_demo(root: Path) -> None:
 
 def _annotation(name: str, box: Box) -> Annotation:
     return Annotation(name, WIDTH, HEIGHT, objects=(LabeledObject("raccoon", box),))
+
+
+def add_pipeline_config(root: Path) -> None:
+    """Write a config of the OD API that reads the records that are there."""
+    (root / "pipeline.config").write_text(PIPELINE_CONFIG, encoding="utf-8")

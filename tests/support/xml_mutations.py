@@ -1,11 +1,14 @@
 """Hostile and broken annotation files without end, and a witness that sees whether any of them gets a file opened."""
 
+import copy
 import ctypes
 import os
 import random
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+
+from lxml import etree
 
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.voc import format_annotation
@@ -65,13 +68,21 @@ def hostile_documents(canary: Path) -> list[bytes]:
 
 
 def mutated_documents(count: int, seed: int, canary: Path) -> Iterator[bytes]:
-    """Yield ``count`` documents made of the hostile ones: bytes changed, parts doubled, cut off; some all random."""
+    """Yield ``count`` documents: a tenth all random, four tenths still XML, the others hostile ones with bytes changed.
+
+    Those that still are XML have elements renamed, moved, doubled, left out or filled with something else, so that they
+    come past the parser.
+    """
     generator = random.Random(seed)
     seeds = [document for document in hostile_documents(canary) if len(document) < 5000]
     words = [word.replace(b"CANARY", canary.as_uri().encode()) for word in _WORDS]
     for _ in range(count):
-        if generator.random() < 0.1:
+        chance = generator.random()
+        if chance < 0.1:
             yield generator.randbytes(generator.randrange(400))
+            continue
+        if chance < 0.5:
+            yield _rearranged(generator)
             continue
         document = bytearray(generator.choice(seeds))
         for _ in range(generator.choice([1, 1, 2, 3, 8])):
@@ -91,6 +102,41 @@ def mutated_documents(count: int, seed: int, canary: Path) -> Iterator[bytes]:
             else:
                 del document[at:]
         yield bytes(document)
+
+
+_TAGS = [
+    "object", "bndbox", "name", "xmin", "ymin", "xmax", "ymax", "size", "width", "depth", "filename", "source", "path",
+    "{urn:a}object", "polygon", "truncated", "difficult", "segmented", "annotation",
+]  # fmt: skip
+_TEXTS = [
+    "", " ", "nan", "-inf", "1e999", "-0", "1" * 400, "1e-9999", "0x10", "1_000", "\u0661\u0662", "1.5", "3,5", "\n7\t",
+    "true", "yes", "cat", "\u732b", "../../etc/passwd", "//host/share/a.jpg", "a\u202eb", "9" * 19, "-5", "2.5000001",
+]  # fmt: skip
+
+
+def _rearranged(generator: random.Random) -> bytes:
+    root = etree.fromstring(_sound())
+    for _ in range(generator.choice([1, 1, 2, 4, 12])):
+        element = generator.choice(list(root.iter(etree.Element)))
+        parent = element.getparent()
+        kind = generator.randrange(7)
+        if kind == 0:
+            element.text = generator.choice(_TEXTS)
+        elif kind == 1:
+            element.tag = generator.choice(_TAGS)
+        elif kind == 2 and parent is not None:
+            parent.remove(element)
+        elif kind == 3 and parent is not None:
+            parent.extend(copy.deepcopy(element) for _ in range(generator.choice([1, 2, 60])))
+        elif kind == 4:
+            etree.SubElement(element, generator.choice(_TAGS)).text = generator.choice(_TEXTS)
+        elif kind == 5:
+            element.set(generator.choice(["verified", "a"]), generator.choice(_TEXTS))
+        else:
+            element.insert(0, etree.Comment("a") if generator.random() < 0.5 else etree.ProcessingInstruction("a"))
+        if len(root) > 300:
+            break
+    return etree.tostring(root, encoding=generator.choice(["utf-8", "utf-16", "ascii", "iso-8859-15"]))
 
 
 class OpenWitness:

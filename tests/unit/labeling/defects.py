@@ -218,11 +218,11 @@ def _of_one_post(root: Path) -> None:
     (root / ".tagbox").mkdir(exist_ok=True)
     with contextlib.closing(sqlite3.connect(root / ".tagbox" / "ledger.sqlite")) as db, db:
         db.execute("CREATE TABLE posts (id INTEGER PRIMARY KEY, post_id TEXT)")
-        db.execute("CREATE TABLE media (id INTEGER PRIMARY KEY, sha256 TEXT)")
+        db.execute("CREATE TABLE media (id INTEGER PRIMARY KEY, sha256 TEXT, path TEXT, duplicate_of INTEGER)")
         db.execute("CREATE TABLE sightings (media INTEGER, post INTEGER, root_post_id TEXT)")
         for index, content in enumerate(pictures.values(), start=1):
             db.execute("INSERT INTO posts VALUES (?, ?)", (index, f"100{index}"))
-            db.execute("INSERT INTO media VALUES (?, ?)", (index, hashlib.sha256(content).hexdigest()))
+            db.execute("INSERT INTO media VALUES (?, ?, '', NULL)", (index, hashlib.sha256(content).hexdigest()))
             db.execute("INSERT INTO sightings VALUES (?, ?, '1000')", (index, index))
 
 
@@ -270,6 +270,7 @@ DEFECTS = [
     Defect("X10", "empty", _xml(b"")),
     Defect("X11", "double suffix", _renamed("a.xml", "a.xml.xml"), "cat/training/a.xml.xml", refuses=False),
     Defect("X12", "dead link", _unreadable_xml),
+    Defect("X13", "proposal", _changed(b"<database>Unknown", b"<database>tagbox proposal of run step 10")),
     Defect("L01", "no picture", _no_image),
     Defect("L02", "no xml", _no_xml, _PICTURE, refuses=False),
     Defect("L03", "another name", _changed(b"a.jpg", b"b.jpg"), line=3, refuses=False),

@@ -8,6 +8,7 @@ from labeling.labelled_pictures import Content, look_at_labels
 from labeling.picture_groups import Bond
 from labeling.repair_log import RepairLog
 from labeling.voc import format_annotation, read_annotation
+from labeling.xml_edit import NotEditableError
 from tests.unit.labeling.labeled_pictures import encoded, varied_picture, write_pair
 
 
@@ -95,6 +96,36 @@ def test_a_picture_of_two_classes_gets_the_objects_of_both(root: Path) -> None:
     assert _audit(root).half_labelled == ()
     RepairLog(root).undo("1")
     assert (cat.read_bytes(), dog.read_bytes()) == before
+
+
+def test_a_copy_takes_on_the_style_of_the_file_it_comes_into(root: Path) -> None:
+    cat, dog = _put(root, "cat/training/both", 5, "cat"), _put(root, "dog/training/both2", 5, "dog")
+    windows = cat.read_bytes().replace(b"\n", b"\r\n")
+    cat.write_bytes(windows)
+    dog.write_bytes(dog.read_text().replace(">dog<", ">größer<").encode("utf-16"))
+    (half,) = _audit(root).half_labelled
+    draft = RepairLog(root).begin("audit")
+    draft.add(merge_changes(half))
+    draft.apply()
+    assert [one.name for one in read_annotation(cat).objects] == ["cat", "größer"]
+    assert [one.name for one in read_annotation(dog).objects] == ["größer", "cat"]
+    assert b"\n" not in cat.read_bytes().replace(b"\r\n", b"")
+    assert "\r" not in dog.read_bytes().decode("utf-16")
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_look_alikes_in_two_classes_are_named_but_not_merged(mirrored: bool, root: Path) -> None:
+    _put(root, "cat/training/both", 5, "cat", "fox")
+    xml = Annotation(
+        "other.jpg", 32, 24, objects=(LabeledObject("dog", Box(2, 2, 9, 9)), LabeledObject("fox", Box(1, 2, 9, 9)))
+    )
+    image = encoded(varied_picture(5, mirrored=mirrored).resize((32, 24)))
+    write_pair(root / "dog" / "training", "other", xml=xml, image=image)
+    (half,) = _audit(root).half_labelled
+    assert half.bond is (Bond.MIRROR if mirrored else Bond.LOOK)
+    assert half.missing == (((1, 0),), ((0, 0),)), "each lacks the other's own object; the fox is in both"
+    with pytest.raises(NotEditableError, match="draw what is missing by hand"):
+        merge_changes(half)
 
 
 def test_an_empty_copy_gets_the_objects(root: Path) -> None:

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from collectors.errors import ConfigError, InputError
 from labeling.contact_sheet import contact_sheet, pick_evenly, save_sheet
-from labeling.drawing import label_color
+from labeling.drawing import font_for, label_color
 from labeling.validate import CheckedImage, check_dataset
 from tests.unit.labeling.labeled_pictures import annotation, picture_bytes, write_pair
 
@@ -123,3 +123,11 @@ def test_save_refuses_what_it_cannot_write(images: tuple[CheckedImage, ...], tmp
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InputError, match="cannot write"):
         save_sheet(sheet, tmp_path / "file" / "sheet.png")
+
+
+def test_letters_beyond_latin_are_drawn() -> None:
+    """Pillow's own font shows every one of them as the same empty square."""
+    masks = {letter: bytes(font_for(letter, 20).getmask(letter)) for letter in "жщяΩ"}
+    assert len(set(masks.values())) == 4
+    assert font_for("Größe", 20).getlength("ß") == ImageFont.load_default(20).getlength("ß")
+    assert font_for("猫", 20).getlength("猫") > 0

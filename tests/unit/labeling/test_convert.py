@@ -223,3 +223,145 @@ def test_many_labels_need_a_class_folder(tmp_path: Path) -> None:
         plan_conversion(tmp_path / "coco", source_format="coco", target_format="tagbox")
     with pytest.raises(ConfigError, match="cannot be the name"):
         plan_conversion(tmp_path / "coco", source_format="coco", target_format="tagbox", class_name="../x")
+
+
+def _picture(path: Path, size: tuple[int, int], *, orientation: int = 1, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(picture_bytes(size=size, orientation=orientation, seed=seed))
+
+
+def _taken(source: Path, source_format: str) -> tuple[dict[str, tuple[str, list[tuple[str, Box]]]], Conversion]:
+    conversion = plan_conversion(source, source_format=source_format, target_format="tagbox", class_name="x")
+    return {
+        one.name: (one.split, [(labeled.name, labeled.box) for labeled in one.annotation.objects])
+        for one in conversion.pictures
+    }, conversion
+
+
+def test_the_download_of_coco(tmp_path: Path) -> None:
+    """Annotation 1768, the example in many explanations of COCO, with keypoints and captions beside it."""
+    name = "000000289343.jpg"
+    _picture(tmp_path / "val2017" / name, (640, 427))
+    (tmp_path / "annotations").mkdir()
+    image = {"id": 289343, "file_name": name, "width": 640, "height": 427}
+    box = {"id": 1768, "image_id": 289343, "category_id": 18, "bbox": [473.07, 395.93, 38.65, 28.67], "iscrowd": 0}
+    dog, person = {"id": 18, "name": "dog"}, {"id": 1, "name": "person"}
+    for kind, document in {
+        "instances": {"images": [image], "annotations": [box], "categories": [dog]},
+        "person_keypoints": {"images": [image], "annotations": [box | {"category_id": 1}], "categories": [person]},
+        "captions": {"images": [image], "annotations": [{"id": 1, "image_id": 289343, "caption": "a dog"}]},
+    }.items():
+        (tmp_path / "annotations" / f"{kind}_val2017.json").write_text(json.dumps(document))
+    expected = {name: ("verification", [("dog", Box(473.07, 395.93, 511.72, 424.6))])}
+    taken, conversion = _taken(tmp_path, "coco")
+    assert (taken, conversion.refused) == (expected, ())
+    assert _taken(tmp_path / "annotations" / "instances_val2017.json", "coco")[0] == expected, "the file alone"
+    (tmp_path / "val2017" / name).unlink()
+    (refused,) = _taken(tmp_path, "coco")[1].refused
+    assert "its picture is not there" in refused.reason
+
+
+def test_a_picture_of_two_label_files_is_taken_once(tmp_path: Path) -> None:
+    _picture(tmp_path / "a.jpg", (20, 10))
+    image = {"id": 1, "file_name": "a.jpg", "width": 20, "height": 10}
+    for name in ("train", "val"):
+        document = {"images": [image], "annotations": [], "categories": []}
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    taken, conversion = _taken(tmp_path, "coco")
+    assert taken == {"a.jpg": ("training", [])}
+    assert [one.reason for one in conversion.refused] == [
+        "several label files speak of it; that of verification is left out"
+    ]
+
+
+def test_yolo_as_roboflow_exports_it(tmp_path: Path) -> None:
+    for split in ("train", "valid", "test"):
+        _picture(tmp_path / split / "images" / f"{split}_jpg.rf.1.jpg", (640, 480))
+        (tmp_path / split / "labels").mkdir()
+        (tmp_path / split / "labels" / f"{split}_jpg.rf.1.txt").write_text("1 0.5 0.5 0.25 0.25")
+    (tmp_path / "README.roboflow.txt").write_text("This dataset was exported\n")
+    (tmp_path / "data.yaml").write_text("train: ../train/images\nval: ../valid/images\nnc: 2\nnames: ['cat', 'dog']\n")
+    taken, conversion = _taken(tmp_path, "yolo")
+    box = Box(240, 180, 400, 300)
+    assert taken == {
+        "train_jpg.rf.1.jpg": ("training", [("dog", box)]),
+        "valid_jpg.rf.1.jpg": ("verification", [("dog", box)]),
+        "test_jpg.rf.1.jpg": ("verification", [("dog", box)]),
+    }
+    assert (conversion.refused, conversion.unlabelled) == ((), ())
+
+
+def test_yolo_as_ultralytics_lays_coco_out(tmp_path: Path) -> None:
+    _picture(tmp_path / "images" / "train2017" / "zidane.jpg", (1280, 720))
+    (tmp_path / "labels" / "train2017").mkdir(parents=True)
+    # The lines of their own description of the format, here with the line ends of Windows.
+    lines = b"0 0.481719 0.634028 0.690625 0.713278\r\n27 0.364844 0.795833 0.078125 0.400000\r\n"
+    (tmp_path / "labels" / "train2017" / "zidane.txt").write_bytes(lines)
+    names = "".join(
+        f"  {number}: {'person' if number == 0 else 'tie' if number == 27 else number}\n" for number in range(80)
+    )
+    (tmp_path / "coco.yaml").write_text(f"path: ../coco\ntrain: images/train2017\nnames:\n{names}")
+    taken, _ = _taken(tmp_path, "yolo")
+    split, objects = taken["zidane.jpg"]
+    assert (split, [name for name, _ in objects]) == ("training", ["person", "tie"])
+    for (_, box), edges in zip(objects, [(174.6, 199.72, 1058.6, 713.28), (417, 429, 517, 717)], strict=True):
+        assert (box.xmin, box.ymin, box.xmax, box.ymax) == pytest.approx(edges, abs=0.01)
+
+
+def test_yolo_as_labelimg_saves_it(tmp_path: Path) -> None:
+    for name in ("a", "train"):
+        _picture(tmp_path / f"{name}.jpg", (100, 50))
+        (tmp_path / f"{name}.txt").write_bytes(b"\xef\xbb\xbf1 0.500000 0.500000 0.200000 0.400000\n")
+    (tmp_path / "classes.txt").write_bytes("dog\r\n猫\r\n".encode("utf-8-sig"))
+    (tmp_path / "notes.txt").write_text("labelled in May\n")
+    (tmp_path / "gone.txt").write_text("1 0.5 0.5 0.2 0.4\n")
+    taken, conversion = _taken(tmp_path, "yolo")
+    assert taken == dict.fromkeys(("a.jpg", "train.jpg"), ("", [("猫", Box(40, 15, 60, 35))]))
+    assert [Path(one.where).name for one in conversion.refused] == ["gone.txt"]
+    (tmp_path / "classes.txt").write_bytes("dog\ncafé\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"classes\.txt: it is not UTF-8 text"):
+        _taken(tmp_path, "yolo")
+
+
+@pytest.mark.parametrize("source_format", ["yolo", "createml"])
+def test_a_picture_that_exif_turns_is_not_guessed_at(source_format: str, tmp_path: Path) -> None:
+    for name, orientation in (("turned", 6), ("mirrored", 2), ("negative", 6), ("plain", 1)):
+        _picture(tmp_path / f"{name}.jpg", (100, 50), orientation=orientation, seed=orientation)
+        (tmp_path / f"{name}.txt").write_text("" if name == "negative" else "0 0.5 0.5 0.2 0.4\n")
+    (tmp_path / "classes.txt").write_text("cat\n")
+    coordinates = {"x": 50, "y": 25, "width": 20, "height": 20}
+    box = [{"label": "cat", "coordinates": coordinates}]
+    names = ("turned", "mirrored", "negative", "plain")
+    document = [{"image": f"{name}.jpg", "annotations": [] if name == "negative" else box} for name in names]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    taken, conversion = _taken(tmp_path, source_format)
+    assert sorted(taken) == ["negative.jpg", "plain.jpg"]
+    assert sorted(Path(one.where.rpartition(": ")[2]).stem for one in conversion.refused) == ["mirrored", "turned"]
+    assert all("EXIF turns the picture" in one.reason for one in conversion.refused)
+    assert conversion.unlabelled == ()
+
+
+def test_a_refused_picture_hides_no_unlabelled_one(tmp_path: Path) -> None:
+    for name in ("a", "label", "b"):
+        _picture(tmp_path / f"{name}.jpg", (100, 50))
+    (tmp_path / "classes.txt").write_text("cat\n")
+    (tmp_path / "label.txt").write_text("0 nan 0.5 0.2 0.4\n")
+    _, conversion = _taken(tmp_path, "yolo")
+    assert [path.name for path in conversion.unlabelled] == ["a.jpg", "b.jpg"]
+
+
+def test_elements_that_no_one_reads_are_a_loss(tmp_path: Path) -> None:
+    polygon = b"<polygon><x1>1</x1></polygon><bndbox>"
+    write_pair(tmp_path / "in", change=lambda content: content.replace(b"<bndbox>", polygon))
+    conversion = plan_conversion(tmp_path / "in", source_format="tagbox", target_format="coco")
+    assert conversion.losses == {"files with elements that LabelImg does not know": 1}
+    write_pair(tmp_path / "devkit" / "Annotations", change=lambda content: content.replace(b"<bndbox>", polygon))
+    _picture(tmp_path / "devkit" / "JPEGImages" / "a.jpg", (WIDTH, HEIGHT))
+    assert _taken(tmp_path / "devkit", "voc-devkit")[1].losses == conversion.losses
+
+
+def test_labels_that_wait_are_counted(tmp_path: Path) -> None:
+    write_pair(tmp_path / "cat" / "training", "a", seed=1)
+    write_pair(tmp_path / "cat" / "unlabeled", "b", seed=2)
+    conversion = plan_conversion(tmp_path, source_format="tagbox", target_format="coco")
+    assert (len(conversion.pictures), conversion.num_waiting) == (1, 1)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from labeling.annotations import Annotation, Box, LabeledObject
+from labeling.dataset import find_dataset
 from labeling.dataset_statistics import statistics_of
 from labeling.validate import check_dataset
 from tests.unit.labeling.labeled_pictures import annotation, picture_bytes, write_class, write_pair
@@ -16,15 +17,19 @@ def test_counts_per_class_and_split(tmp_path: Path) -> None:
     write_class(tmp_path, "dog", training=3, verification=1)
     write_class(tmp_path, "cat", training=2, verification=2, first_seed=10)
     write_pair(tmp_path / "cat" / "training", "none", xml=annotation(filename="none.jpg"), seed=30)
+    sure = Annotation("sure.jpg", 64, 48, verified=True)
+    write_pair(tmp_path / "cat" / "training", "sure", xml=sure, seed=31)
+    write_pair(tmp_path / "cat" / "verification", "nobody", seed=32).unlink()
+    unlabelled = find_dataset(tmp_path).unlabeled
     found = [
-        (one.class_name, one.split, one.num_images, one.num_negatives)
-        for one in statistics_of(check_dataset(tmp_path).images)
+        (one.class_name, one.split, one.num_images, one.num_verified_empty, one.num_negatives, one.num_unlabelled)
+        for one in statistics_of(check_dataset(tmp_path).images, unlabelled)
     ]
     assert found == [
-        ("cat", "training", 3, 1),
-        ("cat", "verification", 2, 0),
-        ("dog", "training", 3, 0),
-        ("dog", "verification", 1, 0),
+        ("cat", "training", 4, 1, 1, 0),
+        ("cat", "verification", 2, 0, 0, 1),
+        ("dog", "training", 3, 0, 0, 0),
+        ("dog", "verification", 1, 0, 0, 0),
     ]
 
 

@@ -71,3 +71,12 @@ def test_sound_data_gives_a_page_that_says_so(tmp_path: Path) -> None:
     text = html_report(check_dataset(tmp_path), tmp_path)
     assert "Nothing was found." in _parsed(text).words
     assert re.search(r"error</?[^>]*>|error \(0\)", text)
+
+
+def test_paths_are_those_below_the_data_root(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for name in ("a", "b"):
+        write_pair(root, name, seed=1, xml=annotation((5, 6, 40, 30), filename=f"{name}.jpg"))
+    page = _parsed(html_report(check_dataset(root), root))
+    assert "the same bytes as images/a.jpg" in page.words
+    assert page.words.count(str(root)) == 2, "in the title and in the heading"

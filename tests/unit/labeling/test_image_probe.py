@@ -1,13 +1,16 @@
 import hashlib
+import io
+import random
 import warnings
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from labeling.image_probe import ImageProblem, probe_bytes, probe_image
-from tests.unit.labeling.labeled_pictures import HEIGHT, WIDTH, picture_bytes
+from tests.unit.labeling.labeled_pictures import HEIGHT, WIDTH, encoded, picture_bytes, varied_picture
 
 _JPEG = picture_bytes()
 _PNG = picture_bytes("PNG")
@@ -111,3 +114,45 @@ def test_mutated_pictures_never_raise(content: bytes, data: st.DataObject) -> No
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         probe_bytes(bytes(damaged))
+
+
+def _damaged(generator: random.Random) -> bytes:
+    """A JPEG of some size and kind, cut off, with bytes changed or with a part left out."""
+    picture = varied_picture(generator.randrange(99), (generator.randint(100, 400), generator.randint(100, 400)))
+    content = bytearray(
+        encoded(
+            picture.convert(generator.choice(["RGB", "RGB", "L", "CMYK"])),
+            quality=generator.choice([30, 75, 95]),
+            progressive=generator.random() < 0.3,
+            subsampling=generator.choice([0, 1, 2]),
+        )
+    )
+    at = generator.randrange(2, len(content))
+    match generator.randrange(4):
+        case 0:
+            del content[at:]
+        case 1:
+            del content[at : at + generator.randrange(1, 200)]
+        case _:
+            for _ in range(generator.choice([1, 1, 3, 20])):
+                content[generator.randrange(2, len(content))] = generator.randrange(256)
+    return bytes(content)
+
+
+def test_damage_is_seen_at_a_fraction_of_the_size_as_at_full_size() -> None:
+    generator = random.Random(5)
+    verdicts = {True: 0, False: 0}
+    for _ in range(300):
+        content = _damaged(generator)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                with Image.open(io.BytesIO(content)) as image:
+                    image.load()
+                is_sound = True
+            except (OSError, ValueError, SyntaxError, TypeError, Image.DecompressionBombError):
+                is_sound = False
+            facts = probe_bytes(content, with_look=True)
+        assert (facts.problem is ImageProblem.NONE) is is_sound, facts
+        verdicts[is_sound] += 1
+    assert min(verdicts.values()) >= 50

@@ -1,11 +1,16 @@
 import json
+import os
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from collectors.ledger_lock import RootBusyError
 from labeling.errors import RepairError
-from labeling.repair_log import REPAIRS_DIR, Move, Remove, RepairLog, RepairState, Write, dataset_root_of
+from labeling.file_changes import Move, Remove, Write
+from labeling.repair_log import REPAIRS_DIR, RepairLog, RepairState, dataset_root_of
 
 
 def _hash(path: Path) -> str:
@@ -143,12 +148,40 @@ def test_an_undo_that_stopped_goes_on_only_backwards(root: Path) -> None:
     assert _files(root) == before
 
 
-def test_a_run_killed_before_its_plan_leaves_nothing(root: Path) -> None:
+_COLLECT_AND_WAIT = """
+import sys, time
+from hashlib import sha256
+from pathlib import Path
+from labeling.file_changes import Write
+from labeling.repair_log import RepairLog
+root = Path(sys.argv[1])
+draft = RepairLog(root).begin("fix")
+draft.add([Write(root / "a.xml", b"x", sha256((root / "a.xml").read_bytes()).hexdigest())])
+print("collected", flush=True)
+time.sleep(60)
+"""
+
+
+def test_one_repair_at_a_time_and_a_killed_one_leaves_nothing(root: Path) -> None:
     log = RepairLog(root)
-    log.begin("fix").add([Write(root / "a.xml", b"x", _hash(root / "a.xml"))])
-    assert log.repairs() == ()
-    assert log.begin("fix").apply()[0].id == "0002"
-    assert [path.name for path in (root / REPAIRS_DIR).iterdir()] == ["0002"]
+    _draft_all(log, root)
+    other = subprocess.Popen(
+        [sys.executable, "-c", _COLLECT_AND_WAIT, str(root)], cwd=Path(__file__).parents[3],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    with other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "collected\n"
+        begun = root / REPAIRS_DIR / "0002"
+        assert begun.is_dir()
+        for change in (lambda: log.begin("fix"), lambda: log.undo("1"), lambda: log.finish(log.repairs()[0])):
+            with pytest.raises(RootBusyError, match=rf"another repair is at work here \(process {other.pid}"):
+                change()
+        assert begun.is_dir(), "its backup is not taken for the rest of a killed run"
+        other.kill()
+    assert len(log.repairs()) == 1
+    assert log.begin("fix").apply()[0].id == "0003"
+    assert not begun.exists()
 
 
 def test_unknown_ids_and_damaged_plans(root: Path) -> None:
@@ -170,5 +203,16 @@ def test_the_log_of_the_data_root_is_used_from_a_class_folder(tmp_path: Path) ->
     (tmp_path / "data" / "cat" / "training").mkdir(parents=True)
     assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data" / "cat"
     (tmp_path / "data" / "cat" / ".tagbox").mkdir()  # a cache alone makes no root
-    RepairLog(tmp_path / "data").begin("fix")
+    (tmp_path / "data" / "dog" / "unlabeled").mkdir(parents=True)
+    for place in ("cat", "cat/training", "dog"):
+        assert dataset_root_of(tmp_path / "data" / place) == tmp_path / "data", (
+            "it is a data root: there are two classes"
+        )
+    RepairLog(tmp_path / "data" / "cat").begin("fix").discard()
+    assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data" / "cat", "where its log is already"
+
+
+def test_the_log_of_the_data_root_is_used_whatever_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "data" / "cat" / "training").mkdir(parents=True)
+    RepairLog(tmp_path / "data").begin("fix").discard()
     assert dataset_root_of(tmp_path / "data" / "cat") == tmp_path / "data"

@@ -1,7 +1,9 @@
 import difflib
 import io
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,15 @@ from labeling.repairs import RepairResult, apply_repairs, diff_lines, plan_repai
 from labeling.validate import check_dataset
 from labeling.voc import format_annotation, read_annotation
 from tests.unit.labeling.defects import DEFECTS, Defect, build
-from tests.unit.labeling.labeled_pictures import HEIGHT, WIDTH, annotation, picture_bytes, write_pair
+from tests.unit.labeling.labeled_pictures import (
+    EXIF_ORIENTATION,
+    HEIGHT,
+    WIDTH,
+    annotation,
+    encoded,
+    picture_bytes,
+    write_pair,
+)
 
 _LABEL_MAP = LabelMap.from_names(["cat", "dog"])
 _OPTIONS = RepairOptions(label_map=_LABEL_MAP)
@@ -166,6 +176,48 @@ def test_boxes_are_right_after_turning_whichever_frame_they_were_drawn_in(frame:
     assert (image.width, image.height) == (48, 64)
 
 
+def _upright(orientation: int, kind: str) -> tuple[bytes, tuple[int, int], Box]:
+    """A picture shown as 96x64 with a red field at (10, 8)-(50, 30); the stored size, and the field as stored."""
+    shown = Image.new("RGB", (96, 64), (0, 0, 120))
+    shown.paste((255, 0, 0), (10, 8, 50, 30))
+    turns = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    stored = shown.transpose(Image.Transpose(turns[orientation]))
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    options = {"quality": 95} if kind == "JPEG" else {"lossless": True} if kind == "WEBP" else {}
+    return encoded(stored, kind, exif=exif, **options), stored.size, _red_field(stored)
+
+
+def _red_field(image: Image.Image) -> Box:
+    rows, columns = np.nonzero(np.asarray(image.convert("RGB"))[..., 0] > 128)
+    return Box(float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("frame", [Frame.STORED, Frame.TURNED])
+def test_the_box_lies_on_its_object_after_turning(kind: str, orientation: int, frame: Frame, tmp_path: Path) -> None:
+    image, size, box = _upright(orientation, kind)
+    if frame is Frame.TURNED:
+        size, box = (96, 64), Box(10, 8, 50, 30)
+    suffix = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif"}[kind]
+    xml = Annotation(f"a{suffix}", *size, objects=(LabeledObject("cat", box),))
+    path = write_pair(tmp_path, xml=xml, image=image, suffix=suffix)
+    if orientation < 5:
+        assert plan_repairs(tmp_path, _OPTIONS).repairs == (), "nothing proves the frame"
+    _mend(tmp_path, RepairOptions(label_map=_LABEL_MAP, assumed_frame=frame if orientation < 5 else Frame.UNKNOWN))
+    (image_path,) = (tmp_path / "images").iterdir()
+    with Image.open(image_path) as after:  # as TensorFlow sees it: no one turns it any more
+        assert after.getexif().get(EXIF_ORIENTATION, 1) == 1
+        field, seen = _red_field(after), after.size
+    mended = read_annotation(path)
+    assert (mended.width, mended.height) == seen
+    right = mended.objects[0].box
+    assert (right.xmin, right.ymin, right.xmax, right.ymax) == pytest.approx(
+        (field.xmin, field.ymin, field.xmax, field.ymax), abs=1
+    )
+
+
 def test_an_unproven_frame_takes_the_word_of_the_labeller(tmp_path: Path) -> None:
     path = write_pair(tmp_path, image=picture_bytes(orientation=3))
     assert plan_repairs(tmp_path, _OPTIONS).repairs == ()
@@ -210,6 +262,16 @@ def test_labels_that_wait_in_unlabeled_are_mended_too(tmp_path: Path) -> None:
     path = write_pair(tmp_path / "cat" / "unlabeled", change=lambda content: content.replace(b">64<", b">0<"))
     _mend(tmp_path)
     assert read_annotation(path).width == WIDTH
+
+
+def test_a_name_that_xml_cannot_hold_does_not_keep_the_rest_from_being_mended(tmp_path: Path) -> None:
+    stem = os.fsdecode(b"caf\xe9")
+    path = write_pair(tmp_path, "x", xml=annotation((40, 6, 5, 30), filename="b.jpg")).rename(tmp_path / f"{stem}.xml")
+    (tmp_path / "images/x.jpg").rename(tmp_path / f"images/{stem}.jpg")
+    plan = plan_repairs(tmp_path, _OPTIONS)
+    assert [(one.code, one.reason) for one in plan.left] == [("L03", "the name holds a character that XML cannot hold")]
+    _mend(tmp_path)
+    assert read_annotation(path).objects[0].box == Box(5, 6, 40, 30)
 
 
 def test_codes_can_be_left_out(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.dataset import LabelFile, Match
-from labeling.errors import DatasetError
+from labeling.errors import DatasetError, RepairError
 from labeling.image_probe import ImageFacts
 from labeling.labelled_pictures import Content, LabelledPicture, LabelledSet, look_at_labels
 from labeling.picture_groups import Bond, group_pictures
@@ -200,6 +202,19 @@ def test_look_alikes_stay_together(root: Path) -> None:
     assert {look_at_labels(root).pictures[index].stem for index in pair.members} == {"p1", "q"}
 
 
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_the_same_pixels_stay_together_where_there_is_nothing_to_see(mode: str, root: Path) -> None:
+    """Blank pictures and sixteen bits a sample have no look; other bytes of the same pixels are still one picture."""
+    for stem, grey, level in (("w1", 200, 1), ("w2", 200, 9), ("w3", 90, 1)):
+        blank = Image.new("L", (64, 48), grey).convert(mode)
+        write_pair(root / "cat/unlabeled", stem, image=encoded(blank, "PNG", compress_level=level), suffix=".png",
+                   xml=annotation((5, 6, 30, 20), filename=f"{stem}.png"))  # fmt: skip
+    pictures = look_at_labels(root).pictures
+    (pair,) = (group for group in group_pictures(pictures) if len(group.members) > 1)
+    assert {pictures[index].stem for index in pair.members} == {"w1", "w2"}
+    assert [tie.bond for tie in pair.ties] == [Bond.PIXELS]
+
+
 def test_what_is_not_fit_is_held_back_with_its_reason(root: Path) -> None:
     folder = root / "cat" / "unlabeled"
     write_pair(folder, "bad", xml=annotation((40, 6, 5, 30), filename="bad.jpg"), seed=70)
@@ -237,6 +252,36 @@ def test_changes_of_verification_by_hand_are_noticed(root: Path) -> None:
     assert plan.verification_changes == (
         f"cat/{first.stem} is gone", "cat/new was added", f"cat/{second.stem} was changed",
     )  # fmt: skip
+
+
+def test_what_is_mended_beside_the_boxes_is_no_change_of_verification(root: Path) -> None:
+    _split(root, share=0.25)
+    first, second = sorted((root / "cat" / "verification").glob("*.xml"))
+    first.write_bytes(first.read_bytes().replace(b"\t<source>", b"\t<path>D:\\a.png</path>\n\t<source>"))
+    second.write_bytes(second.read_bytes().replace(b"<difficult>0", b"<difficult>1"))
+    assert plan_split(look_at_labels(root), SplitOptions()).verification_changes == (f"cat/{second.stem} was changed",)
+
+
+def test_changes_by_hand_are_told_until_they_are_taken_over(root: Path) -> None:
+    _split(root, share=0.25)
+    next((root / "cat" / "verification").glob("*.xml")).unlink()
+    before = (root / SPLIT_RECORD).read_bytes()
+    told, _ = _split(root, is_frozen=True)
+    assert (len(told.verification_changes), told.assignments) == (1, ())
+    assert plan_split(look_at_labels(root), SplitOptions()).verification_changes == ()
+    RepairLog(root).undo("0002")
+    assert (root / SPLIT_RECORD).read_bytes() == before
+
+
+def test_a_record_of_the_first_version_is_compared_by_names(root: Path) -> None:
+    _split(root, share=0.25)
+    record = json.loads((root / SPLIT_RECORD).read_text())
+    old = record | {"version": 1, "verification": dict.fromkeys(record["verification"], "0" * 16) | {"cat/gone": "1"}}
+    (root / SPLIT_RECORD).write_text(json.dumps(old))
+    assert plan_split(look_at_labels(root), SplitOptions()).verification_changes == ("cat/gone is gone",)
+    (root / SPLIT_RECORD).write_text(json.dumps(record | {"version": 3}))
+    with pytest.raises(RepairError, match="a newer tagbox"):
+        plan_split(look_at_labels(root), SplitOptions())
 
 
 def test_a_class_folder_alone(root: Path) -> None:

@@ -31,6 +31,14 @@ def test_the_same_data_gives_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+def test_labels_in_any_script(tmp_path: Path) -> None:
+    """Letters that the font lacks give no warning, which is an error here, and dollars are no formula."""
+    for number, name in enumerate(("猫", "собака", r"$\none{$")):
+        write_pair(tmp_path, f"p{number}", xml=annotation((5, 6, 40, 30), name=name), seed=number)
+    save_plot(plot_statistics(check_dataset(tmp_path).images), tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
 def test_negatives_alone(tmp_path: Path) -> None:
     write_pair(tmp_path, xml=annotation())
     assert plot_statistics(check_dataset(tmp_path).images).get_suptitle() == "1 pictures, 0 boxes"
