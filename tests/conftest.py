@@ -28,6 +28,7 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep a file's tests on one worker, and all that imports TensorFlow on one, where it is imported once."""
     if not config.pluginmanager.hasplugin("xdist"):
