@@ -150,6 +150,12 @@ def find_zoo_weights(name: str, *, model_id: str = "MobileNetV1", depth_multipli
 
 
 def _imagenet(model_id: str, depth_multiplier: float) -> ZooWeights:
+    if model_id not in _IMAGENET_MULTIPLIERS:
+        raise ConfigError(
+            f"there are no ImageNet weights for {model_id}: the classifier's last blocks are wider than the detector's",
+            where="task.model.backbone.model_id",
+            fix="Leave out --init, or give it an earlier run or a checkpoint of the detector.",
+        )
     names = _IMAGENET_MULTIPLIERS[model_id]
     if depth_multiplier not in names:
         raise ConfigError(

@@ -246,7 +246,7 @@ def test_weights_of_another_architecture(models, tmp_path):
     folded = {n: v for n, v in factory.random_values(models["v1"]).items() if "weights" in n and "v1" not in n}
     path = factory.save_graph({f"{n}_fold": v for n, v in folded.items()}, tmp_path / "folded.pb")
     assert "Its batch norm is folded into the weights" in _refused(path, models["v1"])
-    with pytest.raises(InputError, match="these are not weights of a MobileNet v1 or v2"):
+    with pytest.raises(InputError, match="these are not weights of a MobileNet v1, v2 or v3"):
         check_weights(_npz(tmp_path / "x.npz", {"dense/kernel": np.zeros(3)}))
 
 
