@@ -6,12 +6,14 @@ the code of the checks, and what the file system says of every file (`labeling.d
 or answers another question is forgotten. Nothing is kept of a data set that changed a moment ago, or during the check.
 """
 
+import contextlib
 import functools
+import gc
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +94,8 @@ def recall_report(cache: CheckCache, question: Question) -> "CheckReport | None"
         return None
     if digest != _second_line(body):
         return None
-    report = report_from_json(json.loads(body))
+    with _no_collection():
+        report = report_from_json(json.loads(body))
     cache.num_recalled += len(report.images) + len(report.refused)
     return report
 
@@ -196,6 +199,18 @@ def report_from_json(values: list[Any]) -> "CheckReport":
         unlabeled=tuple([path_of(path) for path in unlabeled]),
         class_names=tuple(class_names),
     )
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for garbage among objects that are all made to stay: a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Paths:

@@ -58,7 +58,7 @@ def survey(root: Path) -> Survey | None:
                 walk.add_folder(beside, is_deep=False)
         # The ledger lies in a hidden folder; what was not written into it yet waits in the log beside it.
         for suffix in ("", "-wal", "-journal"):
-            walk.add_if_there(f"{os.path.join(root, LEDGER_PATH)}{suffix}")  # noqa: PTH118
+            walk.add_database(f"{os.path.join(root, LEDGER_PATH)}{suffix}")  # noqa: PTH118
     except (OSError, _UnclearError):
         return None
     return Survey(_digest_of(walk.files), _digest_of(walk.folders), walk.newest_ns, walk.taken_ns)
@@ -98,8 +98,11 @@ class _Walk:
                     newest_ns = max(newest_ns, modified_ns, changed_ns)
         self.newest_ns = newest_ns
 
-    def add_if_there(self, path: str) -> None:
-        """Add a file by its path; one that is empty is as good as none."""
+    def add_database(self, path: str) -> None:
+        """Add a file of a database, if it is there; one that is empty is as good as none.
+
+        SQLite, run by root, gives the log its owner anew whenever it reads it: the time of change tells nothing.
+        """
         try:
             status = os.stat(path)  # noqa: PTH116
         except FileNotFoundError:
@@ -107,7 +110,8 @@ class _Walk:
         except NotADirectoryError:  # a file in the way of the hidden folder
             return
         if status.st_size:
-            self._add_status(path, status)
+            self.files.append(f"{path}\0{status.st_size} {status.st_ino} {status.st_mtime_ns}\0")
+            self.newest_ns = max(self.newest_ns, status.st_mtime_ns)
 
     def _add_link(self, entry: os.DirEntry[str]) -> None:
         self.files.append(f"{entry.name}\0leads to\0{os.path.realpath(entry.path)}\0")
