@@ -151,7 +151,7 @@ class _Editor:
         (self.root / "bird" / self.random.choice(("training", "unlabeled"))).mkdir(parents=True, exist_ok=True)
 
 
-@pytest.fixture(params=range(4))
+@pytest.fixture(params=range(2))
 def editor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[_Editor]:
     made = _Editor(tmp_path / "data", request.param)
     with contextlib.closing(made.ledger):
