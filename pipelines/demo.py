@@ -17,7 +17,7 @@ from records.build_report import BuildReport
 from records.prepare import prepare_build
 
 if TYPE_CHECKING:
-    from pipelines.train import TrainingReport
+    from pipelines.training_progress import TrainingReport
 
 CATEGORIES = ("cat", "fish", "flower", "house", "star", "umbrella")
 DRAWINGS_PER_CATEGORY, TRAINING_SCENES, VERIFICATION_SCENES = 200, 100, 20

@@ -45,20 +45,44 @@ def evaluate(
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
-    data.input_path = [str(path) for path in _records_of(run, input_path or data.input_path)]
-    state = None
-    step_fn = tf.function(lambda images, labels: task.validation_step((images, labels), model))
-    for done, (images, labels) in enumerate(task.build_inputs(data), start=1):
-        state = task.aggregate_logs(state, step_fn(images, labels))
-        progress(done, None)
-    task.reduce_aggregated_logs(state)
+    data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
+    Validation(task, model).run(progress)
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
         return {**task.evaluation, "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint)
 
 
-def _records_of(run: RunDirectory, input_path: str | Sequence[str]) -> list[Path]:
+class Validation:
+    """Detects in the whole verification set of a task, as often as asked; traced once.
+
+    Args:
+        task: Its ``validation_data`` names the records; ``evaluation`` and ``record`` hold the result of a run.
+        model: Whose weights are judged.
+    """
+
+    def __init__(self, task: SSDDetectionTask, model: Any) -> None:
+        self._task = task
+        self._data = task.build_inputs(task.task_config.validation_data)
+        self._step = tf.function(lambda images, labels: task.validation_step((images, labels), model))
+
+    def run(self, progress: Progress = no_progress) -> dict[str, float]:
+        """Evaluate the model as it is now; returns the figures for curves, ``validation_loss`` among them."""
+        state, losses = None, []
+        for done, (images, labels) in enumerate(self._data, start=1):
+            outputs = self._step(images, labels)
+            losses.append(float(outputs[self._task.loss]))
+            state = self._task.aggregate_logs(state, outputs)
+            progress(done, None)
+        return {**self._task.reduce_aggregated_logs(state), "validation_loss": sum(losses) / len(losses)}
+
+
+def records_of(run: RunDirectory, input_path: str | Sequence[str]) -> list[Path]:
+    """Return the record files to evaluate on.
+
+    Raises:
+        InputError: They are gone, or there are none.
+    """
     fix = "Name records with --records, or build them again with tagbox records build."
     try:
         paths = expand(input_path)
@@ -123,6 +147,15 @@ def checkpoint_prefix(run: RunDirectory, checkpoint: str) -> str:
         where=str(run.path),
         fix=f"Train it first: tagbox train {run.config_path} --run {run.path}",
     )
+
+
+def evaluation_row(step: int, evaluation: dict[str, Any], validation_loss: Any) -> dict[str, Any]:
+    """Return the row of ``results.csv`` of an evaluation; figures that are not defined are empty."""
+    row = {"step": step, "loss": "", "AP": evaluation.get("AP"), "AP50": evaluation.get("AP50")}
+    row["validation_loss"] = None if validation_loss is None else float(validation_loss)
+    return {name: f"{value:.5f}" if isinstance(value, float) else value or "" for name, value in row.items()} | {
+        "step": step
+    }
 
 
 def write_evaluation(run: RunDirectory, task: SSDDetectionTask, step: int, *, checkpoint: str) -> dict[str, Any]:

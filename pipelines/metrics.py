@@ -10,10 +10,13 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from pipelines.matches import class_matches, pascal_precision
+
 _MAX_DETECTIONS = (1, 10, 100)
 _AREA_ALL, _MAX_DETECTIONS_LAST = 0, -1
-_AREAS = ("all", "small", "medium", "large")
+_SIZES = ((1, "small"), (2, "medium"), (3, "large"))  # place among pycocotools' ranges of area
 _ALL_AREAS = [0**2, 1e5**2]  # as pycocotools writes it
+PASCAL_BY_CLASS = "pascal_AP50/"
 _NO_F1: dict[str, float | None] = {"best_threshold": None, "precision": None, "recall": None, "F1": None}
 
 
@@ -110,15 +113,16 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
 
     Returns:
         ``AP`` (mean over IoU 0.50 to 0.95), ``AP50``, ``AP75``, ``AP_small``, ``AP_medium``, ``AP_large``, ``AR1``,
-        ``AR10``, ``AR100``, ``best_threshold`` (detections that score at least this have the best F1 at IoU 0.5) with
-        its ``precision``, ``recall`` and ``F1``, ``num_images``, and ``per_class``:
-        ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in ``[0, 1]``; a figure that is not defined, because there
-        is no truth to find, is ``None``.
+        ``AR10``, ``AR100``, ``AR_small``, ``AR_medium``, ``AR_large`` (of 100), ``pascal`` (``AP50`` and
+        ``per_class``: the area under the whole curve at IoU 0.5, the OD API's Pascal figure), ``best_threshold``
+        (detections that score at least this have the best F1 at IoU 0.5) with its ``precision``, ``recall`` and
+        ``F1``, ``num_images``, and ``per_class``: ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in ``[0, 1]``;
+        a figure that is not defined, because there is no truth to find, is ``None``.
     """
     truth_counts = dict.fromkeys(class_names, 0)
     for annotation in record.annotations:
         truth_counts[annotation["category_id"]] = truth_counts.get(annotation["category_id"], 0) + 1
-    evaluation = _accumulate(record, class_names)
+    evaluation = coco_evaluation(record, class_names)
     precision, recall = (evaluation.eval["precision"], evaluation.eval["recall"]) if evaluation else (None, None)
     per_class = {}
     for index, class_id in enumerate(sorted(class_names)):
@@ -133,12 +137,29 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
         "AP50": _mean(_part(precision, area=_AREA_ALL, iou=0)),
         "AP75": _mean(_part(precision, area=_AREA_ALL, iou=5)),
     }
-    metrics |= {f"AP_{name}": _mean(_part(precision, area=index)) for index, name in enumerate(_AREAS) if index}
+    metrics |= {f"AP_{name}": _mean(_part(precision, area=index)) for index, name in _SIZES}
     metrics |= {
         f"AR{limit}": _mean(None if recall is None else recall[:, :, _AREA_ALL, index])
         for index, limit in enumerate(_MAX_DETECTIONS)
     }
+    metrics |= {f"AR_{name}": _mean(None if recall is None else recall[:, :, index, -1]) for index, name in _SIZES}
+    found = class_matches(evaluation) if evaluation else {}
+    pascal = {name: pascal_precision(found[class_id]) if found else None for class_id, name in class_names.items()}
+    defined = [value for value in pascal.values() if value is not None]
+    metrics["pascal"] = {"AP50": sum(defined) / len(defined) if defined else None, "per_class": pascal}
     return metrics | _best_f1(evaluation) | {"per_class": per_class, "num_images": len(record.images)}
+
+
+def flat_figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of `evaluate_detections` that are defined, by name, for curves.
+
+    Pascal's are ``pascal_AP50``, and ``pascal_AP50/cat`` for the class `cat`.
+    """
+    figures = {name: value for name, value in evaluation.items() if isinstance(value, float)}
+    pascal = evaluation["pascal"]
+    by_class = {PASCAL_BY_CLASS + name: value for name, value in pascal["per_class"].items()}
+    named = {"pascal_AP50": pascal["AP50"], **by_class}
+    return figures | {name: value for name, value in named.items() if value is not None}
 
 
 def _best_f1(evaluation: COCOeval | None) -> dict[str, float | None]:
@@ -171,7 +192,8 @@ def _joined(parts: Iterable[Any]) -> Any:
     return np.concatenate([*parts, np.empty(0)])
 
 
-def _accumulate(record: DetectionRecord, class_names: Mapping[int, str]) -> COCOeval | None:
+def coco_evaluation(record: DetectionRecord, class_names: Mapping[int, str]) -> COCOeval | None:
+    """Match detections with truth; ``None`` where there is no picture, or nothing to find in any."""
     if not record.annotations or not record.images:
         return None
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools reports its progress on stdout

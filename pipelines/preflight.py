@@ -1,15 +1,20 @@
 """Config, label map and records checked against each other before the first step."""
 
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from collectors.errors import ConfigError, InputError
 from labeling.label_map import LabelMap, read_label_map
 from pipelines.experiment import Experiment
 from pipelines.weights.files import find_weights
-from records.reading import expand_record_paths, read_examples
+from records.reading import DetectionExample, expand_record_paths, read_examples
 
 # What fills a path of a pipeline.config from the command line.
 _OPTIONS = {
@@ -30,12 +35,20 @@ class RecordSurvey:
         num_examples: Pictures in all.
         boxes: Number of boxes by class id.
         texts: Class names by class id, as the examples spell them.
+        edges: One array ``(n, 4)`` a picture with boxes: normalised ``xmin ymin xmax ymax``, crowds left out.
+        sizes: Width and height in pixels of each picture, as its own bytes say.
+        misstated: Number of pictures whose record gives another size than their bytes.
+        num_flat: Number of boxes without an area.
     """
 
     paths: list[Path]
     num_examples: int = 0
     boxes: Counter[int] = field(default_factory=Counter)
     texts: dict[int, str] = field(default_factory=dict)
+    edges: list[NDArray[np.float32]] = field(default_factory=list, repr=False)
+    sizes: list[tuple[int, int]] = field(default_factory=list, repr=False)
+    misstated: int = 0
+    num_flat: int = 0
 
 
 @dataclass(slots=True)
@@ -96,6 +109,7 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
     for survey in (found.training, found.verification):
         _check_ids(survey, label_map, label_map_path)
     _remark(found, training=training)
+    _remark_sizes(found, task.model.input_size)
     if training:
         _check_weights(task.init_checkpoint)
         batch = task.train_data.global_batch_size
@@ -183,6 +197,7 @@ def _survey(
     survey = RecordSurvey(paths)
     for example in read_examples(paths):
         survey.num_examples += 1
+        _look_at_picture(survey, example)
         labels = example.labels.tolist()
         survey.boxes.update(labels)
         survey.texts.update((label, text) for label, text in zip(labels, example.texts, strict=True) if text)
@@ -193,6 +208,25 @@ def _survey(
             fix=f"Label some pictures and put them into data/<class>/{split}/, then build the records again.",
         )
     return survey
+
+
+def _look_at_picture(survey: RecordSurvey, example: DetectionExample) -> None:
+    """Read the header of the picture: what cannot be opened would end the run in the middle of an epoch."""
+    try:
+        with Image.open(io.BytesIO(example.encoded)) as picture:
+            size = picture.size
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"picture {example.index} ({example.filename or 'without a name'}) cannot be opened ({error})",
+            where=str(example.path),
+            fix="Mend or remove the picture (tagbox labels check finds it), then build the records again.",
+        ) from error
+    survey.sizes.append(size)
+    survey.misstated += bool(example.width) and size != (example.width, example.height)
+    edges = example.boxes_norm[~example.is_crowd]
+    if len(edges):
+        survey.edges.append(edges)
+        survey.num_flat += int(np.sum((edges[:, 2:] <= edges[:, :2]).any(axis=1)))
 
 
 def _check_ids(survey: RecordSurvey, label_map: LabelMap, label_map_path: Path) -> None:
@@ -215,6 +249,27 @@ def _check_ids(survey: RecordSurvey, label_map: LabelMap, label_map_path: Path) 
                 f"class id {class_id} is `{text}` in the records and `{known}` in the label map {label_map_path}",
                 where=where,
                 fix="Give the label map the records were built with, or build the records again.",
+            )
+
+
+def _remark_sizes(found: Preflight, input_size: Sequence[int]) -> None:
+    """Say what the pictures are like where the network will not see them as they are."""
+    for split, survey in (("training", found.training), ("verification", found.verification)):
+        if survey.misstated:
+            count = f"{survey.misstated} of {survey.num_examples} {split} pictures"
+            found.remarks.append(f"{count} have another size than their record says; their own is taken")
+        if survey.num_flat:
+            some = "box has" if survey.num_flat == 1 else "boxes have"
+            found.remarks.append(f"{survey.num_flat} {split} {some} no area: tagbox labels check shows them")
+    if found.training.sizes:
+        height, width = input_size
+        shapes = np.asarray(found.training.sizes, np.float64)
+        stretch = np.median(shapes[:, 0] / shapes[:, 1]) / (width / height)
+        if not 0.5 <= stretch <= 2.0:
+            typical = "x".join(str(int(side)) for side in np.median(shapes, axis=0))
+            found.remarks.append(
+                f"the training pictures ({typical} pixels as a rule) are squeezed to {width}x{height}; "
+                "a task.model.input_size of their shape keeps the objects'"
             )
 
 

@@ -1,6 +1,7 @@
 """The folder of one run: the single source of truth about it."""
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -8,7 +9,8 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
 
+WORKERS = "workers"
 _PACKAGES = ("tagbox", "tensorflow", "tf-models-official", "tf-keras", "numpy", "protobuf", "pycocotools")
 
 
@@ -35,6 +38,21 @@ class RunDirectory:
     def log_path(self) -> Path:
         """What TFM and tagbox logged, all sessions of the run."""
         return self.path / "train.log"
+
+    @property
+    def evaluation_log_path(self) -> Path:
+        """The same of a process that only evaluates the run."""
+        return self.path / "eval.log"
+
+    @property
+    def training_events(self) -> Path:
+        """Folder of TensorBoard's event files of training."""
+        return self.path / "train"
+
+    @property
+    def validation_events(self) -> Path:
+        """Folder of TensorBoard's event files of evaluation."""
+        return self.path / "validation"
 
     @property
     def last_checkpoints(self) -> Path:
@@ -72,7 +90,8 @@ class RunDirectory:
         """
         if self.config_path.is_file():
             return True
-        if self.path.is_dir() and any(self.path.iterdir()):
+        # The other workers of a cluster may have begun before the chief.
+        if self.path.is_dir() and any(path.name != WORKERS for path in self.path.iterdir()):
             raise ConfigError(
                 "this folder has files in it but is not a run",
                 where=str(self.path),
@@ -104,12 +123,31 @@ class RunDirectory:
 
     def write_status(self, state: str, **more: Any) -> None:
         """Record where the run stands: ``running``, ``interrupted``, ``failed`` or ``done``."""
-        content = {"state": state, "updated": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "pid": os.getpid(), **more}
+        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        content = {"state": state, "updated": now, "pid": os.getpid(), "host": platform.node(), **more}
         write_atomically(self.path / "status.json", json.dumps(content, indent=2) + "\n")
 
     def read_status(self) -> dict[str, Any]:
         """Return what `write_status` wrote last; an empty dict when there is none."""
         return _read_json(self.path / "status.json") or {}
+
+    def is_at_work(self) -> bool:
+        """Tell whether the process that wrote ``running`` is still there; on another machine that is believed."""
+        status = self.read_status()
+        if status.get("state") != "running":
+            return False
+        if status.get("host", platform.node()) != platform.node():
+            return True
+        pid = status.get("pid")
+        if not isinstance(pid, int) or pid <= 0:
+            return False
+        try:
+            os.kill(pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+        except PermissionError:
+            pass  # it is there, and another person's
+        return True
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write ``results.json``, the figures of the newest evaluation."""
@@ -128,19 +166,51 @@ class RunDirectory:
     def append_row(self, row: Mapping[str, Any]) -> None:
         """Add a row to ``results.csv``; a new column leaves its cells of older rows empty.
 
+        A run may be trained by one process and evaluated by another: each waits for the other's row. Rows stand in
+        the order of their steps, training before evaluation.
+
         Raises:
             InputError: The disk refuses it; the rows that were there stay.
         """
-        rows = self.read_rows()
-        columns = list(dict.fromkeys([*(rows[0] if rows else ()), *row]))
-        write_atomically(self.path / "results.csv", _csv_text(columns, [*rows, row]))
+        with self._rows_to_ourselves():
+            rows = self.read_rows()
+            columns = list(dict.fromkeys([*(rows[0] if rows else ()), *row]))
+            place = len(rows)
+            while place and int(rows[place - 1]["step"]) > int(row["step"]):
+                place -= 1
+            write_atomically(self.path / "results.csv", _csv_text(columns, [*rows[:place], row, *rows[place:]]))
 
     def drop_rows_after(self, step: int) -> None:
         """Forget rows of steps that a resumed run will do again."""
-        rows = self.read_rows()
-        kept = [row for row in rows if int(row["step"]) <= step]
-        if len(kept) != len(rows):
-            write_atomically(self.path / "results.csv", _csv_text(list(rows[0]), kept))
+        if not self.path.is_dir():
+            return
+        with self._rows_to_ourselves():
+            rows = self.read_rows()
+            kept = [row for row in rows if int(row["step"]) <= step]
+            if len(kept) != len(rows):
+                write_atomically(self.path / "results.csv", _csv_text(list(rows[0]), kept))
+
+    @contextmanager
+    def _rows_to_ourselves(self) -> Iterator[None]:
+        lock = self.path / ".results.lock"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            stream = lock.open("ab")
+        except OSError as error:
+            fix = "Free some space or choose another folder, then run the same command again."
+            raise InputError(f"cannot write: {error.strerror}", where=str(lock), fix=fix) from error
+        with stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
+
+    def evaluated_steps(self) -> set[int]:
+        """Return the steps that ``results.csv`` has figures of."""
+        return {int(row["step"]) for row in self.read_rows() if not row["loss"]}
+
+    def newest_figures(self) -> dict[str, float | None]:
+        """Return ``AP`` and ``AP50`` of the newest evaluation in ``results.csv``; ``None`` where there is none."""
+        row = next((row for row in reversed(self.read_rows()) if not row["loss"]), {})
+        return {name: float(row[name]) if row.get(name) else None for name in ("AP", "AP50")}
 
     def read_rows(self) -> list[dict[str, str]]:
         """Return the rows of ``results.csv`` in the order of steps; empty cells are empty strings."""

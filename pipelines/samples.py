@@ -20,8 +20,9 @@ _MAX_SIDE = 480
 
 @dataclass(frozen=True, slots=True)
 class RecordPicture:
-    """A picture out of a record with its ground truth, boxes in pixels."""
+    """A picture out of a record with its ground truth, boxes in pixels; ``place`` counts pictures from 0."""
 
+    place: int
     name: str
     image: Image.Image
     boxes: tuple[tuple[int, Box], ...]
@@ -32,8 +33,8 @@ def pick_pictures(paths: Sequence[Path], limit: int) -> list[RecordPicture]:
     total = sum(1 for path in paths for _ in read_tfrecord(path))
     count = min(limit, total)
     wanted = {round(place * (total - 1) / max(1, count - 1)) for place in range(count)}
-    examples = (example for place, example in enumerate(read_examples(paths)) if place in wanted)
-    return [picture for example in examples if (picture := _picture(example)) is not None]
+    examples = ((place, example) for place, example in enumerate(read_examples(paths)) if place in wanted)
+    return [picture for place, example in examples if (picture := _picture(place, example)) is not None]
 
 
 def write_samples(
@@ -55,8 +56,8 @@ def write_samples(
         old.unlink()
     written = []
     for number, picture in enumerate(pick_pictures(paths, limit), start=1):
-        image, scale = _fit(picture.image, _MAX_SIDE)
-        truth = _truth_boxes(picture, predictor.class_names, scale)
+        image, scale = fit_picture(picture.image, _MAX_SIDE)
+        truth = truth_boxes(picture, predictor.class_names, scale)
         found = [
             detected_box(one.box.scaled(scale, scale), one.name, one.score)
             for one in predictor.predict_image(picture.image).detections
@@ -79,8 +80,8 @@ def write_sheet(
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (columns * cell_width, rows * cell_height), "white")
     for index, picture in enumerate(pictures):
-        image, scale = _fit(picture.image, cell_width - 6, cell_height - 6)
-        drawn = draw_boxes(image, _truth_boxes(picture, class_names, scale))
+        image, scale = fit_picture(picture.image, cell_width - 6, cell_height - 6)
+        drawn = draw_boxes(image, truth_boxes(picture, class_names, scale))
         left = (index % columns) * cell_width + (cell_width - drawn.width) // 2
         sheet.paste(drawn, (left, (index // columns) * cell_height + (cell_height - drawn.height) // 2))
     with atomic_writer(output) as stream:
@@ -88,23 +89,25 @@ def write_sheet(
     return True
 
 
-def _picture(example: DetectionExample) -> RecordPicture | None:
+def _picture(place: int, example: DetectionExample) -> RecordPicture | None:
     try:
         image = Image.open(io.BytesIO(example.encoded)).convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError):
         return None
     edges = (example.boxes_norm * np.asarray([image.width, image.height] * 2)).tolist()
     boxes = tuple((label, Box(*row)) for label, row in zip(example.labels.tolist(), edges, strict=True))
-    return RecordPicture(example.filename or f"{example.path.name} #{example.index}", image, boxes)
+    return RecordPicture(place, example.filename or f"{example.path.name} #{example.index}", image, boxes)
 
 
-def _truth_boxes(picture: RecordPicture, class_names: Mapping[int, str], scale: float) -> list[DrawnBox]:
+def truth_boxes(picture: RecordPicture, class_names: Mapping[int, str], scale: float) -> list[DrawnBox]:
+    """Return the truth of a picture that is drawn ``scale`` times its size."""
     return [
         DrawnBox(box.scaled(scale, scale), class_names.get(label, "?"), TRUTH_COLOR) for label, box in picture.boxes
     ]
 
 
-def _fit(image: Image.Image, max_width: int, max_height: int | None = None) -> tuple[Image.Image, float]:
+def fit_picture(image: Image.Image, max_width: int, max_height: int | None = None) -> tuple[Image.Image, float]:
+    """Shrink a picture where it is larger than ``max_width`` by ``max_height`` (the same); return it and the factor."""
     scale = min(1.0, max_width / image.width, (max_height or max_width) / image.height)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size), scale

@@ -11,8 +11,9 @@ does, so equal features give equal bytes. `decode_example` reads what any protoc
 lists, unknown fields, a key twice) and refuses everything else with `ExampleError`.
 """
 
+import functools
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from records.errors import ExampleError
@@ -22,9 +23,12 @@ _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _UINT64 = 1 << 64
 _MAX_VARINT_BYTES = 10
 _MAX_FIELD_NUMBER = (1 << 29) - 1
+# Copying less than this costs less than handing it on by itself.
+_PASSED_ON_BYTES = 4096
 # One byte covers every tag of this message: field number << 3 | wire type.
 _TAG_1, _TAG_2 = b"\x0a", b"\x12"
-_ONE_BYTE = tuple(bytes((value,)) for value in range(0x80))
+_ONE_BYTE = [bytes((value,)) for value in range(0x80)]
+_KIND_TAGS = {"BytesList": b"\x0a", "FloatList": b"\x12", "Int64List": b"\x1a"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,6 @@ class Int64List:
     values: tuple[int, ...] = ()
 
 
-_KIND_TAGS = {BytesList: b"\x0a", FloatList: b"\x12", Int64List: b"\x1a"}
 # None is a key whose feature says nothing, not even what kind of list it is; parsers take it for a missing key.
 Feature = BytesList | FloatList | Int64List | None
 
@@ -66,7 +69,7 @@ def encode_example(features: Mapping[str, Feature]) -> bytes:
         ExampleError: A value does not fit its list (an integer past 64 bits, a float past 32, a key that is not
             valid Unicode).
     """
-    return _delimited(_TAG_1, encode_entries(features))
+    return b"".join(encode_example_pieces(features))
 
 
 def encode_entries(features: Mapping[str, Feature]) -> bytes:
@@ -75,7 +78,42 @@ def encode_entries(features: Mapping[str, Feature]) -> bytes:
     Raises:
         ExampleError: See `encode_example`.
     """
-    return b"".join([_encode_entry(key, feature) for key, feature in _in_byte_order(features)])
+    return b"".join(_entries(features)[0])
+
+
+def encode_example_pieces(features: Mapping[str, Feature]) -> list[bytes]:
+    """Write features as `encode_example` does, in pieces: a picture among them is passed on, not copied.
+
+    Raises:
+        ExampleError: See `encode_example`.
+    """
+    entries, total = _entries(features)
+    return _joined_but_for_large([_TAG_1, _varint(total), *entries])
+
+
+def _entries(features: Mapping[str, Feature]) -> tuple[list[bytes], int]:
+    """Return the entries of the map in pieces, and how many bytes they have together."""
+    entries: list[bytes] = []
+    total = 0
+    for key, head in _in_byte_order(tuple(features)):
+        content, length = _encode_feature(key, features[key])
+        # Lengths come first in this format, so what is inside is measured before what is around it is written.
+        size = _varint(length)
+        entry_length = len(head) + 1 + len(size) + length
+        around = _varint(entry_length)
+        entries += (_TAG_1, around, head, _TAG_2, size, *content)
+        total += 1 + len(around) + entry_length
+    return entries, total
+
+
+def _joined_but_for_large(parts: Sequence[bytes]) -> list[bytes]:
+    pieces: list[bytes] = []
+    start = 0
+    for index, part in enumerate(parts):
+        if len(part) >= _PASSED_ON_BYTES:
+            pieces += (b"".join(parts[start:index]), part)
+            start = index + 1
+    return [*pieces, b"".join(parts[start:])]
 
 
 def split_at_bytes(data: bytes, key: str) -> tuple[bytes, bytes, bytes] | None:
@@ -103,7 +141,7 @@ def split_at_bytes(data: bytes, key: str) -> tuple[bytes, bytes, bytes] | None:
                 position = entry_end
                 continue
             feature, feature_end = _enter(data, key_end, _TAG_2, entry_end)
-            values, values_end = _enter(data, feature, _KIND_TAGS[BytesList], entry_end)
+            values, values_end = _enter(data, feature, _KIND_TAGS["BytesList"], entry_end)
             value, value_end = _enter(data, values, _TAG_1, entry_end)
             if not feature_end == values_end == value_end == entry_end:
                 return None
@@ -147,47 +185,43 @@ def decode_example(data: bytes) -> dict[str, Feature]:
     return features
 
 
-def _in_byte_order(features: Mapping[str, Feature]) -> list[tuple[bytes, Feature]]:
+@functools.lru_cache(maxsize=64)
+def _in_byte_order(keys: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """Return the keys in the order of their bytes, each with its field of a map entry; the same keys come often."""
     try:
-        return sorted(((key.encode(), feature) for key, feature in features.items()), key=lambda item: item[0])
+        ordered = sorted((key.encode(), key) for key in keys)
     except UnicodeEncodeError as error:
         raise ExampleError(f"a key is not valid Unicode: {error.object!r}") from error
+    return tuple((key, _delimited(_TAG_1, encoded)) for encoded, key in ordered)
 
 
-def _encode_entry(key: bytes, feature: Feature) -> bytes:
-    """Encode one key with its list; the values are copied once, into the result."""
-    name = b"".join((_TAG_1, _varint(len(key)), key, _TAG_2))
+def _encode_feature(key: str, feature: Feature) -> tuple[list[bytes], int]:
+    """Return a Feature in pieces, and how many bytes they have together."""
     if feature is None:
-        return b"".join((_TAG_1, _varint(len(name) + 1), name, b"\x00"))
-    parts, size = _encode_list(key, feature)
-    list_size = _varint(size)
-    size += 1 + len(list_size)
-    feature_size = _varint(size)
-    entry_size = _varint(len(name) + len(feature_size) + size)
-    return b"".join((_TAG_1, entry_size, name, feature_size, _KIND_TAGS[type(feature)], list_size, *parts))
-
-
-def _encode_list(key: bytes, feature: BytesList | FloatList | Int64List) -> tuple[list[bytes], int]:
-    """Return the pieces of the list message of a feature and how many bytes they have together."""
+        return [], 0
+    pieces: list[bytes] = []
+    length = 0
     try:
         if isinstance(feature, BytesList):
-            if len(feature.values) == 1:
-                (value,) = feature.values
-                length = _varint(len(value))
-                return [_TAG_1, length, value], 1 + len(length) + len(value)
-            parts = [part for value in feature.values for part in (_TAG_1, _varint(len(value)), value)]
-            return parts, sum(map(len, parts))
-        if isinstance(feature, FloatList):
-            content = struct.pack(f"<{len(feature.values)}f", *feature.values)
+            for value in feature.values:
+                size = _varint(len(value))
+                pieces += (_TAG_1, size, value)
+                length += 1 + len(size) + len(value)
         else:
-            content = b"".join([_int64(value) for value in feature.values])
+            if isinstance(feature, FloatList):
+                content = _packed(struct.pack(f"<{len(feature.values)}f", *feature.values))
+            else:
+                content = _packed(b"".join([_int64(value) for value in feature.values]))
+            pieces.append(content)
+            length = len(content)
     except (OverflowError, struct.error, TypeError, ValueError) as error:
-        name = key.decode(errors="replace")
-        raise ExampleError(f"the values of {name} do not fit a {type(feature).__name__}: {error}") from error
-    if not content:
-        return [], 0
-    length = _varint(len(content))
-    return [_TAG_1, length, content], 1 + len(length) + len(content)
+        raise ExampleError(f"the values of {key} do not fit a {type(feature).__name__}: {error}") from error
+    size = _varint(length)
+    return [_KIND_TAGS[type(feature).__name__], size, *pieces], 1 + len(size) + length
+
+
+def _packed(content: bytes) -> bytes:
+    return _delimited(_TAG_1, content) if content else b""
 
 
 def _delimited(tag: bytes, content: bytes) -> bytes:

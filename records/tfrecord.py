@@ -8,7 +8,7 @@ and a file cut exactly between two frames looks whole. Counts in a manifest are 
 import gzip
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol, cast
@@ -24,6 +24,8 @@ _FOOTER = struct.Struct("<I")
 _MASK_DELTA = 0xA282EAD8
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 1 << 26
+# Larger pieces are written by themselves: copying them together costs more than another write.
+_PASSED_ON_BYTES = 4096
 
 FRAME_OVERHEAD_BYTES = _HEADER.size + _FOOTER.size
 
@@ -53,22 +55,35 @@ class Frame(NamedTuple):
 
 def masked_crc32c(data: bytes) -> int:
     """Return the CRC-32C of ``data``, rotated and shifted as TFRecord files store it."""
-    crc: int = google_crc32c.value(data)
+    return _masked(google_crc32c.value(data))
+
+
+def _masked(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def write_frames(stream: Writable, payloads: Iterable[bytes]) -> int:
-    """Write each payload as one frame and return how many there were.
+def write_frames(stream: Writable, payloads: Iterable[bytes | Sequence[bytes]]) -> int:
+    """Write each payload, whole or in pieces, as one frame and return how many there were.
 
     Raises:
         OSError: The stream refuses the bytes.
     """
     count = 0
     for payload in payloads:
-        length = struct.pack("<Q", len(payload))
-        stream.write(
-            b"".join((length, _FOOTER.pack(masked_crc32c(length)), payload, _FOOTER.pack(masked_crc32c(payload))))
-        )
+        pieces = (payload,) if isinstance(payload, bytes) else payload
+        length = struct.pack("<Q", sum(map(len, pieces)))
+        crc = 0
+        small = [length, _FOOTER.pack(masked_crc32c(length))]
+        for piece in pieces:
+            crc = google_crc32c.extend(crc, piece)
+            if len(piece) < _PASSED_ON_BYTES:
+                small.append(piece)
+                continue
+            stream.write(b"".join(small))
+            stream.write(piece)
+            small.clear()
+        small.append(_FOOTER.pack(_masked(crc)))
+        stream.write(b"".join(small))
         count += 1
     return count
 

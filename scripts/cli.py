@@ -25,6 +25,8 @@ _COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("scripts.commands.export", "export", "Write model files out of a run: SavedModel, TFLite, ONNX..."),
     "board": ("scripts.commands.board", "board", "Open TensorBoard on the runs."),
     "weights": ("scripts.commands.weights", "weights", "Check and fetch weights to start from."),
+    "runs": ("scripts.commands.runs", "runs", "List, show and compare runs."),
+    "cloud": ("scripts.commands.cloud", "cloud", "Write the file of a training job in the cloud."),
     "config": ("scripts.commands.config", "config", "List, show and check pipeline configs."),
 }
 

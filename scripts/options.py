@@ -3,17 +3,22 @@
 import logging
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from scripts import exit_codes
 from scripts.output import say
 
 Command = Callable[..., Any]
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_GRACE_S = 10.0
 
 
 def json_option(command: Command) -> Command:
@@ -51,11 +56,49 @@ def cache_option(command: Command) -> Command:
     )(command)
 
 
+# What --set-path can fill, and the key of the config that it stands for.
+_PATH_KEYS = {
+    "input": "task.train_data.input_path",
+    "eval_input": "task.validation_data.input_path",
+    "label_map": "task.label_map",
+}
+
+
+def set_path_option(command: Command) -> Command:
+    """Add ``--set-path WHAT=PATH``."""
+    return click.option(
+        "--set-path",
+        "paths",
+        multiple=True,
+        metavar="WHAT=PATH",
+        help=f"Fill a path of the config: {', '.join(_PATH_KEYS)}. Globs and commas name several records; repeat it.",
+    )(command)
+
+
+def fill_paths(experiment: Any, paths: Sequence[str]) -> None:
+    """Put the values of ``--set-path`` into an experiment."""
+    given: dict[str, list[str]] = {}
+    for word in paths:
+        what, separator, value = word.partition("=")
+        if what not in _PATH_KEYS or not separator or not value:
+            raise click.UsageError(f"--set-path {word}: give one of {', '.join(f'{key}=PATH' for key in _PATH_KEYS)}")
+        given.setdefault(what, []).append(value)
+    for what, values in given.items():
+        records = [part.strip() for one in values for part in one.split(",")]
+        experiment.set(_PATH_KEYS[what], values[-1] if what == "label_map" else records, f"--set-path {what}")
+
+
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal(
+    words: str = "stopping after this loop of steps and saving; press Ctrl-C again to drop them",
+) -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C or SIGTERM into a polite request; the second one is not polite.
 
-    Yields a function that tells whether a stop was asked for.
+    Args:
+        words: What to say to the first.
+
+    Yields:
+        A function that tells whether a stop was asked for.
     """
     asked: list[int] = []
 
@@ -63,14 +106,50 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("stopping after this loop of steps and saving; press Ctrl-C again to drop them")
+        say(words)
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, on_signal) for number in _STOP_SIGNALS}
     try:
-        yield lambda: bool(asked)
+        with _end_even_when_stuck():
+            yield lambda: bool(asked)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _end_even_when_stuck() -> Iterator[None]:
+    """End the process some seconds after the second signal where Python had no chance to act on it.
+
+    A worker that waits for others waits inside TensorFlow, where no handler of Python runs.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        received = 0
+        while received < 2:
+            numbers = reader.recv(16)
+            if not numbers:
+                return
+            received += sum(number in _STOP_SIGNALS for number in numbers)
+        reader.settimeout(_GRACE_S)
+        try:
+            while reader.recv(16):
+                pass
+        except TimeoutError:
+            os._exit(exit_codes.INTERRUPTED)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        writer.close()
+        watcher.join()
+        reader.close()
 
 
 def quieten_tensorflow() -> None:

@@ -57,7 +57,7 @@ def write_table(headings: list[str], rows: list[list[str]], *, right: set[int] |
     for index, heading in enumerate(headings):
         table.add_column(heading, justify="right" if right and index in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(cell) for cell in row))  # as it stands: a value may look like markup
     width = None if sys.stdout.isatty() else 160
     Console(file=sys.stdout, width=width, soft_wrap=False).print(table)
 
@@ -65,6 +65,16 @@ def write_table(headings: list[str], rows: list[list[str]], *, right: set[int] |
 def figure(value: float | None) -> str:
     """Return a figure with three decimals; a dash where it is not defined."""
     return "-" if value is None else f"{value:.3f}"
+
+
+@contextmanager
+def words_above(bar: RichProgress) -> Iterator[None]:
+    """Let `say` write above a bar while the block runs."""
+    _bars.append(bar)
+    try:
+        yield
+    finally:
+        _bars.pop()
 
 
 @contextmanager
@@ -87,11 +97,8 @@ def progress(title: str) -> Iterator[Progress]:
             def report(done: int, total: int | None, note: str = "") -> None:
                 bar.update(task, completed=done, total=total, note=note)
 
-            _bars.append(bar)
-            try:
+            with words_above(bar):
                 yield report
-            finally:
-                _bars.pop()
         return
     started = time.monotonic()
     last = [started]

@@ -45,6 +45,11 @@ _DETECTORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ssd_mobilenet_v1_fpn": (_PYRAMID, _FOCAL),
     "ssd_mobilenet_v2_fpnlite": (_FPNLITE, _FOCAL),
 }
+# TFM's own network and its focal loss, on the recipe of the others.
+_DETECTORS["retinanet_mobile"] = (
+    {"network": "retinanet_mobile", "input_size": [384, 384]},
+    {**_FOCAL, "focal_gamma": 1.5},
+)
 NAMES = tuple(_DETECTORS)
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from official.core import input_reader
 from official.vision.dataloaders import tf_example_decoder
 
-from pipelines.detection import augmentation
+from pipelines.detection import augmentation, example_order
 from pipelines.detection.ssd_config import SSDData
 
 
@@ -38,12 +38,48 @@ class RecordDecoder(tf_example_decoder.TfExampleDecoder):
 
 
 class RecordReader(input_reader.InputReader):
-    """TFM's reader, which takes the name of a file that exists for that file, whatever characters it has."""
+    """TFM's reader on an order of examples that depends on the seed and the place in it alone.
+
+    It takes the name of a file that exists for that file, whatever characters it has. It can begin in the middle, so
+    that a run goes on with the batches an uninterrupted one would have had; and every worker of a cluster takes its
+    share of the same global batches.
+
+    Args:
+        config: What to read.
+        first_example: How many examples of the endless training order were seen before.
+        more: What `input_reader.InputReader` takes.
+    """
+
+    def __init__(self, config: SSDData, *, first_example: int = 0, **more: Any) -> None:
+        super().__init__(config, **more)
+        self._first_example = first_example
+        self._records = example_order.RecordOrder(
+            self._matched_files,
+            seed=config.seed or 0,
+            shuffle_buffer_size=config.shuffle_buffer_size,
+            cycle_length=config.cycle_length,
+            block_length=config.block_length,
+        )
+        if not config.cache:
+            self._shuffle_buffer_size = 1  # TFM's own shuffle would come after the order and spoil it
 
     def get_files(self, input_path: Any) -> Any:
         """Return the files that one path or several name."""
         words = [input_path] if isinstance(input_path, str) else list(input_path)
         return words if all(Path(word).is_file() for word in words) else super().get_files(input_path)
+
+    def _read_data_source(
+        self, matched_files: Any, dataset_fn: Any, input_context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """Return ``(place in the order, serialised example)``; see `example_order.RecordOrder`."""
+        if not self._is_training:
+            return self._records.once()  # each worker evaluates every picture: there is nothing to bring together
+        if self._cache:
+            return self._records.once()  # TFM shuffles and repeats what it keeps in memory
+        dataset = self._records.endless(self._first_example)
+        if input_context is not None and input_context.num_input_pipelines > 1:
+            dataset = dataset.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
+        return dataset
 
 
 def decode_image(encoded: Any) -> Any:
@@ -83,7 +119,11 @@ def network_batch(images: Any, height: int, width: int) -> Any:
 
 
 def build_dataset(
-    config: SSDData, input_size: list[int], input_context: tf.distribute.InputContext | None = None
+    config: SSDData,
+    input_size: list[int],
+    input_context: tf.distribute.InputContext | None = None,
+    *,
+    first_example: int = 0,
 ) -> tf.data.Dataset:
     """Build the batches of one split.
 
@@ -91,27 +131,33 @@ def build_dataset(
         config: What to read and how; ``config.input_path`` names at least one file.
         input_size: Height and width of the network's input.
         input_context: Given by distribution strategies.
+        first_example: How many training examples were seen before; the batches go on from there.
 
     Returns:
         A dataset of ``(images, labels)``: images float32 ``(b, height, width, 3)`` in ``[-1, 1]``; labels a dict of
         ``boxes`` ``(b, m, 4)`` normalised ``ymin xmin ymax xmax``, ``classes`` int32 ``(b, m)`` (0 is padding), and for
         evaluation also ``source_id``, ``height``, ``width`` ``(b,)``, ``is_crowd`` ``(b, m)``, ``areas`` ``(b, m)``.
-        The training dataset never ends; the same seed gives the same batches.
+        The training dataset never ends; the same seed gives the same batches, and from ``first_example`` on the same
+        as if those before had been read, unless ``config.cache`` keeps decoded pictures.
     """
     height, width = input_size
-    seed = config.seed if config.seed is not None else tf.random.uniform([], 0, 2**31 - 1, tf.int32)
+    seed = config.seed or 0
+    decoder = RecordDecoder()
 
-    def for_training(index: Any, decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def decode(place: Any, serialized: Any) -> dict[str, Any]:
+        return decoder.decode(serialized) | {"place": place}
+
+    def for_training(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         image, boxes = decoded["image"], decoded["groundtruth_boxes"]
         classes = tf.cast(decoded["groundtruth_classes"], tf.int32)
         solid = tf.logical_and(classes > 0, tf.logical_not(decoded["groundtruth_is_crowd"]))
         boxes, classes = tf.boolean_mask(boxes, solid), tf.boolean_mask(classes, solid)
-        example_seed = tf.stack([tf.cast(seed, tf.int32), tf.cast(index, tf.int32)])
+        example_seed = tf.stack([tf.cast(seed, tf.int32), tf.cast(decoded["place"], tf.int32)])
         image, boxes, classes = augmentation.augment(image, boxes, classes, example_seed, config.augmentation)
         boxes, classes = boxes[: config.max_boxes], classes[: config.max_boxes]
         return network_input(image, height, width), {"boxes": boxes, "classes": classes}
 
-    def for_evaluation(_: Any, decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def for_evaluation(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         labels = {
             "boxes": decoded["groundtruth_boxes"],
             "classes": tf.cast(decoded["groundtruth_classes"], tf.int32),
@@ -128,13 +174,16 @@ def build_dataset(
         if context is not None:
             batch_size = context.get_per_replica_batch_size(batch_size)
         parse = for_training if config.is_training else for_evaluation
-        parsed = dataset.enumerate().map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+        if config.cache and config.is_training:
+            # The same pictures come again out of memory; where they stand now is what varies.
+            dataset = dataset.enumerate().map(lambda place, decoded: decoded | {"place": place})
+        parsed = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         return parsed.padded_batch(batch_size, drop_remainder=config.drop_remainder)
 
     reader = RecordReader(
         config,
-        dataset_fn=tf.data.TFRecordDataset,
-        decoder_fn=RecordDecoder().decode,
+        first_example=first_example,
+        decoder_fn=decode,
         transform_and_batch_fn=parse_and_batch,
     )
     return reader.read(input_context=input_context)

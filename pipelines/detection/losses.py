@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from pipelines.detection import box_coder, matcher
+from pipelines.detection import box_coder, matcher, replicas
 from pipelines.detection.ssd_config import SSDLosses
 
 
@@ -32,7 +32,7 @@ def ssd_loss(
 
     Returns:
         The weighted losses, both divided by the number of positive anchors of the batch (at least 1, counted before
-        mining, as the OD API does).
+        mining, as the OD API does). Where replicas share the batch, the mean of their losses is that of the batch.
     """
     # One row of padding at least: a batch without any box has no row to take the argmax over.
     boxes = tf.pad(boxes, [[0, 0], [0, 1], [0, 0]])
@@ -75,7 +75,9 @@ def ssd_loss(
     else:
         num_negatives = tf.reduce_sum(tf.cast(matches.negative, tf.float32))
     num_positives = tf.reduce_sum(positive)
-    normalizer = tf.maximum(num_positives, 1.0)
+    # Replicas share a batch, and their losses are averaged: each divides by its part of the positives of all.
+    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    normalizer = tf.maximum(replicas.total_of_replicas(num_positives), 1.0) / num_replicas
     return SSDLossTerms(
         classification=config.classification_weight * tf.reduce_sum(classification) / normalizer,
         localization=config.localization_weight * tf.reduce_sum(location) / normalizer,

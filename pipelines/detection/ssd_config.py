@@ -141,8 +141,10 @@ class SSDModel(hyperparams.Config):
     Attributes:
         num_classes: Number of classes without background; 0 takes it from the label map.
         input_size: Height and width of the network's input in pixels.
+        network: ``ssd``, what the other keys describe, or ``retinanet_mobile``, TFM's own.
     """
 
+    network: str = "ssd"
     num_classes: int = 0
     input_size: list[int] = field(default_factory=lambda: [300, 300])
     backbone: SSDBackbone = field(default_factory=SSDBackbone)

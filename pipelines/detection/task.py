@@ -10,7 +10,7 @@ from official.core import base_task, task_factory
 
 from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
-from pipelines.detection import input_pipeline, losses, ssd_model
+from pipelines.detection import input_pipeline, losses, replicas, ssd_model
 from pipelines.detection.ssd_config import SSDData, SSDTask
 from pipelines.weights.accounting import write_accounting
 from pipelines.weights.file_classes import class_names_of
@@ -22,13 +22,15 @@ _LOSS_NAMES = ("classification_loss", "localization_loss", "regularization_loss"
 class SSDDetectionTask(base_task.Task):
     """Trains on records, evaluates with COCO's metrics.
 
-    After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the
-    truth and detections they were computed from.
+    Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
+    had. After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and
+    ``record`` the truth and detections they were computed from.
     """
 
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
         self.class_names: Mapping[int, str] = {}
+        self.first_step = 0
         self.imported: checkpoints.ImportedWeights | None = None
         self.evaluation: dict[str, Any] = {}
         self.record = detection_metrics.DetectionRecord()
@@ -38,6 +40,8 @@ class SSDDetectionTask(base_task.Task):
         """Build the network of ``params.model``; ``num_classes`` must be known by now."""
         model = ssd_model.build_ssd_model(self.task_config.model, num_classes=self.task_config.model.num_classes)
         self._anchors = tf.constant(model.anchors)
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            replicas.share_batch_statistics(model)
         return model
 
     def initialize(self, model: tf_keras.Model) -> None:
@@ -57,7 +61,10 @@ class SSDDetectionTask(base_task.Task):
 
     def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""
-        return input_pipeline.build_dataset(params, self.task_config.model.input_size, input_context)
+        first_example = self.first_step * params.global_batch_size if params.is_training else 0
+        return input_pipeline.build_dataset(
+            params, self.task_config.model.input_size, input_context, first_example=first_example
+        )
 
     def build_metrics(self, training: bool = True) -> list[Any]:
         """Return the running means of the parts of the loss."""
@@ -121,12 +128,7 @@ class SSDDetectionTask(base_task.Task):
     def reduce_aggregated_logs(self, aggregated_logs: Any, global_step: Any = None) -> dict[str, Any]:
         """Compute the figures of the whole verification set; undefined ones are left out of the summaries."""
         self.evaluation = detection_metrics.evaluate_detections(self.record, self.class_names)
-        scalars = {name: value for name, value in self.evaluation.items() if isinstance(value, float)}
-        for name, figures in self.evaluation["per_class"].items():
-            if figures["AP50"] is not None:
-                scalars[f"AP50_by_class/{name}"] = figures["AP50"]
-        scalars.setdefault("AP50", 0.0)
-        return scalars
+        return {"AP50": 0.0} | detection_metrics.flat_figures(self.evaluation)
 
     def _loss(self, model: tf_keras.Model, outputs: dict[str, Any], labels: dict[str, Any]) -> tuple[Any, list[Any]]:
         config = self.task_config

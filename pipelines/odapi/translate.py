@@ -245,7 +245,11 @@ def _checkpoint_kind(training: Any) -> str:
     kind = training.fine_tune_checkpoint_type
     if not kind:
         kind = "detection" if training.from_detection_checkpoint else "classification"
-    return "backbone" if kind == "classification" else "detector"
+    if kind == "classification":
+        return "backbone"
+    # The OD API leaves box predictors fresh unless it is told to load everything.
+    everything = training.load_all_detection_checkpoint_vars or kind == "full"
+    return "detector" if everything else "feature_extractor"
 
 
 def _augmentation_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:

@@ -57,7 +57,7 @@ def _scenes(way: Any) -> int:
 
 
 def _train(way: Any, places: Any) -> int:
-    from pipelines.train import InterruptedRunError, TrainingReport
+    from pipelines.training_progress import InterruptedRunError, TrainingReport
 
     with stop_on_signal() as should_stop, progress("training") as advance:
 

@@ -1,82 +1,112 @@
 """``tagbox train``: run an experiment in a run folder."""
 
+import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scripts import exit_codes
-from scripts.options import json_option, quieten_tensorflow, records_option, stop_on_signal, weights_cache
+from scripts import exit_codes, legacy_flags
+from scripts.board_process import board_beside, require_tensorboard
+from scripts.options import (
+    fill_paths,
+    json_option,
+    quieten_tensorflow,
+    records_option,
+    set_path_option,
+    stop_on_signal,
+    weights_cache,
+)
 from scripts.output import figure, progress, say, write_json
+from scripts.training_line import training_line
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--run", "run_dir", type=click.Path(path_type=Path), help="The run folder [default: runs/<config name>].")
 @records_option
 @click.option(
     "--init",
     type=click.Path(path_type=Path),
-    help="Weights to start from: a file, a run, imagenet or another name of `tagbox weights list`.",
+    help="Weights to start from: a file, a run, imagenet or another name of `tagbox weights list`, or none.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config; repeat it.")
+@set_path_option
+@click.option(
+    "--mode",
+    type=click.Choice(["train_and_eval", "train"]),
+    default="train_and_eval",
+    show_default=True,
+    help="With train, evaluate in another terminal: tagbox eval RUN --follow.",
+)
+@click.option("--board", is_flag=True, help="Run TensorBoard beside the training, and stop it with the training.")
+@click.option("--workers", metavar="HOST:PORT,...", help="Train on several machines: the address of each, chief first.")
+@click.option("--task", type=int, metavar="N", help="Which of --workers this process is, from 0.")
 @json_option
+@legacy_flags.training_flags
 def train(
-    config: Path, run_dir: Path | None, records_dir: Path, init: Path | None, overrides: tuple[str, ...], as_json: bool
+    config: Path | None,
+    run_dir: Path | None,
+    records_dir: Path,
+    init: Path | None,
+    overrides: tuple[str, ...],
+    paths: tuple[str, ...],
+    mode: str,
+    board: bool,
+    workers: str | None,
+    task: int | None,
+    as_json: bool,
+    pipeline_config_path: Path | None,
+    train_dir: Path | None,
+    num_train_steps: int | None,
+    **old_flags: Any,
 ) -> int:
     """Train a detector from a pipeline CONFIG, evaluating along the way.
 
-    The same command goes on where the run folder stands. Ctrl-C saves the state first.
+    CONFIG is the name of a config that comes with tagbox, a YAML file, or a pipeline.config of the OD API.
+
+    The same command goes on where the run folder stands, with the batches it would have had. Ctrl-C and SIGTERM save
+    the state first.
 
     For example: tagbox train ssdlite_mobilenet_v2 --run runs/raccoon --init ssdlite_mobilenet_v2_coco
     """
+    if config is None:
+        config, run_dir = _old_command_line(pipeline_config_path, train_dir, run_dir, num_train_steps)
+        overrides += (f"trainer.train_steps={num_train_steps}",) if num_train_steps else ()
+        legacy_flags.announce_without_effect(old_flags)
+    if board:
+        require_tensorboard()
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.experiment import load_experiment
     from pipelines.preflight import prepare
-    from pipelines.report import write_report
+    from pipelines.resuming import adopt_moved_paths
     from pipelines.run_directory import RunDirectory
-    from pipelines.train import InterruptedRunError, TrainingReport
-    from pipelines.train import train as run_training
-    from pipelines.weights.accounting import read_accounting
 
     experiment = load_experiment(config, overrides)
-    if init:
+    fill_paths(experiment, paths)
+    if init and str(init) == "none":
+        experiment.set("task.init_checkpoint", "", "--init none")
+    elif init:
         experiment.set("task.init_checkpoint", str(_resolve_weights(init, experiment)), f"--init {init}")
+    cluster = _join_cluster(experiment, workers, task)
     run = RunDirectory(run_dir or Path("runs") / config.stem)
+    moved = adopt_moved_paths(experiment, run, records_dir)
     preflight = prepare(experiment, records_dir)
-    classes = "class" if len(preflight.label_map) == 1 else "classes"
-    say(
-        f"{preflight.training.num_examples} training and {preflight.verification.num_examples} verification pictures, "
-        f"{len(preflight.label_map)} {classes}: {', '.join(preflight.label_map.names)}"
-    )
-    for remark in preflight.remarks:
-        say(f"note: {remark}")
-    done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
-    if done >= wanted:
-        say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
-    elif done:
-        say(f"going on at step {done} of {wanted}")
-    elif not experiment.params.task.init_checkpoint:
-        say("note: training starts from random weights; give trained ones with --init where you have them")
-    told: list[bool] = []
-    with stop_on_signal() as should_stop, progress("training") as advance:
+    _say_what_is_there(preflight, moved)
+    _say_where_it_stands(experiment, run)
+    with ExitStack() as beside:
+        if board and cluster.is_chief:
+            run.path.parent.mkdir(parents=True, exist_ok=True)
+            say(f"TensorBoard: {beside.enter_context(board_beside(run.path.parent))} (it ends with the training)")
+        results = _train(experiment, preflight, run, evaluates=mode == "train_and_eval", cluster=cluster)
+    if results is None:
+        return exit_codes.INTERRUPTED
+    if results and cluster.is_chief and mode == "train_and_eval":
+        from pipelines.report import write_report
 
-        def report(where: TrainingReport) -> None:
-            if not told and not done and (imported := read_accounting(run.path)):
-                say(f"weights of {imported.path}: {imported.summary()} (named in {run.path}/weights.json)")
-            told.append(True)
-            figure = f", AP50 {where.ap50:.3f}" if where.ap50 is not None else ""
-            rate = f", {where.steps_per_second:.2f} steps/s" if where.steps_per_second else ""
-            advance(where.step, where.total_steps, f"loss {where.loss:.3f}{rate}{figure}")
-
-        try:
-            results = run_training(experiment, preflight, run, command=sys.argv, report=report, should_stop=should_stop)
-        except InterruptedRunError as stop:
-            say(str(stop))
-            return exit_codes.INTERRUPTED
-    if results:
         say(
             f"best checkpoint (step {results['step']}): AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} "
             f"on {results['num_images']} verification pictures"
@@ -86,6 +116,20 @@ def train(
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
     return exit_codes.DONE
+
+
+def _old_command_line(
+    config: Path | None, train_dir: Path | None, run_dir: Path | None, steps: int | None
+) -> tuple[Path, Path | None]:
+    """Return CONFIG and RUN of an old command line, and say its modern form."""
+    if config is None:
+        raise click.UsageError("Missing argument 'CONFIG'.")
+    run_dir = run_dir or train_dir
+    words: list[object] = ["train", config]
+    words += ["--run", run_dir] if run_dir else []
+    words += ["--set", f"trainer.train_steps={steps}"] if steps else []
+    legacy_flags.announce(words)
+    return config, run_dir
 
 
 def _resolve_weights(init: Path, experiment: Any) -> Path:
@@ -101,3 +145,73 @@ def _resolve_weights(init: Path, experiment: Any) -> Path:
         say(f"note: {found.name}: {found.remark}")
     with progress(f"fetching {found.file_name}") as advance:
         return fetch_weights(found, weights_cache(), progress=advance)
+
+
+def _join_cluster(experiment: Any, workers: str | None, task: int | None) -> Any:
+    """Find out whether other processes train along, and make TensorFlow ready for them."""
+    from pipelines import cluster as clusters
+
+    if workers is not None:
+        cluster = clusters.cluster_of_addresses(workers, task)
+    elif task is not None:
+        raise click.UsageError("--task numbers one of --workers")
+    else:
+        cluster = clusters.environment_cluster(os.environ)
+        cluster = cluster if cluster.size > 1 else clusters.configured_cluster(experiment)
+    clusters.join(cluster, experiment)
+    if cluster.size > 1:
+        say(f"this is worker {cluster.index} of {cluster.size}; training begins when all of them are there")
+    return cluster
+
+
+def _say_what_is_there(preflight: Any, moved: list[str]) -> None:
+    classes = "class" if len(preflight.label_map) == 1 else "classes"
+    say(
+        f"{preflight.training.num_examples} training and {preflight.verification.num_examples} verification pictures, "
+        f"{len(preflight.label_map)} {classes}: {', '.join(preflight.label_map.names)}"
+    )
+    for remark in (*moved, *preflight.remarks):
+        say(f"note: {remark}")
+
+
+def _say_where_it_stands(experiment: Any, run: Any) -> None:
+    done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
+    if done >= wanted:
+        say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
+    elif done:
+        say(f"going on at step {done} of {wanted}")
+    elif not experiment.params.task.init_checkpoint:
+        say("note: training starts from random weights; give trained ones with --init where you have them")
+
+
+def _train(experiment: Any, preflight: Any, run: Any, *, evaluates: bool, cluster: Any) -> dict[str, Any] | None:
+    """Train with a live line; ``None`` when the person stopped it."""
+    from pipelines.train import train as run_training
+    from pipelines.training_progress import InterruptedRunError
+    from pipelines.weights.accounting import read_accounting
+
+    is_fresh = not run.read_status().get("step", 0)
+    with stop_on_signal() as should_stop, training_line() as show:
+        told: list[bool] = []
+
+        def report(where: Any) -> None:
+            if is_fresh and not told and (imported := read_accounting(run.path)):
+                say(f"weights of {imported.path}: {imported.summary()} (named in {run.path}/weights.json)")
+            told.append(True)
+            show(where)
+
+        try:
+            return run_training(
+                experiment,
+                preflight,
+                run,
+                command=sys.argv,
+                report=report,
+                should_stop=should_stop,
+                notice=lambda sentence: say(f"note: {sentence}"),
+                evaluates=evaluates,
+                cluster=cluster,
+            )
+        except InterruptedRunError as stop:
+            say(str(stop))
+            return None

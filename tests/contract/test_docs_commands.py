@@ -39,6 +39,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/evaluate-and-predict.md": [docs_world.add_other_records],
     "docs/how-to/from-the-object-detection-api.md": [docs_world.add_pipeline_config],
+    "docs/how-to/train-on-several-machines.md": [docs_world.add_cloud_yml],
 }
 # What must be there once the commands of a page are done.
 LEAVES = {
@@ -65,6 +66,8 @@ LEAVES = {
     "docs/how-to/trust-records.md": ["example.png", "named.png", "records/croissant.json"],
     "docs/how-to/build-classification-records.md": ["drawing.png", "tf/train.tfrecord", "tag_records/manifest.json"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
+    "docs/how-to/watch-and-compare-runs.md": ["runs/split/report.html", "comparison.png", "curves.png"],
+    "docs/how-to/train-on-several-machines.md": ["job.yaml", "job.json"],
     "docs/how-to/split-into-training-and-verification.md": ["plot.png"],
     "docs/how-to/convert-labels.md": ["yolo_set/data.yaml", "from_coco/raccoon/verification/raccoon-04.xml"],
 }

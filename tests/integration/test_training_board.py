@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 
 import pytest
@@ -55,9 +56,10 @@ def test_tensorboard_answers_with_our_curves(workshop, tmp_path):
         while time.monotonic() < deadline and not {"tiny/train", "tiny/validation"} <= set(tags):
             tags = _ask(f"{address}/data/plugin/scalars/tags")
             time.sleep(0.2)
-        assert "training_loss" in tags["tiny/train"]
-        assert {"AP50", "AP50_by_class/disc"} <= set(tags["tiny/validation"])
-        points = _ask(f"{address}/data/plugin/scalars/scalars?run=tiny%2Fvalidation&tag=AP50")
+        assert "Loss/total_loss" in tags["tiny/train"]
+        assert "PascalBoxes_PerformanceByCategory/AP@0.5IOU/disc" in tags["tiny/validation"]
+        tag = urllib.parse.quote("DetectionBoxes_Precision/mAP@.50IOU", safe="")
+        points = _ask(f"{address}/data/plugin/scalars/scalars?run=tiny%2Fvalidation&tag={tag}")
         assert [point[1] for point in points] == [10, 20]
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(30) == 0

@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from collectors.errors import InputError
+from pipelines.checkpoint_files import checkpoints_in, problem_of
+from pipelines.experiment import load_experiment
+from pipelines.preflight import prepare
 from pipelines.run_directory import RunDirectory
+from pipelines.train import train
 from records.example import BytesList
 from tests.support.command import tagbox_here
-from tests.support.od_api_records import od_example, write_records
+from tests.support.od_api_records import encode_picture, od_example, write_records
 from tests.support.tiny_training import make_records
 
 pytestmark = pytest.mark.tf
@@ -22,6 +27,14 @@ def _train(workshop, run, *words, records=None):
     return tagbox_here("train", workshop.config, "--run", run, "--records", records or workshop.records, *words)
 
 
+def _losses(run):
+    return [float(row["loss"]) for row in run.read_rows() if row["loss"]]
+
+
+def _newest(run):
+    return checkpoints_in(run.last_checkpoints)[-1]
+
+
 def test_a_loss_that_blows_up_says_what_to_do(workshop, tmp_path):
     run = RunDirectory(tmp_path / "run")
     rate = "trainer.optimizer_config.learning_rate.cosine.initial_learning_rate=1e9"
@@ -29,7 +42,9 @@ def test_a_loss_that_blows_up_says_what_to_do(workshop, tmp_path):
     answer = _train(workshop, run.path, "--set", rate, "--set", clip, "--set", "trainer.checkpoint_interval=20")
     assert answer.code == 2, answer.err
     assert "training blew up" in answer.error_line
-    assert "learning_rate" in answer.error_line
+    assert "Usual causes: a rate too high (trainer.optimizer_config.learning_rate.cosine is 1000000000.0)" in (
+        answer.error_line
+    )
     status = run.read_status()
     assert status["state"] == "failed"
     assert "blew up" in status["error"]
@@ -38,6 +53,21 @@ def test_a_loss_that_blows_up_says_what_to_do(workshop, tmp_path):
     assert answer.code == 0, answer.err
     assert run.read_status()["state"] == "done"
     assert "nan" not in (run.path / "results.csv").read_text()
+
+
+def test_a_loss_that_blows_up_keeps_the_last_good_checkpoint(workshop, tmp_path):
+    """Weights that are not numbers were saved before the loss told: they are not gone on from."""
+    run = RunDirectory(workshop.copy_run(tmp_path / "run"))
+    rate = "trainer.optimizer_config.learning_rate.cosine.initial_learning_rate=1e18"
+    words = ("--set", rate, "--set", "trainer.optimizer_config.optimizer.sgd.global_clipnorm=null")
+    words += ("--set", "trainer.steps_per_loop=1", "--set", "trainer.checkpoint_interval=1")
+    answer = _train(workshop, run.path, *words, "--set", "trainer.train_steps=40")
+    assert answer.code == 2, answer.err
+    assert "is sound and is gone on from" in answer.error_line
+    sound = run.read_status()["step"]
+    assert sound >= 20
+    assert _newest(run)[0] == sound
+    assert problem_of(_newest(run)[1]) == ""
 
 
 def test_without_verification_pictures_a_run_trains_and_says_that_it_is_not_evaluated(workshop, tmp_path):
@@ -85,17 +115,118 @@ def test_pictures_without_any_box_train(workshop, tmp_path):
     assert '"AP50": null' in answer.out
 
 
-def test_a_picture_that_tensorflow_cannot_decode_ends_the_run_with_one_line(workshop, tmp_path):
+def _records_of_one_class(folder, examples):
+    write_records(folder / "thing_training.record", examples)
+    (folder / "label_map.pbtxt").write_text("item { id: 1 name: 'thing' }")
+    return folder
+
+
+def test_a_picture_that_is_none_is_refused_before_the_first_step(workshop, tmp_path):
     picture = Image.fromarray(np.zeros((40, 40, 3), np.uint8))
-    records = tmp_path / "records"
+    sound = od_example(picture, [(0.1, 0.1, 0.5, 0.5)], [1])
     broken = od_example(picture, [(0.1, 0.1, 0.5, 0.5)], [1], image__encoded=BytesList((b"\xff\xd8\xff no picture",)))
-    write_records(records / "thing_training.record", [broken] * 4)
-    (records / "label_map.pbtxt").write_text("item { id: 1 name: 'thing' }")
+    records = _records_of_one_class(tmp_path / "records", [sound, sound, broken])
     answer = _train(workshop, tmp_path / "run", records=records)
+    assert answer.code == 6, answer.err
+    assert "thing_training.record: picture 2 (" in answer.error_line
+    assert "cannot be opened" in answer.error_line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_picture_that_tensorflow_cannot_decode_ends_the_run_with_one_line(workshop, tmp_path):
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (40, 40, 3), np.uint8))
+    cut = encode_picture(picture, "JPEG")
+    example = od_example(picture, [(0.1, 0.1, 0.5, 0.5)], [1], image__encoded=BytesList((cut[: len(cut) // 2],)))
+    answer = _train(workshop, tmp_path / "run", records=_records_of_one_class(tmp_path / "records", [example] * 4))
     assert answer.code == 6, answer.err
     assert "TensorFlow stopped" in answer.error_line
     assert "tagbox records verify" in answer.error_line
     assert RunDirectory(tmp_path / "run").read_status()["state"] == "failed"
+
+
+def test_a_record_that_becomes_unreadable_in_the_middle_is_named(workshop, tmp_path):
+    """The disk breaks after the fifth step; the record comes back, and the same command goes on."""
+    records = shutil.copytree(workshop.records, tmp_path / "records")
+    path = records / "square_training.record"
+    whole = path.read_bytes()
+    run, experiment = RunDirectory(tmp_path / "run"), load_experiment(workshop.config)
+
+    def break_the_record():
+        path.write_bytes(whole[: len(whole) // 2])
+        return False
+
+    with pytest.raises(InputError, match=r"became unreadable while training read it.*the same command again") as caught:
+        train(experiment, prepare(experiment, records), run, command=[], should_stop=break_the_record)
+    assert str(path) in str(caught.value)
+    status = run.read_status()
+    assert (status["state"], status["step"] >= 5) == ("failed", True)
+    path.write_bytes(whole)
+    answer = _train(workshop, run.path, records=records)
+    assert answer.code == 0, answer.err
+    assert f"going on at step {status['step']} of 20" in answer.err
+    losses = [
+        [float(row["loss"]) for row in one.read_rows() if row["loss"]] for one in (run, RunDirectory(workshop.run))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+# --- checkpoints that are not what they were --------------------------------------------------------------------------
+
+
+def test_a_checkpoint_that_was_cut_in_half_gives_way_to_the_one_before(workshop, tmp_path):
+    run = RunDirectory(workshop.copy_run(tmp_path / "run"))
+    step, prefix = _newest(run)
+    assert step == 20
+    data = prefix.with_name(f"{prefix.name}.data-00000-of-00001")
+    data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
+    answer = _train(workshop, run.path)
+    assert answer.code == 0, answer.err
+    assert "the checkpoint of step 20 is set aside, it cannot be used" in answer.err
+    assert "going back to the checkpoint of step 15" in answer.err
+    assert data.with_name(f"{data.name}.damaged").is_file()
+    assert _losses(run) == pytest.approx(_losses(RunDirectory(workshop.run)), rel=1e-4)
+
+
+def test_when_every_checkpoint_is_damaged_nothing_is_trained_over_it(workshop, tmp_path):
+    run = RunDirectory(workshop.copy_run(tmp_path / "run"))
+    for _, prefix in checkpoints_in(run.last_checkpoints):
+        prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(b"")
+    answer = _train(workshop, run.path)
+    assert answer.code == 6, answer.err
+    assert "no checkpoint of this run can be read" in answer.error_line
+    assert "Remove that folder to begin again" in answer.error_line
+    assert list(run.best_checkpoints.glob("best_ckpt-*.index"))
+
+
+def test_a_run_folder_on_another_machine_goes_on_with_the_records_there(workshop, tmp_path):
+    """The folder and the records were copied; every path in the config is that of the old machine."""
+    run = RunDirectory(workshop.copy_run(tmp_path / "elsewhere" / "run"))
+    records = shutil.copytree(workshop.records, tmp_path / "elsewhere" / "records")
+    gone = "/no/such/machine/records"
+    text = run.config_path.read_text().replace(str(workshop.records), gone)
+    text = text.replace("init_checkpoint: ''", "init_checkpoint: /no/such/machine/weights.npz")
+    run.config_path.write_text(text)
+    words = ("train", run.config_path, "--run", run.path, "--records")
+    lost = tagbox_here(*words, tmp_path / "nothing")
+    assert lost.code == 6
+    assert gone in lost.error_line
+    answer = tagbox_here(*words, records, "--set", "trainer.train_steps=25")
+    assert answer.code == 0, answer.err
+    assert f"the records are no longer in {gone}; those in {records} are taken" in answer.err
+    assert "the run's own copy is taken" in answer.err
+    assert "going on at step 20 of 25" in answer.err
+    assert RunDirectory(run.path).read_status()["step"] == 25
+    assert tagbox_here("eval", run.path).code == 0
+
+
+def test_other_classes_on_an_old_run_are_refused(workshop, tmp_path):
+    run = RunDirectory(workshop.copy_run(tmp_path / "run"))
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    answer = _train(workshop, run.path, "--set", "task.model.num_classes=3")
+    assert answer.code == 2, answer.err
+    assert "task.model.num_classes is 2 there and 3 now (--set)" in answer.error_line
+    assert "Choose another folder with --run" in answer.error_line
+    assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
 def test_boxes_that_are_no_boxes_do_not_stop_a_run(workshop, tmp_path):

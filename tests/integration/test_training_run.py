@@ -1,15 +1,21 @@
 """A run from its first step to its last: the folder it leaves, what it can be asked, and how it goes on."""
 
+import io
 import json
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from collectors.errors import ConfigError
+from labeling.drawing import TRUTH_COLOR
 from pipelines.experiment import load_experiment
 from pipelines.preflight import prepare
 from pipelines.run_directory import RunDirectory
-from pipelines.train import InterruptedRunError, train
+from pipelines.train import train
+from pipelines.training_progress import InterruptedRunError
+from tests.support.tiny_training import HEIGHT, WIDTH
 
 pytestmark = pytest.mark.tf
 
@@ -110,10 +116,27 @@ def test_tensorboard_finds_the_scalars(workshop):
         events.Reload()
         for tag in events.Tags()["tensors"]:
             tags[f"{part}/{tag}"] = [event.step for event in events.Tensors(tag)]
-    for tag in ("training_loss", "classification_loss", "localization_loss", "learning_rate"):
+    losses = [f"Loss/{part}_loss" for part in ("total", "classification", "localization", "regularization")]
+    for tag in (*losses, "learning_rate", "steps_per_second"):
         assert tags[f"train/{tag}"] == [5, 10, 15, 20], tags
-    for tag in ("AP50", "AP", "AP50_by_class/disc", "AP50_by_class/square", "validation_loss"):
+    precisions = ["DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU", "DetectionBoxes_Recall/AR@100"]
+    by_class = [f"PascalBoxes_PerformanceByCategory/AP@0.5IOU/{name}" for name in ("disc", "square")]
+    pictures = [f"eval_side_by_side_{number}" for number in range(4)]
+    for tag in (*precisions, *by_class, "PascalBoxes_Precision/mAP@0.5IOU", "Loss/total_loss", *pictures):
         assert tags[f"validation/{tag}"] == [10, 20], tags
+
+
+def test_tensorboard_shows_pictures_with_the_truth_left_and_the_detections_right(workshop):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(workshop.run / "validation"))
+    events.Reload()
+    width, height, encoded = events.Tensors("eval_side_by_side_0")[-1].tensor_proto.string_val
+    with Image.open(io.BytesIO(encoded)) as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.int16)
+    assert (int(width), int(height)) == (picture.width, picture.height) == (2 * WIDTH + 6, HEIGHT)
+    left = np.abs(pixels[:, :WIDTH] - np.asarray(TRUTH_COLOR)).sum(axis=-1)
+    assert (left < 10).sum() > 50  # the frame of the one true box
 
 
 # --- going on -------------------------------------------------------------------------------------------------------
@@ -122,23 +145,23 @@ def test_tensorboard_finds_the_scalars(workshop):
 def test_a_stopped_run_goes_on_where_it_was_left(workshop, tmp_path, capfd):
     run = tmp_path / "run"
     capfd.readouterr()
-    with pytest.raises(InterruptedRunError, match=r"stopped at step 10 of 20; the state is saved.*same command"):
-        _train(workshop, run, "trainer.checkpoint_interval=20", stop_at=10)  # between two checkpoints
-    assert (run / "checkpoints" / "last" / "ckpt-10.index").is_file()
+    with pytest.raises(InterruptedRunError, match=r"stopped at step 5 of 20; the state is saved.*same command"):
+        _train(workshop, run, "trainer.checkpoint_interval=20", stop_at=5)  # in the third epoch
+    assert (run / "checkpoints" / "last" / "ckpt-5.index").is_file()
     status = RunDirectory(run).read_status()
-    assert (status["state"], status["step"]) == ("interrupted", 10)
-    assert _steps(run)[0] == [5, 10]
-    # The same seed: up to here it is the run that was never stopped.
-    losses = [[float(row["loss"]) for row in RunDirectory(one).read_rows()[:2]] for one in (run, workshop.run)]
-    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    assert (status["state"], status["step"]) == ("interrupted", 5)
+    assert _steps(run) == ([5], [])
     reports = []
     results = _train(workshop, run, reports=reports)
-    assert [report.step for report in reports] == [15, 20]
-    assert _steps(run) == ([5, 10, 15, 20], [20])
+    assert [report.step for report in reports] == [10, 15, 20]
+    assert _steps(run) == ([5, 10, 15, 20], [10, 20])
     assert RunDirectory(run).read_status()["state"] == "done"
     assert results == RunDirectory(run).read_results()
-    first, *_ = (report.loss for report in reports)
-    assert first < losses[0][0]  # the weights were kept
+    # The same batches, rates and figures as the run that was never stopped, but for the order of sums.
+    whole, resumed = (RunDirectory(one).read_rows() for one in (workshop.run, run))
+    for name in ("loss", "classification_loss", "localization_loss", "learning_rate", "AP50", "AP", "validation_loss"):
+        (first, second) = ([float(row[name]) for row in rows if row[name]] for rows in (whole, resumed))
+        assert second == pytest.approx(first, rel=1e-4, abs=1e-5), name
 
     # What Model Garden says goes into the log, and stdout is for the command's own data.
     assert capfd.readouterr().out == ""
@@ -155,7 +178,7 @@ def test_a_stopped_run_goes_on_where_it_was_left(workshop, tmp_path, capfd):
     # More steps than before.
     _train(workshop, run, "trainer.train_steps=25", reports=reports)
     assert [report.step for report in reports] == [25]
-    assert _steps(run) == ([5, 10, 15, 20, 25], [20, 25])
+    assert _steps(run) == ([5, 10, 15, 20, 25], [10, 20, 25])
 
 
 def test_rows_of_steps_that_were_lost_with_a_kill_are_done_again(workshop, tmp_path):
@@ -192,13 +215,13 @@ def test_a_run_that_was_killed_in_its_last_evaluation_is_evaluated(workshop, tmp
 def test_a_second_ctrl_c_before_the_first_checkpoint_is_an_interruption_and_no_failure(workshop, tmp_path):
     run = RunDirectory(tmp_path / "run")
 
-    def pull_the_plug():
+    def pull_the_plug(_):
         raise KeyboardInterrupt
 
     experiment = load_experiment(workshop.config)
     with pytest.raises(KeyboardInterrupt):
         train(
-            experiment, prepare(experiment, workshop.records), run, command=[], should_stop=pull_the_plug,
+            experiment, prepare(experiment, workshop.records), run, command=[], report=pull_the_plug,
         )  # fmt: skip
     status = run.read_status()
     assert (status["state"], status["step"]) == ("interrupted", 0)

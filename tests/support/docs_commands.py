@@ -16,12 +16,14 @@ from tests.support.docs_worker import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTa
 NOT_RUN = {
     ". .venv/bin/activate": "the tests run in that environment",
     "tagbox demo": "takes minutes; `make demo` is measured, its parts are tested; it is parsed",
+    "tagbox train ssd_mobilenet_v1 --workers": "wants two at once; tests/e2e/test_cluster_command.py runs two",
     "tagbox board": "stays until Ctrl-C; it has a test of its own in test_docs_commands.py; it is parsed",
     "tagbox collect quickdraw cat": "fetches; tests/e2e/test_collect_quickdraw_command.py runs it on a local bucket",
     **{
         f"tagbox collect {name}": "wants Tumblr; tests/e2e/test_collect_command.py runs it on a local one; it is parsed"
         for name in ("tumblr", "status", "retry", "regate", "forget", "attribution")
     },
+    "tagbox records build --engine beam": "wants a cluster; test_records_beam.py runs Beam; it is parsed",
     "python -m tests.support.fake_tumblr": "stays until Ctrl-C; tests/e2e/test_collect_command.py runs it",
     ".venv/bin/python -m pytest": "this is such a run",
     ".venv/bin/python -m tests.support.render_cli_reference": "test_docs.py renders and compares",
@@ -30,7 +32,7 @@ NOT_RUN = {
 # Command lines that end with another code than 0, as their page says.
 EXIT_CODES = {"tagbox labels fix data": 1}  # there is something to mend
 _NEEDS_TENSORFLOW = re.compile(
-    r"tagbox (train|eval|predict|export|config show|config check|config import|records verify .*--deep)\b"
+    r"tagbox (train|eval|predict|export|config (show|check|import)|cloud job|weights check|records verify .*--deep)\b"
 )
 _REDIRECTION = re.compile(r"^(?P<command>[^|&;<>]*)>\s*(?P<file>\S+)$")
 _STEPS, _MORE_STEPS = 4, 6

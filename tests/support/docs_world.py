@@ -76,6 +76,13 @@ def add_other_records(root: Path) -> None:
     shutil.copytree(root / "records", root / "other_records")
 
 
+def add_cloud_yml(root: Path) -> None:
+    """Write the file that the OD API's guide had people send to ml-engine."""
+    lines = ("scaleTier: CUSTOM", "masterType: standard_gpu", "workerType: standard_gpu", "workerCount: 5",
+             "parameterServerType: standard", "parameterServerCount: 3", 'runtimeVersion: "1.0"')  # fmt: skip
+    (root / "cloud.yml").write_text("\n  ".join(("trainingInput:", *lines)) + "\n", encoding="utf-8")
+
+
 def add_drawings(root: Path) -> None:
     """Write bitmaps of drawings and folders of pictures, two classes each."""
     chance = np.random.default_rng(1)

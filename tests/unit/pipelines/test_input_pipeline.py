@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.detection import input_pipeline
+from pipelines.detection import example_order, input_pipeline
 from pipelines.detection.ssd_config import SSDAugmentation, SSDData
 from records.example import Int64List
 from tests.support.od_api_records import encode_picture, od_example, write_records
@@ -162,3 +162,51 @@ def test_more_boxes_than_allowed_are_cut_in_training_only(tmp_path):
 @pytest.mark.parametrize("name", ["cat[1]_training.record", "cats, dogs_training.record", "a*b_training.record"])
 def test_a_file_is_read_whatever_its_name(tmp_path, name):
     assert len(_batches(_records(tmp_path, 3, name))[0][0]) == 3
+
+
+# --- the order of a run that goes on, and of several workers ----------------------------------------------------------
+
+
+def _assert_same_batches(batches, others):
+    for (images, labels), (other_images, other_labels) in zip(batches, others, strict=True):
+        assert np.array_equal(images, other_images)
+        assert np.array_equal(labels["boxes"], other_labels["boxes"])
+
+
+@pytest.mark.parametrize("first_step", [1, 3, 5])
+def test_from_any_step_the_batches_are_those_of_a_run_that_was_never_stopped(tmp_path, first_step):
+    """Seven pictures in two files, batches of four: step 3 begins in the middle of the second epoch."""
+    paths = [str(_records(tmp_path, 4)), str(_records(tmp_path, 3, "b.record"))]
+    config = SSDData(
+        input_path=paths, global_batch_size=4, seed=5, shuffle_buffer_size=3,
+        augmentation=SSDAugmentation(flip=0.5, ssd_crop=True, color=0.3),
+    )  # fmt: skip
+    whole = list(input_pipeline.build_dataset(config, [32, 48]).take(8).as_numpy_iterator())
+    rest = input_pipeline.build_dataset(config, [32, 48], first_example=first_step * 4)
+    _assert_same_batches(whole[first_step:], list(rest.take(8 - first_step).as_numpy_iterator()))
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_the_workers_of_a_cluster_share_the_batches_of_one_process(tmp_path, workers):
+    path = str(_records(tmp_path, 7))
+    config = SSDData(input_path=path, global_batch_size=4, augmentation=SSDAugmentation(flip=0.5, ssd_crop=False))
+    whole = list(input_pipeline.build_dataset(config, [32, 48]).take(4).as_numpy_iterator())
+    shares = []
+    for index in range(workers):
+        context = tf.distribute.InputContext(workers, index, workers)
+        shares.append(input_pipeline.build_dataset(config, [32, 48], context).take(4).as_numpy_iterator())
+    for (images, _), *parts in zip(whole, *shares, strict=True):
+        together = [image.tobytes() for part_images, _ in parts for image in part_images]
+        assert sorted(together) == sorted(image.tobytes() for image in images)
+
+
+def test_every_epoch_has_every_picture_once_in_an_order_of_its_own(tmp_path):
+    tf.random.set_seed(3)  # as a training does
+    path = str(_records(tmp_path, 12))
+    order = example_order.RecordOrder([path], seed=1)
+    places, examples = zip(*order.endless().take(36).as_numpy_iterator(), strict=True)
+    assert list(places) == list(range(36))
+    epochs = [examples[start : start + 12] for start in (0, 12, 24)]
+    assert len({frozenset(epoch) for epoch in epochs}) == 1
+    assert len(set(epochs)) == 3
+    assert order.count() == len(set(examples)) == 12

@@ -187,6 +187,23 @@ def test_paths_are_those_a_person_wrote(edited, tmp_path):
     assert not experiment.unconfigured
 
 
+@pytest.mark.parametrize(
+    ("lines", "kind"),
+    [
+        ("from_detection_checkpoint: true", "feature_extractor"),
+        ("from_detection_checkpoint: true\n  load_all_detection_checkpoint_vars: true", "detector"),
+        ("from_detection_checkpoint: false", "backbone"),
+        ('fine_tune_checkpoint_type: "classification"', "backbone"),
+        ('fine_tune_checkpoint_type: "detection"', "feature_extractor"),
+        ('fine_tune_checkpoint_type: "full"', "detector"),
+    ],
+)
+def test_as_much_of_a_checkpoint_is_taken_as_the_od_api_takes(edited, lines, kind):
+    old = "from_detection_checkpoint: true\n  load_all_detection_checkpoint_vars: true"
+    experiment = edited("ssd_mobilenet_v1_pets", (old, lines), ("PATH_TO_BE_CONFIGURED/model.ckpt", "model.ckpt"))
+    assert experiment.params.task.init_checkpoint_type == kind
+
+
 def test_an_override_fills_what_was_not_configured(edited):
     experiment = edited("ssd_mobilenet_v1_pets", overrides=("task.label_map=map.pbtxt",))
     assert "task.label_map" not in experiment.unconfigured

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from collectors.errors import InputError
-from pipelines.plots import curve_of, plot_training
+from pipelines.plots import curve_of, plot_comparison, plot_training
 
 ROWS = [
     {"step": "10", "loss": "9.5", "classification_loss": "8", "localization_loss": "1", "AP50": "", "AP": ""},
@@ -44,3 +44,15 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         plot_training(ROWS, tmp_path / "file" / "training.png")
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_curves_of_several_runs_share_one_picture(tmp_path, count):
+    runs = {f"run {number}": [ROWS, [], [*ROWS, {"step": "30", "loss": "nan"}]][number % 3] for number in range(count)}
+    plot_comparison(runs, tmp_path / "comparison.png")
+    with Image.open(tmp_path / "comparison.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 3 * picture.height > 600
+        colors = {color for _, color in picture.convert("RGB").getcolors(1 << 20)}
+    assert (0, 114, 178) in colors  # the first run's
+    assert ((213, 94, 0) in colors) == (count > 1)  # the second has no rows, and a place in the legend

@@ -87,7 +87,8 @@ def test_any_rows_round_trip(tmp_path_factory, rows):
     for row in rows:
         run.append_row(row)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    assert run.read_rows() == [{name: str(row.get(name, "")) for name in columns} for row in rows]
+    in_order = sorted(rows, key=lambda row: row["step"])
+    assert run.read_rows() == [{name: str(row.get(name, "")) for name in columns} for row in in_order]
 
 
 def test_status_and_results(tmp_path):

@@ -9,6 +9,7 @@ from collectors.errors import ConfigError, InputError
 from records.build import build_records
 from records.example import BytesList
 from records.example_selection import select_example
+from records.reading import expand_record_paths, read_examples
 from tests.support.od_api_records import od_example, write_records
 from tests.unit.records.pictures import make_data
 
@@ -16,7 +17,7 @@ from tests.unit.records.pictures import make_data
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("shown")
-    build_records(make_data(root / "data"), root / "records", shard_bytes=1500)
+    build_records(make_data(root / "data"), root / "records", shard_bytes=600)
     return root / "records"
 
 
@@ -25,10 +26,13 @@ def _name(found) -> str:
 
 
 def test_by_place_over_all_files_of_a_folder(folder):
-    assert _name(select_example([folder])) == "cat_training_00.jpg"
-    assert _name(select_example([folder], index=9)) == "dog_verification_01.jpg"
-    found = select_example([folder / "dog_training.record"], index=2)
-    assert (_name(found), found.path.name) == ("dog_training_02.jpg", "dog_training.record-00002-of-00003")
+    everything = list(read_examples(expand_record_paths([folder / "*.record*"])))
+    for index in (0, 4, 9):
+        assert _name(select_example([folder], index=index)) == _name(everything[index])
+    shards = sorted(folder.glob("cat_training.record-*"))
+    assert len(shards) > 1
+    found, expected = select_example([folder / "cat_training.record"], index=2), list(read_examples(shards))[2]
+    assert (_name(found), found.path) == (_name(expected), expected.path)
     with pytest.raises(InputError, match=r"no example 10\. It has 10: give --index 0 to 9"):
         select_example([folder], index=10)
 

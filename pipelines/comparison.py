@@ -1,0 +1,224 @@
+"""Several runs side by side: figures with intervals, and whether a difference is more than chance."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from collectors.errors import ConfigError, InputError
+from collectors.progress import Progress, no_progress
+from pipelines import matches as matching
+from pipelines.metrics import DetectionRecord, coco_evaluation
+from pipelines.run_directory import RunDirectory
+
+FloatArray = npt.NDArray[np.float64]
+
+_IOU_50 = 0
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A figure with the interval that 95 % of the resamples fall into; ``None`` where it is not defined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a run has more than the first one, on the same pictures.
+
+    ``p_ap`` and ``p_ap50`` are the share of random exchanges of the two runs' detections, picture by picture, that
+    give a difference at least as large: the chance to see it if the runs were equally good.
+    """
+
+    AP: Interval
+    AP50: Interval
+    p_ap: float | None
+    p_ap50: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRun:
+    """One run of a comparison.
+
+    Attributes:
+        name: The run's folder, as short as it is clear.
+        step: Step of the checkpoint that was judged.
+        num_images: Verification pictures.
+        AP: COCO's figure with its interval.
+        AP50: The same at IoU 0.5.
+        difference: To the first run; ``None`` for the first, and where ``not_comparable`` says why.
+        not_comparable: Why this run cannot be tested against the first; empty when it can.
+    """
+
+    name: str
+    step: int | None
+    num_images: int
+    AP: Interval
+    AP50: Interval
+    difference: Difference | None = None
+    not_comparable: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    name: str
+    step: int | None
+    truth: dict[str, Any]
+    classes: dict[int, matching.ClassMatches]
+    image_ids: tuple[int, ...]
+
+
+def compare(
+    runs: Sequence[RunDirectory], *, resamples: int = 1000, seed: int = 0, progress: Progress = no_progress
+) -> list[ComparedRun]:
+    """Compare runs by the detections that their evaluations left behind; nothing is evaluated again.
+
+    Intervals come from a bootstrap over the pictures. The first run is what the others are compared with.
+
+    Args:
+        runs: Evaluated runs, at least one, each once.
+        resamples: How often pictures are drawn; the smallest p-value that can be shown is ``1 / (resamples + 1)``.
+        seed: Another seed, other draws; the same seed, the same table.
+        progress: Told after each run.
+
+    Raises:
+        InputError: A run was not evaluated.
+        ConfigError: A run stands twice, or there are no runs.
+    """
+    if not runs:
+        raise ConfigError("there is nothing to compare", where="RUN", fix="Name two runs or more.")
+    names = _names([run.path for run in runs])
+    judged = [_judge(run, name) for run, name in zip(runs, names, strict=True)]
+    compared = []
+    for done, one in enumerate(judged, start=1):
+        compared.append(_compared(one, judged[0], resamples, seed))
+        progress(done, len(judged), one.name)
+    return compared
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    resolved = [path.resolve() for path in paths]
+    if len(set(resolved)) != len(resolved):
+        raise ConfigError("a run stands twice", where="RUN", fix="Name each run once.")
+    depth = 1
+    while len({path.parts[-depth:] for path in resolved}) < len(resolved):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in resolved]
+
+
+def _judge(run: RunDirectory, name: str) -> _Judged:
+    run.require()
+    truth, detections = (_read(run, f"{part}.json") for part in ("ground_truth", "detections"))
+    try:
+        class_names = {int(category["id"]): str(category["name"]) for category in truth["categories"]}
+        record = DetectionRecord(truth["images"], truth["annotations"], detections)
+        evaluation = coco_evaluation(record, class_names)
+        image_ids = tuple(sorted(int(image["id"]) for image in truth["images"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"is not what an evaluation writes ({error!r})",
+            where=str(run.path / "ground_truth.json"),
+            fix=f"Evaluate the run again: tagbox eval {run.path}",
+        ) from error
+    classes = matching.class_matches(evaluation) if evaluation else {}
+    return _Judged(name, (run.read_results() or {}).get("step"), truth, classes, image_ids)
+
+
+def _read(run: RunDirectory, name: str) -> Any:
+    path = run.path / name
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = "this run was not evaluated" if isinstance(error, FileNotFoundError) else f"cannot read ({error})"
+        raise InputError(reason, where=str(path), fix=f"Evaluate it: tagbox eval {run.path}") from error
+
+
+def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> ComparedRun:
+    weights = _draws(len(one.image_ids), resamples, seed)
+    own = _figures(one, weights)
+    headline = ComparedRun(
+        one.name, one.step, len(one.image_ids), AP=_interval(own.mean(axis=1)), AP50=_interval(own[:, _IOU_50])
+    )
+    if one is first:
+        return headline
+    if reason := _why_not(one, first):
+        return ComparedRun(one.name, one.step, headline.num_images, headline.AP, headline.AP50, None, reason)
+    delta = own - _figures(first, weights)
+    chance = _exchanged(one, first, resamples, seed)
+    difference = Difference(
+        AP=_interval(delta.mean(axis=1)),
+        AP50=_interval(delta[:, _IOU_50]),
+        p_ap=_p_value(delta[0].mean(), chance.mean(axis=1)),
+        p_ap50=_p_value(delta[0, _IOU_50], chance[:, _IOU_50]),
+    )
+    return ComparedRun(one.name, one.step, headline.num_images, headline.AP, headline.AP50, difference)
+
+
+def _draws(num_images: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return how often each picture is drawn: first every one once, then at random with replacement."""
+    if not num_images:
+        return np.zeros((1 + resamples, 0), np.int64)
+    drawn = np.random.default_rng(seed).multinomial(num_images, np.full(num_images, 1 / num_images), resamples)
+    return np.concatenate([np.ones((1, num_images), np.int64), drawn])
+
+
+def _figures(judged: _Judged, weights: npt.NDArray[np.int64]) -> FloatArray:
+    return matching.resampled_precision(list(judged.classes.values()), weights)
+
+
+def _why_not(one: _Judged, first: _Judged) -> str:
+    if one.image_ids != first.image_ids:
+        shared = len(set(one.image_ids) & set(first.image_ids))
+        return f"it was evaluated on other pictures ({shared} of {len(one.image_ids)} are also those of {first.name})"
+
+    def boxes(judged: _Judged) -> list[Any]:
+        names = {category["id"]: category["name"] for category in judged.truth["categories"]}
+        rows = ((box["image_id"], names[box["category_id"]], *box["bbox"]) for box in judged.truth["annotations"])
+        return sorted((image, name, *(round(float(edge), 1) for edge in edges)) for image, name, *edges in rows)
+
+    if sorted(one.classes) != sorted(first.classes) or boxes(one) != boxes(first):
+        return f"the boxes or classes to find are not those of {first.name}"
+    return ""
+
+
+def _exchanged(one: _Judged, first: _Judged, resamples: int, seed: int) -> FloatArray:
+    """Return differences of AP, one column an IoU, after exchanging the two runs' detections in random pictures."""
+    swaps = np.random.default_rng((seed, 1)).integers(0, 2, (resamples, len(one.image_ids)))
+    shape = (resamples, 10)
+    ours, theirs = [], []
+    for class_id, own in one.classes.items():
+        if not own.truths.any():
+            continue
+        pool, is_firsts = matching.pooled(own, first.classes[class_id])
+        swapped = swaps[:, pool.pictures]
+        taken = np.where(is_firsts, swapped, 1 - swapped)
+        truths = np.full(resamples, own.truths.sum())
+        ours.append(matching.weighted_precision(pool, taken, truths))
+        theirs.append(matching.weighted_precision(pool, 1 - taken, truths))
+    return matching.mean_of_defined(ours, shape) - matching.mean_of_defined(theirs, shape)
+
+
+def _interval(values: FloatArray) -> Interval:
+    """Take the first value as the figure and the others as its resamples."""
+    value, resamples = values[0], values[1:][~np.isnan(values[1:])]
+    if np.isnan(value):
+        return Interval(None)
+    if not len(resamples):
+        return Interval(float(value))
+    low, high = np.quantile(resamples, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return Interval(float(value), float(low), float(high))
+
+
+def _p_value(seen: float, chance: FloatArray) -> float | None:
+    if np.isnan(seen):
+        return None
+    at_least = int(np.sum(np.abs(chance) >= abs(seen) - 1e-12))
+    return (1 + at_least) / (1 + len(chance))

@@ -1,0 +1,163 @@
+"""Which detections hit which truth, as arrays, and the average precision of any weighting of the pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_ALL_AREAS = [0**2, 1e5**2]  # as pycocotools writes it
+_RECALLS = np.linspace(0.0, 1.0, 101)  # COCO's points of the curve
+_VALUES_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class ClassMatches:
+    """The detections of one class, best first, against the truth at each of COCO's ten IoUs.
+
+    Attributes:
+        hits: ``(10, d)`` bool: found a box that no better detection had found.
+        ignored: ``(10, d)`` bool: counts neither way, because it lies on a crowd.
+        scores: ``(d,)``, falling.
+        pictures: ``(d,)`` int, which picture a detection is of, as an index into the pictures.
+        truths: ``(p,)`` int, boxes to find in each picture.
+    """
+
+    hits: npt.NDArray[np.bool_]
+    ignored: npt.NDArray[np.bool_]
+    scores: FloatArray
+    pictures: npt.NDArray[np.int64]
+    truths: npt.NDArray[np.int64]
+
+
+def class_matches(evaluation: Any) -> dict[int, ClassMatches]:
+    """Return the matches of each class of a `pycocotools.cocoeval.COCOeval` after its ``evaluate``, by class id.
+
+    Pictures are numbered as ``evaluation.params.imgIds``.
+    """
+    places = {image_id: place for place, image_id in enumerate(evaluation.params.imgIds)}
+    found: dict[int, list[Any]] = {class_id: [] for class_id in evaluation.params.catIds}
+    for one in evaluation.evalImgs:
+        if one and one["aRng"] == _ALL_AREAS:
+            found[one["category_id"]].append(one)
+    limit = evaluation.params.maxDets[-1]
+    num_ious = len(evaluation.params.iouThrs)
+    return {class_id: _of_class(ones, places, limit, num_ious) for class_id, ones in found.items()}
+
+
+def _of_class(ones: list[Any], places: dict[int, int], limit: int, num_ious: int) -> ClassMatches:
+    truths = np.zeros(len(places), np.int64)
+    scores, pictures = [np.empty(0)], [np.empty(0, np.int64)]
+    hits, ignored = [np.empty((num_ious, 0), bool)], [np.empty((num_ious, 0), bool)]
+    for one in ones:
+        place = places[one["image_id"]]
+        truths[place] = int(np.sum(np.asarray(one["gtIgnore"]) == 0))
+        scores.append(np.asarray(one["dtScores"][:limit], np.float64))
+        pictures.append(np.full(len(scores[-1]), place, np.int64))
+        hits.append(np.asarray(one["dtMatches"])[:, :limit] > 0)
+        ignored.append(np.asarray(one["dtIgnore"], bool)[:, :limit])
+    all_scores = np.concatenate(scores)
+    order = np.argsort(-all_scores, kind="mergesort")
+    return ClassMatches(
+        np.concatenate(hits, axis=1)[:, order],
+        np.concatenate(ignored, axis=1)[:, order],
+        all_scores[order],
+        np.concatenate(pictures)[order],
+        truths,
+    )
+
+
+def pooled(first: ClassMatches, second: ClassMatches) -> tuple[ClassMatches, npt.NDArray[np.bool_]]:
+    """Put the detections of two detectors on the same pictures into one list.
+
+    Returns:
+        The matches, and ``(d,)`` bool: which detections are the second detector's.
+    """
+    scores = np.concatenate([first.scores, second.scores])
+    order = np.argsort(-scores, kind="mergesort")
+    is_second = np.arange(len(scores)) >= len(first.scores)
+    both = ClassMatches(
+        np.concatenate([first.hits, second.hits], axis=1)[:, order],
+        np.concatenate([first.ignored, second.ignored], axis=1)[:, order],
+        scores[order],
+        np.concatenate([first.pictures, second.pictures])[order],
+        first.truths,
+    )
+    return both, is_second[order]
+
+
+def weighted_precision(matches: ClassMatches, weights: npt.NDArray[Any], truths: npt.NDArray[Any]) -> FloatArray:
+    """Compute COCO's average precision of a class for many weightings of its detections.
+
+    Args:
+        matches: The detections of the class.
+        weights: ``(r, d)``: how often each detection counts.
+        truths: ``(r,)``: boxes to find under each weighting.
+
+    Returns:
+        ``(r, 10)``, one column an IoU from 0.50 to 0.95; ``nan`` where there is nothing to find.
+    """
+    result = np.full((len(weights), len(matches.hits)), np.nan)
+    rows_at_once = max(1, _VALUES_AT_ONCE // max(1, weights.shape[1]))
+    for first in range(0, len(weights), rows_at_once):
+        rows = slice(first, first + rows_at_once)
+        share = weights[rows].astype(np.float64)
+        for iou, (hits, ignored) in enumerate(zip(matches.hits, matches.ignored, strict=True)):
+            counted = share * ~ignored
+            right, seen = np.cumsum(counted * hits, axis=1), np.cumsum(counted, axis=1)
+            result[rows, iou] = _areas(right, seen, truths[rows])
+    return result
+
+
+def _areas(right: FloatArray, seen: FloatArray, truths: npt.NDArray[Any]) -> FloatArray:
+    precision = right / (seen + np.spacing(1))
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    areas = np.full(len(right), np.nan)
+    for row in np.flatnonzero(truths > 0):
+        at = np.searchsorted(right[row] / truths[row], _RECALLS, side="left")
+        areas[row] = envelope[row, at[at < envelope.shape[1]]].sum() / len(_RECALLS)
+    return areas
+
+
+def resampled_precision(classes: Sequence[ClassMatches], weights: npt.NDArray[Any]) -> FloatArray:
+    """Compute AP of all classes for many weightings of the pictures.
+
+    Args:
+        classes: Matches of each class on the same ``p`` pictures.
+        weights: ``(r, p)``: how often each picture counts.
+
+    Returns:
+        ``(r, 10)``: the mean over the classes that have something to find under a weighting; ``nan`` where none has.
+    """
+    by_class = [
+        weighted_precision(one, weights[:, one.pictures], weights @ one.truths) for one in classes if one.truths.any()
+    ]
+    return mean_of_defined(by_class, (len(weights), 10))
+
+
+def mean_of_defined(by_class: Sequence[FloatArray], shape: tuple[int, int]) -> FloatArray:
+    """Average over classes what is not ``nan``; ``nan`` where nothing is."""
+    if not by_class:
+        return np.full(shape, np.nan)
+    values = np.stack(by_class)
+    counts = np.sum(~np.isnan(values), axis=0)
+    sums = np.nansum(values, axis=0)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def pascal_precision(matches: ClassMatches) -> float | None:
+    """Return the area under the whole precision-recall curve at IoU 0.5, as Pascal VOC (2010) and the OD API do.
+
+    ``None`` where there is nothing to find.
+    """
+    total = int(matches.truths.sum())
+    if not total:
+        return None
+    counted = ~matches.ignored[0]
+    right, seen = np.cumsum(matches.hits[0] & counted), np.cumsum(counted)
+    recall = np.concatenate([[0.0], right / total])
+    precision = np.maximum.accumulate((right / np.maximum(seen, 1))[::-1])[::-1]
+    return float(np.sum(np.diff(recall) * precision))

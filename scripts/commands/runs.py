@@ -1,0 +1,138 @@
+"""``tagbox runs``: what was trained, and which run is better."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scripts import exit_codes
+from scripts.options import json_option
+from scripts.output import figure, progress, say, write_json, write_table
+
+
+@click.group()
+def runs() -> None:
+    """List, show and compare runs."""
+
+
+@runs.command("list")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("runs"))
+@json_option
+def list_command(folder: Path, as_json: bool) -> int:
+    """List the runs in DIR (default: runs)."""
+    from pipelines.run_list import list_runs
+
+    found = list_runs(folder)
+    if as_json:
+        write_json([asdict(run) for run in found])
+        return exit_codes.DONE
+    rows = [
+        [
+            run.name,
+            run.state,
+            _steps(run.step, run.total_steps),
+            figure(run.AP50),
+            figure(run.AP),
+            run.experiment,
+            run.updated,
+        ]
+        for run in found
+    ]
+    write_table(["run", "state", "step", "AP50", "AP", "experiment", "updated"], rows, right={2, 3, 4})
+    for run in found:
+        if run.problem:
+            say(f"{run.name}: {run.problem}")
+    return exit_codes.DONE
+
+
+@runs.command("show")
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@json_option
+def show(run_dir: Path, as_json: bool) -> int:
+    """Show one RUN: where it stands, its figures, and what was chosen for it."""
+    from pipelines.run_directory import RunDirectory
+    from pipelines.run_list import describe
+
+    content = describe(RunDirectory(run_dir))
+    if as_json:
+        write_json(content)
+        return exit_codes.DONE
+    facts = [["state", content["state"]], ["step", _steps(content["step"], content["total_steps"])]]
+    facts += [["experiment", content["experiment"]], ["updated", content["updated"]]]
+    facts += [["command", " ".join(content["environment"].get("command", ()))]]
+    facts += [["problem", content["problem"]]] if content["problem"] else []
+    write_table(["run", content["name"]], facts)
+    if content["evaluations"]:
+        rows = [[str(row["step"]), figure(row["AP50"]), figure(row["AP"])] for row in content["evaluations"]]
+        write_table(["evaluated at step", "AP50", "AP"], rows, right={0, 1, 2})
+    if content["results"]:
+        classes = content["results"]["per_class"].items()
+        rows = [[name, figure(row["AP50"]), figure(row["AP"]), str(row["num_truth"])] for name, row in classes]
+        write_table(["class (best checkpoint)", "AP50", "AP", "boxes"], rows, right={1, 2, 3})
+    write_table(["key", "value", "from"], [[row["key"], row["value"], row["origin"]] for row in content["chosen"]])
+    return exit_codes.DONE
+
+
+@runs.command("compare")
+@click.argument("run_dirs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), default=Path("comparison.png"), show_default=True,
+              help="Draw the curves of all runs into this PNG.")  # fmt: skip
+@click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, show_default=True,
+              help="How often pictures are drawn for intervals and tests.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
+@json_option
+def compare_command(run_dirs: tuple[Path, ...], output: Path, resamples: int, seed: int, as_json: bool) -> int:
+    """Compare RUNs with the first: curves in one picture, figures with 95 % intervals, a paired test.
+
+    The figures are those of the detections that each run's evaluation stored.
+    """
+    from pipelines.comparison import compare
+    from pipelines.plots import plot_comparison
+    from pipelines.run_directory import RunDirectory
+
+    folders = [RunDirectory(path) for path in run_dirs]
+    with progress("comparing, runs") as advance:
+        compared = compare(folders, resamples=resamples, seed=seed, progress=advance)
+    names = [one.name for one in compared]
+    plot_comparison(dict(zip(names, (run.read_rows() for run in folders), strict=True)), output)
+    if as_json:
+        write_json({"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)})
+    else:
+        write_table(
+            ["run", "step", "pictures", "AP50", "AP", "AP50 to first", "p", "AP to first", "p"],
+            [_row(one) for one in compared],
+            right={1, 2, 6, 8},
+        )
+    for one in compared:
+        if one.not_comparable:
+            say(f"{one.name} is not tested against {names[0]}: {one.not_comparable}")
+    say(f"curves: {output}")
+    return exit_codes.DONE
+
+
+def _row(one: Any) -> list[str]:
+    step = "-" if one.step is None else str(one.step)
+    cells = [one.name, step, str(one.num_images), _with_interval(one.AP50), _with_interval(one.AP)]
+    if one.difference is None:
+        return [*cells, "-", "-", "-", "-"]
+    difference = one.difference
+    return [
+        *cells,
+        _with_interval(difference.AP50, sign="+"),
+        figure(difference.p_ap50),
+        _with_interval(difference.AP, sign="+"),
+        figure(difference.p_ap),
+    ]
+
+
+def _with_interval(interval: Any, sign: str = "") -> str:
+    if interval.value is None:
+        return "-"
+    if interval.low is None:
+        return f"{interval.value:{sign}.3f}"
+    return f"{interval.value:{sign}.3f} [{interval.low:{sign}.3f}, {interval.high:{sign}.3f}]"
+
+
+def _steps(step: int | None, total: int | None) -> str:
+    return f"{'-' if step is None else step}/{'-' if total is None else total}"
