@@ -167,6 +167,16 @@ def any_of_all(strategy: tf.distribute.Strategy, is_so: bool) -> bool:
     return is_so if not _is_cluster(strategy) else _sum(strategy, int(is_so)) > 0
 
 
+def leave_together(strategy: tf.distribute.Strategy, *, is_chief: bool) -> None:
+    """Let the chief end only when every worker has done its part; all of them must call it, after their last work."""
+    try:
+        any_of_all(strategy, False)
+    except tf.errors.OpError:
+        # The chief has everyone's word by now and may be gone before this worker has its answer.
+        if is_chief:
+            raise
+
+
 def of_chief(strategy: tf.distribute.Strategy, number: int, *, is_chief: bool) -> int:
     """Tell every worker the chief's number; all of them must ask."""
     return number if not _is_cluster(strategy) else _sum(strategy, number if is_chief else 0)
