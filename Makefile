@@ -6,7 +6,7 @@ READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest
 FOLDERS := collectors labeling records pipelines scripts
 
-.PHONY: setup demo test fast check fix bench pins clean
+.PHONY: setup demo test fast check fix bench pins protos clean
 .DEFAULT_GOAL := test
 
 setup: $(READY)
@@ -49,8 +49,12 @@ bench: $(READY)
 
 # After an edit of the dependencies: pins and hashes for every supported platform, no index address.
 pins: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --extra beam --group dev --universal --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra beam --extra onnx --group dev --universal --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file constraints.txt
+
+# After an edit of the schema of the OD API's pipeline.config.
+protos: $(READY)
+	$(BIN)/python -m grpc_tools.protoc -Ipipelines/odapi --descriptor_set_out=pipelines/odapi/pipeline.binpb pipeline.proto
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

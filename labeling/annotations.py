@@ -70,3 +70,13 @@ class Annotation:
     objects: tuple[LabeledObject, ...] = ()
     filename_line: int | None = field(default=None, compare=False)
     size_line: int | None = field(default=None, compare=False)
+
+
+# What stands in <source><database> of a file that a detector wrote. LabelImg writes "Unknown" there when it saves, so
+# the mark goes when a person has looked at the boxes.
+PROPOSAL_MARK = "tagbox proposal"
+
+
+def is_proposal(annotation: Annotation) -> bool:
+    """Tell whether the boxes are a detector's proposals that no person has saved yet."""
+    return annotation.database.startswith(PROPOSAL_MARK)

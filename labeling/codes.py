@@ -54,6 +54,7 @@ _TABLE = (
     ),
     Code("X11", _W, "the name ends in .xml.xml", "Rename it to end in one .xml, or LabelImg will not find it."),
     Code("X12", _E, "the XML cannot be read", "Give yourself permission to read it, or mend the link."),
+    Code("X13", _E, "boxes that a detector proposed", "Open the file in LabelImg, mend the boxes and save it."),
     Code(
         "L01", _E, "no picture for this XML", "Put the picture of the same stem beside it or in images/, or remove it."
     ),

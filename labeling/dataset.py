@@ -70,6 +70,7 @@ class ClassFolder:
         stray_xml: XML files that lie in no split at all, sorted.
         has_splits: Whether there is a ``training/`` or ``verification/`` folder at all; without one its pictures are
             still being collected.
+        num_labels: XML files in the splits.
     """
 
     path: Path
@@ -77,6 +78,12 @@ class ClassFolder:
     num_waiting: int
     stray_xml: tuple[Path, ...]
     has_splits: bool = True
+    num_labels: int = 0
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is XML in one of the splits."""
+        return self.num_labels > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,18 @@ class DatasetFiles:
     num_images: int
 
 
+def list_class_folders(root: Path) -> tuple[ClassFolder, ...]:
+    """List the class folders of a data root, sorted by name, without keeping what lies in them.
+
+    None for a plain folder; the root itself when it is a class folder.
+
+    Raises:
+        DatasetError: The folder is missing or cannot be listed.
+    """
+    _refuse_missing(root)
+    return tuple(_class_folder(name, folder) for name, folder in _class_dirs(root))
+
+
 def find_dataset(root: Path, class_names: Sequence[str] | None = None) -> DatasetFiles:
     """Find the labels and pictures under a folder.
 
@@ -109,12 +128,7 @@ def find_dataset(root: Path, class_names: Sequence[str] | None = None) -> Datase
         DatasetError: The folder is missing or cannot be listed, a class folder asked for is missing, or there is no
             XML file at all.
     """
-    if not root.is_dir():
-        raise DatasetError(
-            "it is a file" if root.exists() else "no such folder",
-            where=str(root),
-            fix="Give the folder that holds the class folders or the XML files.",
-        )
+    _refuse_missing(root)
     class_dirs = _class_dirs(root)
     if class_names is not None:
         class_dirs = _chosen(root, class_dirs, class_names)
@@ -261,8 +275,26 @@ def _class_folder(name: str, folder: Path) -> ClassFolder:
                 waiting = len(found)
             else:
                 stray += found
-    has_splits = any(_is_dir(folder / split) for split in SPLITS)
-    return ClassFolder(folder, name, waiting, tuple(stray), has_splits)
+    splits = [folder / split for split in SPLITS if _is_dir(folder / split)]
+    num_labels = sum(map(_count_xml, splits))
+    return ClassFolder(folder, name, waiting, tuple(stray), bool(splits), num_labels)
+
+
+def _count_xml(folder: Path) -> int:
+    """Count the files that `_xml_below` yields."""
+    names = _names(folder)
+    subfolders = [folder / name for name, is_dir in names if is_dir]
+    count = sum(not is_dir and _is_xml(name) for name, is_dir in names)
+    return count + sum(_count_xml(subfolder) for subfolder in subfolders if not subfolder.is_symlink())
+
+
+def _refuse_missing(root: Path) -> None:
+    if not root.is_dir():
+        raise DatasetError(
+            "it is a file" if root.exists() else "no such folder",
+            where=str(root),
+            fix="Give the folder that holds the class folders or the XML files.",
+        )
 
 
 def _refuse_empty(root: Path, labels: Sequence[LabelFile], folders: Sequence[ClassFolder]) -> None:

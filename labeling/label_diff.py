@@ -78,7 +78,7 @@ def diff_labels(old: Path, new: Path) -> tuple[LabelChange, ...]:
         stem = key_after[1] or new.stem
         if key_before[0] != key_after[0]:
             changes.append(LabelChange(stem, ChangeKind.PLACED, None, key_before[0], key_after[0]))
-        changes += _compare(stem, before[key_before], after[key_after])
+        changes += compare_annotations(stem, before[key_before], after[key_after])
     return tuple(sorted(changes, key=lambda one: (one.stem, one.object_index or 0, one.kind, one.before)))
 
 
@@ -127,9 +127,19 @@ def _paired(before: Found, after: Found) -> tuple[list[tuple[tuple[str, str], tu
     return pairs, changes
 
 
-def _compare(
+def compare_annotations(
     stem: str, before: Annotation | AnnotationError, after: Annotation | AnnotationError
 ) -> Iterator[LabelChange]:
+    """Compare two states of the labels of one picture.
+
+    Args:
+        stem: What the changes call the picture.
+        before: The labels, or why they cannot be read.
+        after: The same, later.
+
+    Yields:
+        The changes of the picture, then of its objects: those in both, removed ones, added ones.
+    """
     if isinstance(before, AnnotationError) or isinstance(after, AnnotationError):
         words = [one.what if isinstance(one, AnnotationError) else "readable" for one in (before, after)]
         if words[0] != words[1]:

@@ -19,6 +19,8 @@ WHERE kept.sha256 IS NOT NULL AND kept.duplicate_of IS NULL
 _POSTS = f"SELECT kept.sha256, kept.path, posts.post_id, sightings.root_post_id {_SEEN}"
 _TAGS = f"SELECT kept.sha256, kept.path, posts.tags {_SEEN}"
 _BLOGS = f"SELECT kept.sha256, kept.path, posts.blog, sightings.root_blog {_SEEN}"
+_URLS = f"SELECT kept.sha256, kept.path, posts.post_url {_SEEN}"
+_FORGOTTEN = "SELECT value FROM tombstones WHERE kind = 'sha256'"
 
 
 def posts_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
@@ -35,6 +37,16 @@ def posts_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
 def blogs_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
     """Map each collected picture to its blogs: those that showed it, and those it was reblogged from."""
     return _by_picture(root, _BLOGS)
+
+
+def post_urls_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
+    """Map each collected picture to the URLs of the posts that showed it; see `posts_by_picture` for the keys."""
+    return _by_picture(root, _URLS)
+
+
+def forgotten_pictures(root: Path) -> frozenset[str]:
+    """SHA-256 of every picture that was forgotten (`collectors.forgetting`) and must not come back."""
+    return frozenset(str(row[0]) for row in _rows(root, _FORGOTTEN))
 
 
 def origins_of(origins: Mapping[str, frozenset[str]], sha256: str, class_name: str, stem: str) -> frozenset[str]:
@@ -55,21 +67,25 @@ def tags_by_picture(root: Path) -> Mapping[str, frozenset[str]]:
 
 
 def _by_picture(root: Path, question: str) -> Mapping[str, frozenset[str]]:
+    origins: dict[str, set[str]] = defaultdict(set)
+    for sha256, path, *names in _rows(root, question):
+        for key in filter(None, (str(sha256), _name_of(PurePosixPath(str(path))))):
+            origins[key].update(str(name) for name in names if name)
+    return {key: frozenset(found) for key, found in origins.items()}
+
+
+def _rows(root: Path, question: str) -> list[tuple[object, ...]]:
     path = root / LEDGER_PATH
     if not path.is_file():
-        return {}
-    origins: dict[str, set[str]] = defaultdict(set)
+        return []
     try:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
         try:
-            for sha256, path, *names in connection.execute(question):
-                for key in filter(None, (str(sha256), _name_of(PurePosixPath(path)))):
-                    origins[key].update(str(name) for name in names if name)
+            return connection.execute(question).fetchall()
         finally:
             connection.close()
     except sqlite3.Error:
-        return {}
-    return {key: frozenset(found) for key, found in origins.items()}
+        return []
 
 
 def _name_of(path: PurePosixPath) -> str:

@@ -69,14 +69,18 @@ def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
     for key, (is_possible, words) in _RULES.items():
         if key in values and not is_possible(values[key]):
             return key, words
-    low, high = "task.losses.unmatched_threshold", "task.losses.matched_threshold"
-    if low in values and values[low] > values[high]:
-        return low, f"must not be above {high}"
+    for low, high in _IN_ORDER:
+        if low in values and values[low] > values[high]:
+            return low, f"must not be above {high}"
     return None
 
 
 def _at_least(low: float) -> _Rule:
     return lambda value: value >= low, f"must be {low} or more"
+
+
+def _between(low: float, high: float) -> _Rule:
+    return lambda value: low <= value <= high, f"must be between {low} and {high}"
 
 
 def _above(low: float) -> _Rule:
@@ -87,17 +91,25 @@ def _one_of(*words: str) -> _Rule:
     return lambda value: value in words, f"must be one of {', '.join(words)}"
 
 
-_SHARE: _Rule = (lambda value: 0 <= value <= 1, "must be between 0 and 1")
+_SHARE: _Rule = _between(0, 1)
+_IN_ORDER = (
+    ("task.losses.unmatched_threshold", "task.losses.matched_threshold"),
+    ("task.model.fpn.min_level", "task.model.fpn.max_level"),
+)
 _RULES: dict[str, _Rule] = {
     "task.model.num_classes": _at_least(0),
     "task.model.input_size": (
         lambda size: len(size) == 2 and min(size) >= 32,
         "must be a height and a width of at least 32 pixels, such as [300, 300]",
     ),
-    "task.model.backbone.model_id": _one_of("MobileNetV1"),
+    "task.model.backbone.model_id": _one_of("MobileNetV1", "MobileNetV2"),
     "task.model.backbone.depth_multiplier": _above(0),
+    "task.model.backbone.freeze_blocks": _at_least(0),
     "task.model.batch_norm.momentum": _SHARE,
     "task.model.batch_norm.epsilon": _above(0),
+    "task.model.anchors.generator": _one_of("ssd", "multiscale"),
+    "task.model.anchors.anchor_scale": _above(0),
+    "task.model.anchors.scales_per_octave": _at_least(1),
     "task.model.anchors.min_scale": _above(0),
     "task.model.anchors.max_scale": _above(0),
     "task.model.anchors.aspect_ratios": (
@@ -109,6 +121,11 @@ _RULES: dict[str, _Rule] = {
     "task.model.head.min_depth": _at_least(1),
     "task.model.head.kernel_size": _at_least(1),
     "task.model.head.init_stddev": _above(0),
+    "task.model.fpn.min_level": _between(2, 5),
+    "task.model.fpn.max_level": _between(2, 9),
+    "task.model.fpn.depth": _at_least(1),
+    "task.model.fpn.predictor_layers": _at_least(0),
+    "task.model.fpn.predictor_depth": _at_least(1),
     "task.model.detections.score_threshold": _SHARE,
     "task.model.detections.iou_threshold": _SHARE,
     "task.model.detections.max_per_class": _at_least(1),
@@ -122,7 +139,7 @@ _RULES: dict[str, _Rule] = {
     "task.losses.miner.iou_threshold": _at_least(0),
     "task.losses.miner.max_negatives_per_positive": _at_least(0),
     "task.losses.miner.min_negatives_per_image": _at_least(0),
-    "task.init_checkpoint_type": _one_of("backbone", "detector"),
+    "task.init_checkpoint_type": _one_of("auto", "backbone", "feature_extractor", "detector"),
     "task.train_data.global_batch_size": _at_least(1),
     "task.train_data.shuffle_buffer_size": _at_least(1),
     "task.train_data.max_boxes": _at_least(1),
@@ -130,6 +147,11 @@ _RULES: dict[str, _Rule] = {
     "task.train_data.augmentation.zoom_out": _SHARE,
     "task.train_data.augmentation.zoom_out_max": _at_least(1),
     "task.train_data.augmentation.color": _SHARE,
+    **{
+        f"task.train_data.augmentation.crop.{key}": _SHARE
+        for key in ("probability", "min_object_covered", "min_area", "max_area", "min_overlap")
+    },
+    "task.train_data.augmentation.crop.min_aspect_ratio": _above(0),
     "task.validation_data.global_batch_size": _at_least(1),
     "trainer.train_steps": _at_least(1),
     "trainer.steps_per_loop": _at_least(1),

@@ -1,4 +1,4 @@
-"""A YAML file becomes a TFM experiment: loaded strictly, overridden, every value with its origin."""
+"""A config file becomes a TFM experiment: loaded strictly, overridden, every value with its origin."""
 
 import dataclasses
 import difflib
@@ -16,6 +16,7 @@ import pipelines.detection.experiments
 from collectors.errors import ConfigError, InputError
 from pipelines.config_files import CONFIG_DIR, packaged_configs
 from pipelines.config_values import annotation_of, fits, group_behind, impossible_value, kind_in_words
+from pipelines.odapi.pipeline_config import is_pipeline_config, read_pipeline_config
 
 _EXPERIMENT_KEY = "experiment"
 
@@ -64,11 +65,13 @@ class Experiment:
         params: The merged TFM config.
         origins: Dotted key -> where its value comes from (``file:line``, ``--set``...); a key that is absent has the
             default of the registered experiment.
+        unconfigured: Dotted key -> ``file:line`` that still says ``PATH_TO_BE_CONFIGURED`` for it.
     """
 
     name: str
     params: tfm.ExperimentConfig
     origins: dict[str, str]
+    unconfigured: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """Give a dotted key a value, checked like one from a file.
@@ -80,10 +83,11 @@ class Experiment:
         self.params.override(_nested(key, value), is_strict=True)
         for leaf, _ in leaves_of(value, key):
             self.origins[leaf] = origin
+            self.unconfigured.pop(leaf, None)
 
 
 def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
-    """Load a YAML config and apply ``key=value`` overrides.
+    """Load a YAML config or a pipeline.config of the OD API, and apply ``key=value`` overrides.
 
     Args:
         path: The file; the name of a packaged config works too, also as ``pipelines/configs/NAME.yaml`` anywhere.
@@ -93,16 +97,27 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         InputError: There is no such file.
         ConfigError: It is not YAML, names no known experiment, or has an unknown key or a value of the wrong type.
     """
+    experiment = _load_pipeline_config(path) if is_pipeline_config(path) else _load_yaml(path)
+    for override in overrides:
+        apply_override(experiment, override)
+    _refuse_impossible(experiment)
+    return experiment
+
+
+def _load_yaml(path: Path) -> Experiment:
     content, lines, path = _read_yaml(path)
     name = content.pop(_EXPERIMENT_KEY, None)
     experiment = Experiment(str(name), _registered(name, path), {})
     for key, value in leaves_of(content) if content else ():
         line = lines.get(key)
         experiment.set(key, value, f"{path.name}:{line}" if line else path.name)
-    for override in overrides:
-        apply_override(experiment, override)
-    _refuse_impossible(experiment)
     return experiment
+
+
+def _load_pipeline_config(path: Path) -> Experiment:
+    from pipelines.odapi.translate import to_experiment  # it makes Experiments
+
+    return to_experiment(read_pipeline_config(path))
 
 
 def _refuse_impossible(experiment: Experiment) -> None:

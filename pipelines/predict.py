@@ -1,21 +1,22 @@
-"""Find objects in pictures with a trained run."""
+"""Find objects in pictures with a trained run or an exported model."""
 
+import itertools
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageOps
 
 from collectors.errors import ConfigError, InputError
 from labeling.annotations import Box
-from pipelines.detection import input_pipeline, ssd_model
-from pipelines.evaluate import open_run, restore
-from pipelines.run_directory import RunDirectory
+from pipelines.detectors import Detector, Found
 
 _USUAL_THRESHOLD = 0.5
+_BATCH, _AHEAD, _READERS = 8, 3, 2
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 
 
@@ -41,68 +42,76 @@ class Prediction:
 
 
 class Predictor:
-    """A trained run, loaded once, ready for any number of pictures.
+    """A detector, ready for any number of pictures.
 
     Args:
-        run: The run folder.
-        checkpoint: ``best``, ``last``, or the prefix of a checkpoint.
+        detector: A run or a model file.
         min_score: Detections below are left out; ``None`` takes the threshold with the best F1 of the run's last
             evaluation, or 0.5 where there was none.
 
-    Raises:
-        InputError: The run has no usable checkpoint.
+    Attributes:
+        class_names: Name of each class id.
     """
 
-    def __init__(self, run: RunDirectory, *, checkpoint: str = "best", min_score: float | None = None) -> None:
-        experiment, task, model = open_run(run)
-        self.step = restore(model, run, checkpoint)
-        self.class_names = task.class_names
-        self.min_score = _threshold_of(run) if min_score is None else min_score
-        config = experiment.params.task.model
-        height, width = config.input_size
-        anchors = tf.constant(model.anchors)
-
-        @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8)])
-        def detect(image: Any) -> dict[str, Any]:
-            batch = input_pipeline.network_input(image, height, width)[None]
-            return ssd_model.detect(model(batch, training=False), anchors, config.detections)
-
-        self._detect = detect
+    def __init__(self, detector: Detector, *, min_score: float | None = None) -> None:
+        self._detector = detector
+        self.class_names = detector.metadata.class_names
+        best = detector.metadata.best_threshold
+        self.min_score = min_score if min_score is not None else _USUAL_THRESHOLD if best is None else best
 
     def predict(self, paths: Sequence[Path]) -> Iterator[tuple[Prediction, Image.Image | None]]:
         """Yield, for each path in order, what was found and the picture (``None`` when it cannot be read).
 
-        A picture with an EXIF orientation is turned first, so boxes are those of the picture as people see it.
+        A picture with an EXIF orientation is turned first, so boxes are those of the picture as people see it. Pictures
+        are read in threads, some batches ahead of the network.
         """
-        for path in paths:
-            try:
-                with Image.open(path) as opened:
-                    image = ImageOps.exif_transpose(opened).convert("RGB")
-            except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
-                reason = " ".join(str(error).split()) or type(error).__name__
-                yield Prediction(path, error=f"cannot be read as a picture ({reason})"), None
-                continue
-            yield self.predict_image(image, path), image
+        with ThreadPoolExecutor(_READERS) as readers:
+            waiting: deque[Future[_Read]] = deque()
+            coming = iter(paths)
+            while True:
+                for path in itertools.islice(coming, _AHEAD * _BATCH - len(waiting)):
+                    waiting.append(readers.submit(self._read, path))
+                batch = [waiting.popleft().result() for _ in range(min(_BATCH, len(waiting)))]
+                if not batch:
+                    return
+                readable = [one.prepared for one in batch if one.image is not None]
+                found = iter(self._detector.detect_prepared(readable) if readable else [])
+                for one in batch:
+                    if one.image is None:
+                        yield Prediction(one.path, error=one.error), None
+                    else:
+                        yield self._prediction(one.path, one.image, next(found)), one.image
+
+    def _read(self, path: Path) -> "_Read":
+        try:
+            with Image.open(path) as opened:
+                image = ImageOps.exif_transpose(opened).convert("RGB")
+        except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
+            reason = " ".join(str(error).split()) or type(error).__name__
+            return _Read(path, None, None, f"cannot be read as a picture ({reason})")
+        return _Read(path, image, self._detector.prepare(np.asarray(image, np.uint8)), "")
 
     def predict_image(self, image: Image.Image, path: Path = Path()) -> Prediction:
         """Find objects in one RGB picture."""
-        found = {key: value.numpy()[0] for key, value in self._detect(np.asarray(image, np.uint8)).items()}
+        return self._prediction(path, image, self._detector.detect(np.asarray(image, np.uint8)))
+
+    def _prediction(self, path: Path, image: Image.Image, found: Found) -> Prediction:
         scale = np.asarray([image.height, image.width, image.height, image.width])
         detections = []
-        for row in range(int(found["num_detections"])):
-            score = float(found["detection_scores"][row])
+        for box, number, score in zip(found.boxes, found.classes, found.scores, strict=True):
             if score < self.min_score:
                 break  # best first
-            ymin, xmin, ymax, xmax = (found["detection_boxes"][row] * scale).tolist()
-            class_id = int(found["detection_classes"][row])
-            name = self.class_names.get(class_id, f"class {class_id}")
-            detections.append(Detection(class_id, name, score, Box(xmin, ymin, xmax, ymax)))
+            ymin, xmin, ymax, xmax = (box * scale).tolist()
+            name = self.class_names.get(int(number), f"class {number}")
+            detections.append(Detection(int(number), name, float(score), Box(xmin, ymin, xmax, ymax)))
         return Prediction(path, image.width, image.height, tuple(detections))
 
 
-def _threshold_of(run: RunDirectory) -> float:
-    best = (run.read_results() or {}).get("best_threshold")
-    return _USUAL_THRESHOLD if best is None else float(best)
+class _Read(NamedTuple):
+    path: Path
+    image: Image.Image | None
+    prepared: Any
+    error: str
 
 
 def find_pictures(sources: Sequence[Path]) -> list[Path]:

@@ -13,8 +13,16 @@ from PIL import Image
 from collectors.errors import ConfigError, InputError
 from labeling.label_map import LabelMap, read_label_map
 from pipelines.experiment import Experiment
+from pipelines.weights.files import find_weights
 from records.reading import DetectionExample, expand_record_paths, read_examples
 
+# What fills a path of a pipeline.config from the command line.
+_OPTIONS = {
+    "task.init_checkpoint": "--init model.ckpt (or --init none)",
+    "task.train_data.input_path": "--set-path input=training.record",
+    "task.validation_data.input_path": "--set-path eval_input=verification.record",
+    "task.label_map": "--set-path label_map=label_map.pbtxt",
+}
 TRAINING_GLOB, VERIFICATION_GLOB = "*_training.record*", "*_verification.record*"
 
 
@@ -71,6 +79,7 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
         ConfigError: The records, the label map and the config contradict each other.
     """
     task = experiment.params.task
+    _settle_unconfigured(experiment, records_dir, training=training)
     for data, pattern in ((task.train_data, TRAINING_GLOB), (task.validation_data, VERIFICATION_GLOB)):
         if not data.input_path:
             key = "task.train_data.input_path" if data is task.train_data else "task.validation_data.input_path"
@@ -111,12 +120,37 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
     return found
 
 
+def _settle_unconfigured(experiment: Experiment, records_dir: Path, *, training: bool) -> None:
+    """Refuse paths that say ``PATH_TO_BE_CONFIGURED`` and that the records folder cannot stand for."""
+    if not experiment.unconfigured:
+        return
+    has_records = (records_dir / "label_map.pbtxt").is_file()
+    left = {
+        key: where
+        for key, where in experiment.unconfigured.items()
+        if (training if key == "task.init_checkpoint" else not has_records)
+    }
+    if left:
+        *_, name = next(iter(left.values())).rpartition("/")
+        lines = sorted({int(where.rpartition(":")[2]) for where in left.values()})
+        options = [_OPTIONS[key] for key in _OPTIONS if key in left]
+        raise ConfigError(
+            f"PATH_TO_BE_CONFIGURED stands in {name.rpartition(':')[0]}, line {', '.join(map(str, lines))}",
+            where=next(iter(left.values())),
+            fix=f"Edit {'these lines' if len(lines) > 1 else 'this line'}, or add {' '.join(options)}.",
+        )
+
+
 def _check_weights(path: str) -> None:
-    if path and not Path(path).is_file() and not Path(f"{path}.index").is_file():
+    if not path:
+        return
+    found = find_weights(Path(path))
+    if not found.is_file() and not Path(f"{found}.index").is_file():
         raise InputError(
             "no such weights",
             where=path,
-            fix="Give an .npz, or the prefix of a checkpoint (model.ckpt for model.ckpt.index), with --init.",
+            fix="Give a file, the prefix of a checkpoint (model.ckpt for model.ckpt.index) or a name that "
+            "`tagbox weights list` shows with --init.",
         )
 
 

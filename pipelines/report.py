@@ -10,6 +10,7 @@ from typing import Any
 from collectors.errors import InputError
 from collectors.files import write_atomically
 from labeling.label_map import read_label_map
+from pipelines.detectors import RunDetector
 from pipelines.evaluate import stored_experiment
 from pipelines.plots import plot_training
 from pipelines.predict import Predictor
@@ -71,7 +72,7 @@ def write_report(run: RunDirectory, *, checkpoint: str = "best", samples: int = 
     plots.mkdir(parents=True, exist_ok=True)
     plot_training(run.read_rows(), plots / "training.png")
     has_sheet = write_sheet(_still_there(config.train_data.input_path), class_names, plots / "dataset.jpg")
-    predictor = Predictor(run, checkpoint=checkpoint)
+    predictor = Predictor(RunDetector(run, checkpoint=checkpoint))
     pictures = write_samples(
         predictor, _still_there(config.validation_data.input_path), run.path / "samples", limit=samples
     )

@@ -15,7 +15,7 @@ from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
-from pipelines.anchor_coverage import coverage_of
+from pipelines.anchor_share import coverage_of
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief

@@ -1,24 +1,33 @@
 """Building a records folder: plan, build, commit.
 
-The plan is made by `records.prepare`, the shards by `records.staging`. They are renamed into place when all are there,
-then come the copies of the label map, and the manifest is written last. A build that fails or is killed before that
-leaves the records that were there as they were.
+The plan is made by `records.prepare`, the shards by an engine into `records.staging`. They are renamed into place when
+all are there, then come the copies of the label map, and the manifest is written last. A build that fails or is killed
+before that leaves the records that were there as they were.
 """
 
 import dataclasses
+import hashlib
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.errors import InputError, TagboxError
-from collectors.files import sha256_of_file, write_atomically
+from collectors.errors import ConfigError, InputError, TagboxError
+from collectors.files import atomic_writer, sha256_of_file, write_atomically
 from collectors.progress import Progress, no_progress
+from labeling.check_cache import CheckCache
 from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_map
 from records import label_ids, manifest, staging
 from records.build_report import BuildReport, NothingUsableError, RecordOutcome, State
+from records.changes import RecordChange, compare
+from records.local_engine import LocalEngine
 from records.manifest import Manifest, RecordEntry
-from records.notices import Notice, foreign_record_notices, split_overlap_notices
-from records.plan import DEFAULT_SHARD_BYTES, RecordPlan
-from records.prepare import BuildPlan, prepare_build
+from records.notices import Notice, foreign_record_notices, forgotten_notices, split_overlap_notices
+from records.output_lock import OutputBusyError, output_lock
+from records.plan import DEFAULT_SHARD_BYTES, MERGED, ShardPlan
+from records.prepare import BuildPlan, ContentOptions, check_cache_of, prepare_build
+from records.shard import ShardSummary
+from records.staging import Engine
 
 
 def build_records(
@@ -31,12 +40,14 @@ def build_records(
     check_progress: Progress = no_progress,
     jobs: int | None = None,
     shard_bytes: int = DEFAULT_SHARD_BYTES,
+    content: ContentOptions | None = None,
+    cache: CheckCache | None = None,
     dry_run: bool = False,
 ) -> BuildReport:
-    """Check a data root and build one record for each class and split.
+    """Check a data root and build one record for each class and split, or one for each split.
 
-    Records that are there already and would come out the same are left alone. Records of classes that are not asked
-    for stay, in the folder and in its manifest.
+    Shards that are there already and would come out the same are left alone. Records of classes that are not asked for
+    stay, in the folder and in its manifest.
 
     Args:
         data_root: The folder of the class folders.
@@ -47,6 +58,8 @@ def build_records(
         check_progress: Told of every picture checked, before that.
         jobs: Threads that check and processes that write; ``None`` chooses. The bytes do not depend on it.
         shard_bytes: A record whose pictures add up to more is kept in several files of about this size.
+        content: What goes in: merged or by class, which boxes, which conversions.
+        cache: What earlier checks found out, see `labeling.check_cache`; ``None`` takes the data root's own.
         dry_run: Find out everything and write nothing.
 
     Raises:
@@ -60,15 +73,21 @@ def build_records(
         classes=classes,
         label_map_path=label_map_path,
         shard_bytes=shard_bytes,
+        content=content,
         progress=check_progress,
         jobs=jobs,
-        keep_check=not dry_run,
+        cache=check_cache_of(data_root, read_only=dry_run) if cache is None else cache,
     )
-    return build_from_plan(plan, out_dir, progress=progress, jobs=jobs, dry_run=dry_run)
+    return build_from_plan(plan, out_dir, progress=progress, engine=LocalEngine(jobs), dry_run=dry_run)
 
 
 def build_from_plan(
-    plan: BuildPlan, out_dir: Path, *, progress: Progress = no_progress, jobs: int | None = None, dry_run: bool = False
+    plan: BuildPlan,
+    out_dir: Path,
+    *,
+    progress: Progress = no_progress,
+    engine: Engine | None = None,
+    dry_run: bool = False,
 ) -> BuildReport:
     """Do what a plan says; see `build_records` for the promise and the errors.
 
@@ -76,47 +95,177 @@ def build_from_plan(
         plan: From `records.prepare.prepare_build` or `records.prepare.prepare_single_record`.
         out_dir: The records folder; made when missing. The manifest and the label map in it are kept up as well.
         progress: Told of every example written.
-        jobs: Processes that write; ``None`` chooses.
+        engine: Builds the shards; ``None`` for this machine.
         dry_run: Find out everything and write nothing.
+
+    Raises:
+        OutputBusyError: Another build writes into the folder.
     """
-    old = manifest.read_manifest(out_dir) or Manifest()
+    if dry_run:
+        return _compared(plan, out_dir).report
+    with output_lock(out_dir):
+        work = _compared(plan, out_dir)
+        summaries = staging.build_shards(
+            work.to_build, plan.data_root, out_dir, progress=progress, engine=engine or LocalEngine()
+        )
+        return _commit(plan, work, summaries, out_dir)
+
+
+def build_part(
+    plan: BuildPlan,
+    out_dir: Path,
+    *,
+    part: tuple[int, int],
+    progress: Progress = no_progress,
+    engine: Engine | None = None,
+) -> BuildReport:
+    """Build a share of the shards, so that any scheduler can spread a build over machines with a common disk.
+
+    Each of ``n`` calls builds every ``n``-th shard of the plan. The one that finds all of them there commits; so does a
+    whole build afterwards, which takes up what is finished.
+
+    Args:
+        plan: The same for all calls.
+        out_dir: The records folder.
+        part: Which share, ``(i, n)`` with ``i`` from 1 to ``n``.
+        progress: Told of every example written.
+        engine: Builds the shards; ``None`` for this machine.
+
+    Returns:
+        The account; ``num_missing`` says how many shards others have to build before the commit.
+
+    Raises:
+        ConfigError: There is no such share.
+        InputError: See `build_records`.
+    """
+    index, count = part
+    if not 1 <= index <= count:
+        raise ConfigError(f"there is no shard {index}/{count}", fix="Count from 1: --shard 1/4 to --shard 4/4.")
+    with output_lock(out_dir, shared=True):
+        work = _compared(plan, out_dir)
+        everything = [shard.file for record in plan.records for shard in record.shards]
+        mine = set(everything[index - 1 :: count])
+        own = [shard for shard in work.to_build if shard.file in mine]
+        there = staging.take_up(own, out_dir, progress=progress)
+        jobs = [staging.job_of(shard) for shard in own if shard.file not in there]
+        if jobs:
+            for _ in (engine or LocalEngine()).run(jobs, plan.data_root, out_dir / staging.FOLDER_NAME, progress):
+                pass
+        missing = _not_staged(work.to_build, out_dir)
+        report = dataclasses.replace(work.report, num_missing=len(missing))
+        if missing:
+            return report
+    try:
+        with output_lock(out_dir):
+            work = _compared(plan, out_dir)
+            missing = _not_staged(work.to_build, out_dir)
+            if missing:
+                return dataclasses.replace(work.report, num_missing=len(missing))
+            return _commit_staged(plan, work, out_dir, progress)
+    except OutputBusyError:
+        return report  # whoever has the folder commits
+
+
+def _commit_staged(plan: BuildPlan, work: "_Work", out_dir: Path, progress: Progress) -> BuildReport:
+    """Commit what others have staged."""
+    summaries = staging.take_up(work.to_build, out_dir, progress=progress)
+    damaged = [shard for shard in work.to_build if shard.file not in summaries]
+    if damaged:
+        for shard in damaged:
+            (out_dir / staging.FOLDER_NAME / staging.job_of(shard).name).unlink(missing_ok=True)
+        raise InputError(
+            f"shards are damaged: {', '.join(shard.file for shard in damaged)}",
+            where=str(out_dir / staging.FOLDER_NAME),
+            fix="They were removed; run the same command again.",
+        )
+    return _commit(plan, work, summaries, out_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A plan held against what is there."""
+
+    old: Manifest
+    label_map: LabelMap
+    changes: tuple[RecordChange, ...]
+    kept: tuple[RecordEntry, ...]
+    report: BuildReport
+
+    @property
+    def to_build(self) -> list[ShardPlan]:
+        """Shards to write, in the order of the plan."""
+        return [shard for change in self.changes for shard, _ in change.to_build]
+
+
+def _compared(plan: BuildPlan, out_dir: Path) -> _Work:
+    """Find out what is to be done.
+
+    Raises:
+        NothingUsableError: Nothing goes into any record.
+        ConfigError: The folder has records that this build must not stand beside.
+    """
+    # Only a ledger that forgot something makes it necessary to know what stood in records that are built again.
+    skipped = () if plan.forgotten else plan.files
+    old = manifest.read_manifest(out_dir, skip_examples_of=skipped) or Manifest()
     label_map = label_ids.union_of_label_maps(old.label_map, plan.label_map.label_map, where=out_dir)
-    current = _up_to_date(plan, old, out_dir)
-    kept = _kept(plan, old, out_dir)
+    changes = compare(plan, old, out_dir)
+    kept = tuple(_kept(plan, old, out_dir))
+    _refuse_mixture(plan, kept, out_dir)
+    removed = _stale_files(plan, old, kept, out_dir)
     report = BuildReport(
         out_dir=out_dir,
-        outcomes=tuple(_outcome(record, current.get(record.file)) for record in plan.records),
-        notices=(*plan.notices, *_overlap_notices(plan, kept), *foreign_record_notices(kept, plan.class_names)),
+        outcomes=tuple(_outcome(change) for change in changes),
+        notices=(
+            *plan.notices,
+            *_overlap_notices(plan, kept),
+            *foreign_record_notices(kept, plan.class_names),
+            *forgotten_notices(kept, plan.forgotten),
+        ),
         label_map_path=plan.label_map.path,
         label_map=label_map.items,
         added_labels=plan.label_map.added,
-        dry_run=dry_run,
+        removed=removed,
+        dry_run=True,
     )
     if not report.num_written:
         raise NothingUsableError(report, where=str(plan.data_root))
-    if dry_run:
-        return report
+    is_current = report.is_up_to_date and not removed and plan.label_map.exists and not plan.label_map.added
+    work = _Work(old, label_map, changes, kept, report)
+    if is_current:
+        texts = _texts_differ(_new_manifest(work, {}), old, label_map, out_dir)
+        work = dataclasses.replace(work, report=dataclasses.replace(report, is_current=not texts))
+    return work
 
-    to_build = [record for record in plan.records if record.shards and record.file not in current]
-    summaries = staging.build_shards(to_build, plan.data_root, out_dir, progress=progress, jobs=jobs)
+
+def _commit(plan: BuildPlan, work: _Work, summaries: dict[str, ShardSummary], out_dir: Path) -> BuildReport:
     wrote_label_map = plan.label_map.write()
-    staging.commit_shards(to_build, out_dir)
-    built = {record.file: RecordEntry.of(record, summaries[record.file]) for record in to_build}
-    # A record of which everything was refused has no file, and its refusals stand in the manifest all the same.
-    empty = [RecordEntry.of(record, ()) for record in plan.records if not record.shards]
-    new = Manifest(label_map.items, (*kept, *current.values(), *built.values(), *empty), manifest.tagbox_version())
-    _write_texts(new, old, label_map, out_dir)
-    removed = _remove_stale(old, new, out_dir)
+    staging.commit_shards(work.to_build, out_dir)
+    new = _new_manifest(work, summaries)
+    _write_texts(new, work.old, work.label_map, out_dir)
+    removed = _remove_stale(work.report.removed, out_dir)
     gone = (
         [Notice("removed", f"removed {', '.join(removed)}: the data has no such record any more.")] if removed else []
     )
+    sizes = {entry.file: entry.num_bytes for entry in new.records}
     return dataclasses.replace(
-        report,
-        outcomes=tuple(_outcome(r, current.get(r.file), built.get(r.file)) for r in plan.records),
-        notices=(*report.notices, *gone),
+        work.report,
+        outcomes=tuple(_outcome(change, sizes[change.plan.file]) for change in work.changes),
+        notices=(*work.report.notices, *gone),
         removed=removed,
         wrote_label_map=wrote_label_map,
+        dry_run=False,
+        is_current=True,
     )
+
+
+def _new_manifest(work: _Work, summaries: dict[str, ShardSummary]) -> Manifest:
+    entries = [change.entry(summaries) for change in work.changes]
+    return Manifest(work.label_map.items, (*work.kept, *entries), manifest.tagbox_version())
+
+
+def _not_staged(shards: Sequence[ShardPlan], out_dir: Path) -> list[ShardPlan]:
+    folder = out_dir / staging.FOLDER_NAME
+    return [shard for shard in shards if not (folder / staging.job_of(shard).name).exists()]
 
 
 def _kept(plan: BuildPlan, old: Manifest, out_dir: Path) -> list[RecordEntry]:
@@ -133,42 +282,43 @@ def _kept(plan: BuildPlan, old: Manifest, out_dir: Path) -> list[RecordEntry]:
     ]
 
 
-def _up_to_date(plan: BuildPlan, old: Manifest, out_dir: Path) -> dict[str, RecordEntry]:
-    """Find the records that are there already as they would come out, described anew (refusals may have changed)."""
-    entries = {entry.file: entry for entry in old.records}
-    current = {}
-    for record in plan.records:
-        entry = entries.get(record.file)
-        if entry and record.shards and entry.fingerprint == record.fingerprint and _is_on_disk(entry, out_dir):
-            current[record.file] = RecordEntry.of(record, entry.shards)
-    return current
+def _refuse_mixture(plan: BuildPlan, kept: Sequence[RecordEntry], out_dir: Path) -> None:
+    merged = [entry.file for entry in kept if entry.class_name == MERGED]
+    if merged and plan.records:
+        raise ConfigError(
+            f"the folder has merged records ({', '.join(merged)}), which hold every class already",
+            where=str(out_dir),
+            fix="Build with --merge, or build single classes into another folder.",
+        )
 
 
 def _overlap_notices(plan: BuildPlan, kept: Sequence[RecordEntry]) -> list[Notice]:
-    planned = [example for record in plan.records for example in record.examples()]
-    return split_overlap_notices([*planned, *(example for entry in kept for example in entry.all_examples())])
+    return split_overlap_notices(
+        lambda: itertools.chain(
+            (example for record in plan.records for example in record.examples()),
+            (example for entry in kept for example in entry.all_examples()),
+        )
+    )
 
 
-def _outcome(record: RecordPlan, current: RecordEntry | None, built: RecordEntry | None = None) -> RecordOutcome:
-    if not record.shards:
-        return RecordOutcome(record, State.LEFT_OUT, 0)
-    if current is not None:
-        return RecordOutcome(record, State.UP_TO_DATE, current.num_bytes)
-    if built is not None:
-        return RecordOutcome(record, State.WRITTEN, built.num_bytes)
-    return RecordOutcome(record, State.PLANNED, 0)
+def _outcome(change: RecordChange, num_bytes: int | None = None) -> RecordOutcome:
+    rebuilt = tuple((shard.file, reason) for shard, reason in change.to_build)
+    if not change.plan.shards:
+        return RecordOutcome(change.plan, State.LEFT_OUT, 0)
+    if not rebuilt:
+        return RecordOutcome(change.plan, State.UP_TO_DATE, sum(s.num_bytes for s in change.current.values()))
+    if num_bytes is None:
+        return RecordOutcome(change.plan, State.PLANNED, 0, rebuilt)
+    return RecordOutcome(change.plan, State.WRITTEN, num_bytes, rebuilt)
 
 
-def _is_on_disk(entry: RecordEntry, out_dir: Path) -> bool:
-    """Say whether every file of a record is there with the bytes that the manifest says."""
-    for shard in entry.shards:
-        path = out_dir / shard.file
-        try:
-            if path.stat().st_size != shard.num_bytes or sha256_of_file(path) != shard.sha256:
-                return False
-        except OSError:
-            return False
-    return True
+def _texts_differ(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Path) -> bool:
+    path = out_dir / label_ids.FILE_NAME
+    return (
+        not _has_text(path.with_suffix(".csv"), format_csv(label_map))
+        or not _has_items(path, label_map)
+        or not _is_manifest_current(new, old, out_dir)
+    )
 
 
 def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Path) -> None:
@@ -179,12 +329,22 @@ def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Pat
     # The same map in other words (it may be the caller's own file) stays as it is.
     if not _has_items(path, label_map):
         write_atomically(path, format_pbtxt(label_map))
+    if not _is_manifest_current(new, old, out_dir):
+        with atomic_writer(out_dir / manifest.FILE_NAME) as stream:
+            stream.writelines(line.encode() for line in manifest.manifest_lines(new))
+
+
+def _is_manifest_current(new: Manifest, old: Manifest, out_dir: Path) -> bool:
     path = out_dir / manifest.FILE_NAME
     # A newer tagbox alone is no reason to touch the manifest of records that it would write the same.
-    version = old.tagbox_version if path.exists() else new.tagbox_version
-    text = manifest.format_manifest(dataclasses.replace(new, tagbox_version=version))
-    if not _has_text(path, text):
-        write_atomically(path, manifest.format_manifest(new))
+    same = dataclasses.replace(new, tagbox_version=old.tagbox_version)
+    digest = hashlib.sha256()
+    for line in manifest.manifest_lines(same):
+        digest.update(line.encode())
+    try:
+        return sha256_of_file(path) == digest.hexdigest()
+    except OSError:
+        return False
 
 
 def _has_items(path: Path, label_map: LabelMap) -> bool:
@@ -201,14 +361,18 @@ def _has_text(path: Path, text: str) -> bool:
         return False
 
 
-def _remove_stale(old: Manifest, new: Manifest, out_dir: Path) -> tuple[str, ...]:
-    """Remove the files that the last manifest names and this one does not; returns those that were there."""
-    names = {shard.file for entry in new.records for shard in entry.shards}
-    stale = sorted({shard.file for entry in old.records for shard in entry.shards} - names)
-    removed = [name for name in stale if (out_dir / name).exists()]
-    for name in removed:
+def _stale_files(plan: BuildPlan, old: Manifest, kept: Sequence[RecordEntry], out_dir: Path) -> tuple[str, ...]:
+    """Name the files that the last manifest names and the next one will not, as far as they are there; sorted."""
+    names = {shard.file for record in plan.records for shard in record.shards}
+    names |= {shard.file for entry in kept for shard in entry.shards}
+    stale = {shard.file for entry in old.records for shard in entry.shards} - names
+    return tuple(sorted(name for name in stale if (out_dir / name).exists()))
+
+
+def _remove_stale(names: Sequence[str], out_dir: Path) -> tuple[str, ...]:
+    for name in names:
         try:
-            (out_dir / name).unlink()
+            (out_dir / name).unlink(missing_ok=True)
         except OSError as error:
             raise InputError(f"cannot remove: {error.strerror or error}", where=str(out_dir / name)) from error
-    return tuple(removed)
+    return tuple(names)

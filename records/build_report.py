@@ -23,11 +23,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """One record of the build and what was done about it; ``num_bytes`` is 0 when it is not on disk."""
+    """One record of the build and what was done about it.
+
+    ``num_bytes`` is 0 when it is not on disk. ``rebuilt`` names the shards that were written or have to be, and why.
+    """
 
     plan: RecordPlan
     state: State
     num_bytes: int
+    rebuilt: tuple[tuple[str, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The outcome as a JSON object."""
@@ -42,13 +46,16 @@ class RecordOutcome:
             "unlabeled": self.plan.num_unlabeled,
             "boxes": self.plan.num_boxes,
             "bytes": self.num_bytes,
+            "merged": self.plan.num_merged,
+            "dropped": dict(self.plan.dropped),
             "shards": [shard.file for shard in self.plan.shards],
+            "rebuilt": [{"file": file, "reason": str(reason)} for file, reason in self.rebuilt],
         }
 
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """The account of a build: ``num_found`` is always ``num_written + num_refused``.
+    """The account of a build: ``num_found`` is always ``num_written + num_merged + num_refused``.
 
     Attributes:
         out_dir: The records folder.
@@ -58,8 +65,10 @@ class BuildReport:
         label_map: Its ``(id, name)`` pairs, with those of records that were there before.
         added_labels: Names that were new in it.
         wrote_label_map: Whether that file was made or extended.
-        removed: Files of records that the data does not have any more, now removed.
+        removed: Files of records that the data does not have any more, now removed (in a dry run: to be removed).
         dry_run: Whether nothing was written.
+        is_current: Whether a build has nothing to write, not even a text.
+        num_missing: Shards that other calls of ``--shard`` have to build before the records are there.
     """
 
     out_dir: Path
@@ -71,6 +80,8 @@ class BuildReport:
     wrote_label_map: bool = False
     removed: tuple[str, ...] = ()
     dry_run: bool = False
+    is_current: bool = False
+    num_missing: int = 0
 
     @property
     def num_found(self) -> int:
@@ -81,6 +92,11 @@ class BuildReport:
     def num_written(self) -> int:
         """Pictures that are in the records."""
         return sum(outcome.plan.num_written for outcome in self.outcomes)
+
+    @property
+    def num_merged(self) -> int:
+        """Pictures that went into the example of an equal one."""
+        return sum(outcome.plan.num_merged for outcome in self.outcomes)
 
     @property
     def num_refused(self) -> int:
@@ -115,9 +131,12 @@ class BuildReport:
             "totals": {
                 "found": self.num_found,
                 "written": self.num_written,
+                "merged": self.num_merged,
                 "refused": self.num_refused,
                 "boxes": self.num_boxes,
             },
+            "current": self.is_current,
+            "missing_shards": self.num_missing,
             "records": [outcome.as_json() for outcome in self.outcomes],
             "refusals": [{"path": item.path, "code": item.code, "reason": item.reason} for item in self.refusals()],
             "notices": [{"code": notice.code, "message": notice.message} for notice in self.notices],

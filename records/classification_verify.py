@@ -31,7 +31,7 @@ from records.plan import SPLITS
 from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import open_workers
 from records.tfrecord import read_frames
-from records.verify import RecordFinding
+from records.verify_findings import RecordFinding
 
 _BYTES_WORTH_PROCESSES = 50_000_000
 _NAME_KEY = b"tagbox/drawing"

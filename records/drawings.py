@@ -40,8 +40,8 @@ from records.drawing_selection import (
     shared_hashes,
 )
 from records.drawing_sources import MAX_SIDE, MIN_SIDE, DrawingSource, find_drawing_sources
-from records.folder_lock import folder_in_use
 from records.notices import Notice
+from records.output_lock import folder_in_use
 from records.plan import SPLITS, Refusal
 from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import INDEX_NAME, ShardJob, Workers, clear_staging, open_workers

@@ -11,8 +11,9 @@ does, so equal features give equal bytes. `decode_example` reads what any protoc
 lists, unknown fields, a key twice) and refuses everything else with `ExampleError`.
 """
 
+import functools
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from records.errors import ExampleError
@@ -22,8 +23,11 @@ _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _UINT64 = 1 << 64
 _MAX_VARINT_BYTES = 10
 _MAX_FIELD_NUMBER = (1 << 29) - 1
+# Copying less than this costs less than handing it on by itself.
+_PASSED_ON_BYTES = 4096
 # One byte covers every tag of this message: field number << 3 | wire type.
 _TAG_1, _TAG_2 = b"\x0a", b"\x12"
+_ONE_BYTE = [bytes((value,)) for value in range(0x80)]
 _KIND_TAGS = {"BytesList": b"\x0a", "FloatList": b"\x12", "Int64List": b"\x1a"}
 
 
@@ -65,11 +69,96 @@ def encode_example(features: Mapping[str, Feature]) -> bytes:
         ExampleError: A value does not fit its list (an integer past 64 bits, a float past 32, a key that is not
             valid Unicode).
     """
+    return b"".join(encode_example_pieces(features))
+
+
+def encode_entries(features: Mapping[str, Feature]) -> bytes:
+    """Write features as `encode_example` does, without the head of the whole; no features give no bytes.
+
+    Raises:
+        ExampleError: See `encode_example`.
+    """
+    return b"".join(_entries(features)[0])
+
+
+def encode_example_pieces(features: Mapping[str, Feature]) -> list[bytes]:
+    """Write features as `encode_example` does, in pieces: a picture among them is passed on, not copied.
+
+    Raises:
+        ExampleError: See `encode_example`.
+    """
+    entries, total = _entries(features)
+    return _joined_but_for_large([_TAG_1, _varint(total), *entries])
+
+
+def _entries(features: Mapping[str, Feature]) -> tuple[list[bytes], int]:
+    """Return the entries of the map in pieces, and how many bytes they have together."""
     entries: list[bytes] = []
-    for key, feature in _in_byte_order(features):
-        entry = b"".join((_delimited(_TAG_1, key), _delimited(_TAG_2, _encode_feature(key, feature))))
-        entries.append(_delimited(_TAG_1, entry))
-    return _delimited(_TAG_1, b"".join(entries))
+    total = 0
+    for key, head in _in_byte_order(tuple(features)):
+        content, length = _encode_feature(key, features[key])
+        # Lengths come first in this format, so what is inside is measured before what is around it is written.
+        size = _varint(length)
+        entry_length = len(head) + 1 + len(size) + length
+        around = _varint(entry_length)
+        entries += (_TAG_1, around, head, _TAG_2, size, *content)
+        total += 1 + len(around) + entry_length
+    return entries, total
+
+
+def _joined_but_for_large(parts: Sequence[bytes]) -> list[bytes]:
+    pieces: list[bytes] = []
+    start = 0
+    for index, part in enumerate(parts):
+        if len(part) >= _PASSED_ON_BYTES:
+            pieces += (b"".join(parts[start:index]), part)
+            start = index + 1
+    return [*pieces, b"".join(parts[start:])]
+
+
+def split_at_bytes(data: bytes, key: str) -> tuple[bytes, bytes, bytes] | None:
+    """Take the one value of a key out of an example without reading the other keys.
+
+    Args:
+        data: One whole example.
+        key: The key of a `BytesList`.
+
+    Returns:
+        The entries before it, the value, and the entries after it, the first and the last as `encode_entries` writes
+        them; ``None`` where the bytes are not laid out as `encode_example` does, the key has not exactly one value,
+        or is absent.
+    """
+    name = key.encode()
+    try:
+        start, end = _enter(data, 0, _TAG_1, len(data))
+        if end != len(data):
+            return None
+        position = start
+        while position < end:
+            entry, entry_end = _enter(data, position, _TAG_1, end)
+            key_start, key_end = _enter(data, entry, _TAG_1, entry_end)
+            if data[key_start:key_end] != name:
+                position = entry_end
+                continue
+            feature, feature_end = _enter(data, key_end, _TAG_2, entry_end)
+            values, values_end = _enter(data, feature, _KIND_TAGS["BytesList"], entry_end)
+            value, value_end = _enter(data, values, _TAG_1, entry_end)
+            if not feature_end == values_end == value_end == entry_end:
+                return None
+            return data[start:position], data[value:value_end], data[value_end:]
+    except ExampleError:
+        return None
+    return None
+
+
+def _enter(data: bytes, position: int, tag: bytes, limit: int) -> tuple[int, int]:
+    """Read the head of a field that is due; returns where its content begins and ends."""
+    if data[position : position + 1] != tag:
+        raise ExampleError("another field was due")
+    length, start = _read_varint(data, position + 1)
+    if start + length > limit:
+        raise ExampleError(f"a field of {length} bytes runs past the end")
+    return start, start + length
 
 
 def decode_example(data: bytes) -> dict[str, Feature]:
@@ -96,27 +185,39 @@ def decode_example(data: bytes) -> dict[str, Feature]:
     return features
 
 
-def _in_byte_order(features: Mapping[str, Feature]) -> list[tuple[bytes, Feature]]:
+@functools.lru_cache(maxsize=64)
+def _in_byte_order(keys: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """Return the keys in the order of their bytes, each with its field of a map entry; the same keys come often."""
     try:
-        return sorted(((key.encode(), feature) for key, feature in features.items()), key=lambda item: item[0])
+        ordered = sorted((key.encode(), key) for key in keys)
     except UnicodeEncodeError as error:
         raise ExampleError(f"a key is not valid Unicode: {error.object!r}") from error
+    return tuple((key, _delimited(_TAG_1, encoded)) for encoded, key in ordered)
 
 
-def _encode_feature(key: bytes, feature: Feature) -> bytes:
+def _encode_feature(key: str, feature: Feature) -> tuple[list[bytes], int]:
+    """Return a Feature in pieces, and how many bytes they have together."""
     if feature is None:
-        return b""
+        return [], 0
+    pieces: list[bytes] = []
+    length = 0
     try:
         if isinstance(feature, BytesList):
-            content = b"".join([_delimited(_TAG_1, value) for value in feature.values])
-        elif isinstance(feature, FloatList):
-            content = _packed(struct.pack(f"<{len(feature.values)}f", *feature.values))
+            for value in feature.values:
+                size = _varint(len(value))
+                pieces += (_TAG_1, size, value)
+                length += 1 + len(size) + len(value)
         else:
-            content = _packed(b"".join([_int64(value) for value in feature.values]))
+            if isinstance(feature, FloatList):
+                content = _packed(struct.pack(f"<{len(feature.values)}f", *feature.values))
+            else:
+                content = _packed(b"".join([_int64(value) for value in feature.values]))
+            pieces.append(content)
+            length = len(content)
     except (OverflowError, struct.error, TypeError, ValueError) as error:
-        name = key.decode(errors="replace")
-        raise ExampleError(f"the values of {name} do not fit a {type(feature).__name__}: {error}") from error
-    return _delimited(_KIND_TAGS[type(feature).__name__], content)
+        raise ExampleError(f"the values of {key} do not fit a {type(feature).__name__}: {error}") from error
+    size = _varint(length)
+    return [_KIND_TAGS[type(feature).__name__], size, *pieces], 1 + len(size) + length
 
 
 def _packed(content: bytes) -> bytes:
@@ -135,7 +236,7 @@ def _int64(value: int) -> bytes:
 
 def _varint(value: int) -> bytes:
     if value < 0x80:
-        return bytes((value,))
+        return _ONE_BYTE[value]
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)

@@ -9,6 +9,7 @@ bits. Trainers hide unsound boxes instead of refusing them (an inverted one simp
 is the strict place.
 """
 
+import hashlib
 import math
 import struct
 from collections.abc import Sequence
@@ -39,11 +40,29 @@ class ExampleObject:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSource:
+    """Another place of a picture that stands in several class folders: its file and its XML there."""
+
+    image_path: str
+    xml_path: str
+    xml_sha256: str
+    class_folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExampleSource:
     """Everything of an example but the bytes of its picture.
 
-    Paths are relative to the data root, with forward slashes; hashes are hex SHA-256; ``format`` is one of
-    `FORMATS`. A picture without objects is a negative: its lists are empty.
+    Paths are relative to the data root, with forward slashes; hashes are hex SHA-256. A picture without objects is a
+    negative: its lists are empty.
+
+    Attributes:
+        image_sha256: Of the file.
+        width: Of the picture in the example, in pixels; so is ``height``.
+        format: Of the picture in the example, one of `FORMATS`.
+        post_urls: Where a collected picture was posted, sorted; empty for others.
+        transcoding: What is done to the picture (see `records.picture_conversion`); empty when its bytes are kept.
+        others: Where else the picture stands, sorted; only in a merged record.
     """
 
     source_id: int
@@ -57,6 +76,9 @@ class ExampleSource:
     class_folder: str
     split: str
     objects: tuple[ExampleObject, ...] = ()
+    post_urls: tuple[str, ...] = ()
+    transcoding: str = ""
+    others: tuple[OtherSource, ...] = ()
 
 
 def normalized_box(box: Box, *, width: int, height: int) -> tuple[float, float, float, float]:
@@ -98,7 +120,7 @@ def detection_features(source: ExampleSource, encoded: bytes) -> dict[str, Featu
 
     Args:
         source: What is known of the picture and its objects. No objects give empty lists.
-        encoded: The bytes of the picture, kept as they are.
+        encoded: The bytes of the picture: those of the file, or what its transcoding gave.
 
     Returns:
         Features for `records.example.encode_example`. Every ``image/object`` list is as long as there are objects.
@@ -111,12 +133,13 @@ def detection_features(source: ExampleSource, encoded: bytes) -> dict[str, Featu
         raise ExampleError("a label id is below 1; 0 means background", where=source.xml_path)
     size = {"width": source.width, "height": source.height}
     boxes = [normalized_box(item.box, **size) for item in objects]
+    sha256 = hashlib.sha256(encoded).hexdigest() if source.transcoding else source.image_sha256
     return {
         "image/height": Int64List((source.height,)),
         "image/width": Int64List((source.width,)),
         "image/filename": _text(source.image_path.rpartition("/")[2]),
         "image/source_id": _text(str(source.source_id)),
-        "image/key/sha256": _text(source.image_sha256),
+        "image/key/sha256": _text(sha256),
         "image/encoded": BytesList((encoded,)),
         "image/format": _text(source.format),
         "image/object/bbox/xmin": FloatList(tuple(box[0] for box in boxes)),
@@ -130,11 +153,14 @@ def detection_features(source: ExampleSource, encoded: bytes) -> dict[str, Featu
         "image/object/difficult": Int64List(tuple(int(item.difficult) for item in objects)),
         "image/object/truncated": Int64List(tuple(int(item.truncated) for item in objects)),
         "image/object/view": _texts([item.view for item in objects]),
-        "tagbox/image_path": _text(source.image_path),
-        "tagbox/xml_path": _text(source.xml_path),
-        "tagbox/xml_sha256": _text(source.xml_sha256),
-        "tagbox/class_folder": _text(source.class_folder),
+        "tagbox/image_path": _texts([source.image_path, *(other.image_path for other in source.others)]),
+        "tagbox/image_sha256": _text(source.image_sha256),
+        "tagbox/xml_path": _texts([source.xml_path, *(other.xml_path for other in source.others)]),
+        "tagbox/xml_sha256": _texts([source.xml_sha256, *(other.xml_sha256 for other in source.others)]),
+        "tagbox/class_folder": _texts([source.class_folder, *(other.class_folder for other in source.others)]),
         "tagbox/split": _text(source.split),
+        "tagbox/post_url": _texts(source.post_urls),
+        "tagbox/transcoding": _texts([source.transcoding] if source.transcoding else []),
     }
 
 

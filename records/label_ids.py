@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.errors import TagboxError
 from collectors.files import write_atomically
 from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_map
 from records.errors import LabelIdsMovedError
@@ -73,6 +74,14 @@ def plan_label_map(data_root: Path, class_names: Iterable[str], label_map_path: 
     if label_map_path is not None:
         return LabelMapPlan(extended, label_map_path, exists=False, is_callers=True, added=added)
     return LabelMapPlan(extended, own_path, exists=own_path.exists(), is_callers=False, added=added)
+
+
+def has_items(path: Path, label_map: LabelMap) -> bool:
+    """Say whether a file is a label map that says the same; false when it is absent or broken."""
+    try:
+        return read_label_map(path).items == label_map.items
+    except TagboxError:
+        return False
 
 
 def union_of_label_maps(old: Iterable[tuple[int, str]], new: LabelMap, *, where: Path) -> LabelMap:

@@ -1,20 +1,18 @@
 """What a person should know about a build that refuses no picture."""
 
-import ast
-import contextlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labeling.dataset import ClassFolder
-from labeling.findings import Severity
 from labeling.label_map import LabelMap, format_pbtxt
-from labeling.validate import CheckReport
+from records.candidates import CheckTally
 from records.features import ExampleSource
 from records.label_ids import LabelMapPlan
 from records.manifest import RecordEntry
-from records.plan import SPLITS, RecordPlan
+from records.merging import MergeConflict
+from records.plan import MERGED, SPLITS, RecordPlan
 
 _SHOWN = 5
 _SHOWN_LABELS = 30
@@ -71,16 +69,23 @@ def record_notices(
     ]
 
 
-def split_overlap_notices(examples: Iterable[ExampleSource]) -> list[Notice]:
-    """Say which pictures, by their bytes, stand in training and in verification; none, when none does."""
-    paths: dict[str, dict[str, list[str]]] = {split: {} for split in SPLITS}
-    for example in examples:
-        paths[example.split].setdefault(example.image_sha256, []).append(example.image_path)
-    training, verification = (paths[split] for split in SPLITS)
-    shared = sorted((training[sha256][0], verification[sha256][0]) for sha256 in set(training) & set(verification))
-    if not shared:
+def split_overlap_notices(examples: Callable[[], Iterable[ExampleSource]]) -> list[Notice]:
+    """Say which pictures, by their bytes, stand in training and in verification; none, when none does.
+
+    Args:
+        examples: Gives all examples, as often as it is called.
+    """
+    first, second = ({e.image_sha256 for e in examples() if e.split == split} for split in SPLITS)
+    both = first & second
+    if not both:
         return []
-    shown = "; ".join(f"{first} = {second}" for first, second in shared[:_SHOWN])
+    paths: dict[str, dict[str, str]] = {split: {} for split in SPLITS}
+    for example in examples():
+        if example.image_sha256 in both:
+            paths[example.split].setdefault(example.image_sha256, example.image_path)
+    training, verification = (paths[split] for split in SPLITS)
+    shared = sorted((training[sha256], verification[sha256]) for sha256 in both)
+    shown = "; ".join(f"{one} = {other}" for one, other in shared[:_SHOWN])
     more = f"; and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""
     return [
         Notice(
@@ -93,7 +98,8 @@ def split_overlap_notices(examples: Iterable[ExampleSource]) -> list[Notice]:
 
 def foreign_record_notices(kept: Iterable[RecordEntry], class_names: Sequence[str]) -> list[Notice]:
     """Say which records stay that are of no class folder of this data root; none, when none is."""
-    files = sorted(shard.file for entry in kept if entry.class_name not in class_names for shard in entry.shards)
+    known = (*class_names, MERGED)
+    files = sorted(shard.file for entry in kept if entry.class_name not in known for shard in entry.shards)
     if not files:
         return []
     return [
@@ -105,36 +111,89 @@ def foreign_record_notices(kept: Iterable[RecordEntry], class_names: Sequence[st
     ]
 
 
-def check_notices(report: CheckReport, plan: LabelMapPlan, data_root: Path) -> list[Notice]:
+def check_notices(tally: CheckTally, plan: LabelMapPlan, data_root: Path) -> list[Notice]:
     """Say what the checks found that the refusals do not tell; nothing, when nothing."""
-    notices = _unknown_labels(report, plan)
-    # The other errors about the data as a whole have notices of their own.
-    errors = [finding for finding in report.findings if finding.code == "D04"]
-    if errors:
-        shown = "; ".join(f"{finding.path}: {finding.message}" for finding in errors[:_SHOWN])
-        more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+    notices = _unknown_labels(tally, plan)
+    different = tally.different_labels
+    if different:
+        shown = "; ".join(f"{path} = {other}" for path, other in different[:_SHOWN])
+        more = f"; and {len(different) - _SHOWN} more" if len(different) > _SHOWN else ""
         notices.append(
             Notice(
                 "different-labels",
-                f"the same picture with different labels: {len(errors)} times, all in the records: {shown}{more}",
+                f"the same picture with different labels: {len(different)} times, all in the records: {shown}{more}",
             )
         )
-    count = report.count(Severity.WARNING)
-    if count:
+    if tally.convertible:
+        shown = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.convertible.items()))
+        flags = " ".join(f"--transcode {kind}" for kind in sorted(tally.convertible))
+        notices.append(Notice("convertible", f"refused, but a conversion would let them in: {shown}. Add {flags}."))
+    if tally.num_warnings:
         notices.append(
-            Notice("check-warnings", f"warnings of the checks: {count}; see: tagbox labels check {data_root}")
+            Notice(
+                "check-warnings",
+                f"warnings of the checks about single pictures: {tally.num_warnings}; "
+                f"see: tagbox labels check {data_root}",
+            )
         )
     return notices
 
 
-def _unknown_labels(report: CheckReport, plan: LabelMapPlan) -> list[Notice]:
+def merge_notices(records: Iterable[RecordPlan], conflicts: Sequence[MergeConflict], num_repeated: int) -> list[Notice]:
+    """Say what was merged, and where two folders contradict each other."""
+    num_merged = sum(record.num_merged for record in records)
+    notices = []
+    if num_merged:
+        notices.append(
+            Notice(
+                "merged",
+                f"pictures that stand in several places: {num_merged} went into the example of an equal one"
+                + (f"; boxes that both had: {num_repeated}, each kept once." if num_repeated else "."),
+            )
+        )
+    if conflicts:
+        shown = "; ".join(conflict.message for conflict in conflicts[:_SHOWN])
+        more = f"; and {len(conflicts) - _SHOWN} more" if len(conflicts) > _SHOWN else ""
+        notices.append(
+            Notice(
+                "merge-conflicts",
+                f"XML files that contradict each other about a picture: {len(conflicts)}, all boxes are in the "
+                f"records: {shown}{more}",
+            )
+        )
+    return notices
+
+
+def dropped_notices(records: Iterable[RecordPlan]) -> list[Notice]:
+    """Say how many boxes were left out on request."""
+    dropped: Counter[str] = Counter()
+    for record in records:
+        dropped.update(record.dropped)
+    if not dropped:
+        return []
+    shown = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
+    return [Notice("dropped-boxes", f"boxes left out on request: {shown}.")]
+
+
+def forgotten_notices(entries: Iterable[RecordEntry], forgotten: frozenset[str]) -> list[Notice]:
+    """Say which records that this build leaves alone hold a picture that was forgotten."""
+    files = [
+        entry.file for entry in entries if any(example.image_sha256 in forgotten for example in entry.all_examples())
+    ]
+    if not forgotten or not files:
+        return []
+    return [
+        Notice(
+            "forgotten",
+            f"records that this build leaves alone hold pictures that were forgotten: {', '.join(sorted(files))}. "
+            "Build their classes too, or remove the files.",
+        )
+    ]
+
+
+def _unknown_labels(tally: CheckTally, plan: LabelMapPlan) -> list[Notice]:
     """Say which labels refused pictures for want of an id, with the text that gives them one."""
-    counts: Counter[str] = Counter()
-    for finding in report.findings:
-        if finding.code == "C01":
-            # The finding quotes the label as Python does.
-            with contextlib.suppress(ValueError, SyntaxError):
-                counts[str(ast.literal_eval(finding.got))] += 1
+    counts = tally.unknown_labels
     if not counts:
         return []
     shown = ", ".join(f"{name!r} ({count} times)" for name, count in sorted(counts.items())[:_SHOWN_LABELS])

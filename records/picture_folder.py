@@ -37,9 +37,9 @@ from records.classification_manifest import LabelledPictureEntry, SourceAccount
 from records.drawing_selection import DEFAULT_SALT
 from records.errors import PictureChangedError
 from records.example import BytesList, Feature, encode_example
-from records.folder_lock import folder_in_use
 from records.labelled_folder import FolderPicture, LabelledFolder, read_labelled_folder
 from records.notices import Notice
+from records.output_lock import folder_in_use
 from records.picture_checks import to_jpeg, why_transcode
 from records.plan import SPLITS, Refusal
 from records.shard import HashingStream, ShardSummary

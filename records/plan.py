@@ -8,23 +8,33 @@ pictures writes the same bytes, and a fingerprint of the plan says whether a sha
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
+import PIL
+
 from collectors.errors import ConfigError
-from records.features import ExampleObject, ExampleSource
+from records.features import ExampleObject, ExampleSource, OtherSource
 
 SPLITS = ("training", "verification")
 # Raised whenever the same sources would give other bytes; every record is then built again.
-CONTENT_VERSION = 1
+CONTENT_VERSION = 2
+MERGED = "merged"
+"""What stands for the class in the names of records that hold several: ``merged_training.record``."""
 DEFAULT_SHARD_BYTES = 200_000_000
 # Taken from the classes, so that a field added there cannot be forgotten in the fingerprint.
-_SOURCE_FIELDS = tuple(field.name for field in dataclasses.fields(ExampleSource) if field.name != "objects")
-_OBJECT_FIELDS = tuple(field.name for field in dataclasses.fields(ExampleObject))
+_SOURCE_FIELDS = tuple(
+    field.name for field in dataclasses.fields(ExampleSource) if field.name not in ("objects", "others")
+)
+_OBJECT_FIELDS = tuple(one.name for one in dataclasses.fields(ExampleObject))
+_OTHER_FIELDS = tuple(one.name for one in dataclasses.fields(OtherSource))
 _BOX = _OBJECT_FIELDS.index("box")
 _NUMBERS_PER_RECORD = 1_000_000
+# A merged record is alone with that of the other split, so it may have more.
+_NUMBERS_PER_MERGED_RECORD = 1_000_000_000
 _MAX_SOURCE_ID = 2**31 - 1
+_MAX_SHARDS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,8 @@ class ShardPlan:
         for example in self.examples:
             digest.update(json.dumps(_values_of(example), separators=(",", ":")).encode())
             digest.update(b"\n")
+        if any(example.transcoding for example in self.examples):
+            digest.update(f"Pillow {PIL.__version__}\n".encode())
         return digest.hexdigest()
 
 
@@ -64,6 +76,7 @@ class RecordPlan:
     ``file`` is the name of the record as people and configs call it; a large one is kept in several files,
     ``<file>-00000-of-00004`` and so on. ``shards`` is empty when every picture was refused.
     ``num_unlabeled`` counts the pictures beside them that have no XML yet; they are neither found nor refused.
+    ``dropped`` counts the boxes that were left out on request, by the reason. ``options`` are the requests, in words.
     """
 
     file: str
@@ -72,6 +85,8 @@ class RecordPlan:
     shards: tuple[ShardPlan, ...]
     refused: tuple[Refusal, ...] = ()
     num_unlabeled: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
 
     @property
     def num_written(self) -> int:
@@ -79,9 +94,14 @@ class RecordPlan:
         return sum(len(shard.examples) for shard in self.shards)
 
     @property
+    def num_merged(self) -> int:
+        """Pictures that went into the example of an equal one."""
+        return sum(len(example.others) for example in self.examples())
+
+    @property
     def num_found(self) -> int:
-        """Pictures there are: those that go in and those refused."""
-        return self.num_written + len(self.refused)
+        """Pictures there are: those that go in, those that went into another's example, and those refused."""
+        return self.num_written + self.num_merged + len(self.refused)
 
     @property
     def num_boxes(self) -> int:
@@ -115,50 +135,85 @@ def plan_record(
     refused: Iterable[Refusal] = (),
     shard_bytes: int | None = DEFAULT_SHARD_BYTES,
 ) -> RecordPlan:
-    """Sort the examples of one record, number them and share them out.
+    """Share the examples of one record out to shards, sort them and number them.
 
-    Numbers (``source_id``) are unique over all records of one label map, because every class and split has
-    a million of its own, and they go up by one in the order of the image paths. They do not depend on which other
-    records are built.
+    Which shard a picture goes to depends on the hash of its path and on how many shards there are, and its number on
+    its place in that shard. So a picture that comes, goes or changes touches one shard, until the record has grown so
+    much that it needs twice as many.
+
+    Numbers (``source_id``) are unique over all records of one label map: every class and split has a million of its
+    own, every shard an equal part of that, counted up by one in the order of the image paths. They do not depend on
+    which other records are built.
 
     Args:
         candidates: Examples in any order, whatever their ``source_id``, each with the size of its picture in bytes.
         file: Name of the record.
-        class_name: The class folder.
+        class_name: The class folder; `MERGED` for a record of several.
         split: One of `SPLITS`.
-        block: Which block of numbers, from 1; no two classes of a data root share one. The label id serves.
+        block: Which block of numbers, from 1; no two classes of a data root share one. The label id serves. It does
+            not matter for a merged record.
         refused: What stays out.
-        shard_bytes: A shard is closed before its pictures add up to more; one larger picture has a shard of its own.
-            ``None`` keeps everything in one file.
+        shard_bytes: There are so many shards, a power of two, that in none the pictures add up to more, as far as
+            every shard has a picture. ``None`` keeps everything in one file.
 
     Raises:
         ConfigError: There are more pictures than numbers for them.
     """
     ordered = sorted(candidates, key=lambda candidate: (candidate[0].image_path, candidate[0].xml_path))
-    first = (2 * block + SPLITS.index(split)) * _NUMBERS_PER_RECORD + 1
-    if len(ordered) >= _NUMBERS_PER_RECORD or first + len(ordered) > _MAX_SOURCE_ID:
+    groups = _share_out(ordered, shard_bytes)
+    count = len(groups)
+    numbers = _NUMBERS_PER_MERGED_RECORD if class_name == MERGED else _NUMBERS_PER_RECORD
+    first = (SPLITS.index(split) if class_name == MERGED else 2 * block + SPLITS.index(split)) * numbers + 1
+    own = numbers // max(count, 1)
+    if any(len(group) >= own for group in groups) or first + numbers - 2 > _MAX_SOURCE_ID:
         raise ConfigError(
             f"no free picture numbers for {class_name}/{split}: {len(ordered)} pictures in block {block}",
             fix="A class and split takes up to 999,999 pictures, a label id up to 1,072. Split the class folder.",
         )
-    groups: list[list[ExampleSource]] = []
-    sizes: list[int] = []
-    for position, (example, num_bytes) in enumerate(ordered):
-        if not groups or (shard_bytes is not None and sizes[-1] + num_bytes > shard_bytes):
-            groups.append([])
-            sizes.append(0)
-        groups[-1].append(dataclasses.replace(example, source_id=first + position))
-        sizes[-1] += num_bytes
-    names = [file] if len(groups) == 1 else [f"{file}-{index:05d}-of-{len(groups):05d}" for index in range(len(groups))]
+    names = [file] if count == 1 else [f"{file}-{index:05d}-of-{count:05d}" for index in range(count)]
     return RecordPlan(
         file=file,
         class_name=class_name,
         split=split,
         shards=tuple(
-            ShardPlan(name, tuple(group), size) for name, group, size in zip(names, groups, sizes, strict=True)
+            ShardPlan(
+                name,
+                tuple(
+                    dataclasses.replace(example, source_id=first + index * own + position)
+                    for position, (example, _) in enumerate(group)
+                ),
+                sum(num_bytes for _, num_bytes in group),
+            )
+            for index, (name, group) in enumerate(zip(names, groups, strict=True))
         ),
         refused=tuple(sorted(refused, key=lambda item: (item.path, item.code, item.reason))),
     )
+
+
+def _share_out(
+    ordered: Sequence[tuple[ExampleSource, int]], shard_bytes: int | None
+) -> list[list[tuple[ExampleSource, int]]]:
+    """Share examples out to shards by the hash of their paths, keeping their order within each."""
+    groups = [list(ordered)] if ordered else []
+    places: list[int] = []
+    count = 1
+    while shard_bytes is not None and any(_is_too_large(group, shard_bytes) for group in groups):
+        if not places:
+            hashes = (hashlib.sha256(example.image_path.encode()).digest() for example, _ in ordered)
+            places = [int.from_bytes(digest[:8], "big") for digest in hashes]
+        count *= 2
+        finer: list[list[tuple[ExampleSource, int]]] = [[] for _ in range(count)]
+        for place, candidate in zip(places, ordered, strict=True):
+            finer[place * count >> 64].append(candidate)
+        # A file of no examples reads like a broken one, so few large pictures stay together.
+        if not all(finer) or count > _MAX_SHARDS:
+            break
+        groups = finer
+    return groups
+
+
+def _is_too_large(group: Sequence[tuple[ExampleSource, int]], shard_bytes: int) -> bool:
+    return len(group) > 1 and sum(num_bytes for _, num_bytes in group) > shard_bytes
 
 
 def _values_of(example: ExampleSource) -> list[object]:
@@ -167,4 +222,5 @@ def _values_of(example: ExampleSource) -> list[object]:
     for values, item in zip(objects, example.objects, strict=True):
         box = item.box
         values[_BOX] = [box.xmin, box.ymin, box.xmax, box.ymax]
-    return [*(getattr(example, name) for name in _SOURCE_FIELDS), objects]
+    others = [[getattr(item, name) for name in _OTHER_FIELDS] for item in example.others]
+    return [*(getattr(example, name) for name in _SOURCE_FIELDS), objects, others]

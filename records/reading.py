@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from collectors.errors import InputError
 from records.errors import DamagedRecordError, ExampleError
 from records.example import BytesList, Feature, FloatList, Int64List, decode_example
-from records.tfrecord import read_tfrecord
+from records.tfrecord import has_frame_at_start, read_tfrecord
 
 _SHARD = re.compile(r"(?P<base>.+)-(?P<index>\d{5,})-of-(?P<count>\d{5,})$")
+_MAX_SHARDS = 100_000
+_RECORD_NAMES = ("*.record*", "*.tfrecord*", "*.tfrec*")
+_HEAD_BYTES = 12
 _List = TypeVar("_List", BytesList, FloatList, Int64List)
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
@@ -63,12 +66,13 @@ class DetectionExample:
         return len(self.labels)
 
 
-def expand_record_paths(patterns: Iterable[str | Path]) -> list[Path]:
+def expand_record_paths(patterns: Iterable[str | Path], *, refuse_gaps: bool = True) -> list[Path]:
     """Find the files that record names mean.
 
     Args:
-        patterns: Each is a file, a glob such as ``records/*_training.record*``, or the name that shards share
-            (``records/cat_training.record`` for ``...record-00000-of-00004`` and so on).
+        patterns: Each is a file, a folder, a glob such as ``records/*_training.record*``, or the name that shards
+            share (``records/cat_training.record`` for ``...record-00000-of-00004`` and so on).
+        refuse_gaps: Refuse a set of shards of which some are missing.
 
     Returns:
         The files, sorted within each pattern, each once.
@@ -78,7 +82,11 @@ def expand_record_paths(patterns: Iterable[str | Path]) -> list[Path]:
     """
     paths: dict[Path, None] = {}
     for pattern in patterns:
-        paths.update(dict.fromkeys(_expand(str(pattern))))
+        found = _expand(str(pattern))
+        # A file that was named is what is meant, be it one shard of many.
+        if refuse_gaps and found != [Path(pattern)]:
+            _refuse_gaps(found)
+        paths.update(dict.fromkeys(found))
     return list(paths)
 
 
@@ -214,45 +222,100 @@ class _Features:
 
 def _expand(pattern: str) -> list[Path]:
     path = Path(pattern)
+    if path.is_dir():
+        found = record_files_in(path)
+        if not found:
+            raise _nothing_matches(path)
+        return found
     if path.exists():
         return [path]
     found = [Path(name) for name in sorted(glob.glob(pattern))]  # noqa: PTH207 - takes absolute patterns as well
     if not found:
         found = sorted(
-            other for other in (path.parent.iterdir() if path.parent.is_dir() else ()) if _base_of(other) == path.name
+            other
+            for other in (path.parent.iterdir() if path.parent.is_dir() else ())
+            if base_name(other) == path.name != other.name
         )
     if not found:
         raise _nothing_matches(path)
-    _refuse_gaps(found)
     return found
 
 
 def _refuse_gaps(paths: Iterable[Path]) -> None:
     """Refuse a set of shards of which some are missing: training on the rest would pass unnoticed."""
-    sets: dict[tuple[Path, str, int], set[int]] = {}
+    missing = missing_shards(paths)
+    if missing:
+        match = _SHARD.match(missing[0].name)
+        assert match is not None
+        count = sum(base_name(path) == match["base"] and path.parent == missing[0].parent for path in missing)
+        raise InputError(
+            f"{count} of {int(match['count'])} shards are missing, the first is number {int(match['index'])}",
+            where=str(missing[0].parent / match["base"]),
+            fix="Build the records again, or give the shards you mean one by one.",
+        )
+
+
+def record_files_in(folder: Path) -> list[Path]:
+    """Find the record files of a folder, those of other tools too; sub-folders are not looked into.
+
+    A file counts when its name says so (``.record``, ``.tfrecord``, ``.tfrec``, also with a shard's number) or when it
+    begins as a TFRecord does. Hidden files and unfinished ``.tmp`` ones do not.
+
+    Returns:
+        The files, sorted; none when there is none.
+
+    Raises:
+        InputError: The folder cannot be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if _is_record_file(path))
+    except OSError as error:
+        raise InputError(f"cannot read the folder: {error.strerror or error}", where=str(folder)) from error
+
+
+def _is_record_file(path: Path) -> bool:
+    if path.name.startswith(".") or path.suffix == ".tmp" or not path.is_file():
+        return False
+    if any(path.match(pattern) for pattern in _RECORD_NAMES):
+        return True
+    try:
+        with path.open("rb") as stream:
+            return has_frame_at_start(stream.read(_HEAD_BYTES))
+    except OSError:
+        return False
+
+
+def missing_shards(paths: Iterable[Path]) -> list[Path]:
+    """Name the shards that sets of shards lack, sorted within each set; none where every set is whole.
+
+    The width of the numbers is that of the shards which are there. A set of which nothing is there is not known.
+    """
+    sets: dict[tuple[Path, str, str], dict[int, int]] = {}
     for path in paths:
         if match := _SHARD.match(path.name):
-            sets.setdefault((path.parent, match["base"], int(match["count"])), set()).add(int(match["index"]))
-    for (folder, base, count), indices in sets.items():
-        missing = sorted(set(range(count)) - indices)
-        if missing:
-            raise InputError(
-                f"{len(missing)} of {count} shards are missing, the first is number {missing[0]}",
-                where=str(folder / base),
-                fix="Build the records again, or give the shards you mean one by one.",
-            )
+            key = (path.parent, match["base"], match["count"])
+            sets.setdefault(key, {})[int(match["index"])] = len(match["index"])
+    return [
+        folder / f"{base}-{index:0{next(iter(there.values()))}d}-of-{count}"
+        for (folder, base, count), there in sets.items()
+        # A count that nobody can have written is a name like another, not a billion missing files.
+        for index in (range(int(count)) if int(count) <= _MAX_SHARDS else ())
+        if index not in there
+    ]
+
+
+def base_name(path: Path) -> str:
+    """Return the name that the shards of a record share; that of the file itself when it is no shard."""
+    match = _SHARD.match(path.name)
+    return match["base"] if match else path.name
 
 
 def _nothing_matches(path: Path) -> InputError:
-    there = sorted(other.name for other in path.parent.glob("*.record*")) if path.parent.is_dir() else []
+    folder = path if path.is_dir() else path.parent
+    there = sorted(other.name for other in folder.glob("*.record*")) if folder.is_dir() else []
     shown = ", ".join(there[:5]) + (f" and {len(there) - 5} more" if len(there) > 5 else "")
     fix = f"There are: {shown}." if there else "Build it with: tagbox records build"
     return InputError("no such record", where=str(path), fix=fix)
-
-
-def _base_of(path: Path) -> str:
-    match = _SHARD.match(path.name)
-    return match["base"] if match else ""
 
 
 def _where(path: Path, index: int) -> str:

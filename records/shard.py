@@ -4,35 +4,40 @@ It runs in a process of its own as well as in this one; it needs the data root a
 """
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from collectors.errors import InputError
 from collectors.files import atomic_writer
 from collectors.progress import Progress, no_progress
 from records.errors import DamagedRecordError, PictureChangedError
-from records.example import encode_example
+from records.example import encode_example_pieces
 from records.features import ExampleSource, detection_features
 from records.plan import ShardPlan
-from records.tfrecord import read_frames, write_frames
+from records.tfrecord import Writable, read_frames, write_frames
 
 
 @dataclass(frozen=True, slots=True)
 class ShardSummary:
-    """What a written shard is: its name, how many examples and bytes it has, and the hex SHA-256 of its bytes."""
+    """What a written shard is: its name, how many examples and bytes it has, and the hex SHA-256 of its bytes.
+
+    ``fingerprint`` is that of the plan it was written from; empty when nobody knows.
+    """
 
     file: str
     num_examples: int
     num_bytes: int
     sha256: str
+    fingerprint: str = ""
 
 
 class HashingStream:
     """Passes bytes through to or from a file and keeps their SHA-256 and number."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Any) -> None:
         self._stream = stream
         self._digest = hashlib.sha256()
         self.num_bytes = 0
@@ -49,7 +54,7 @@ class HashingStream:
 
     def read(self, size: int = -1) -> bytes:
         """Read up to ``size`` bytes."""
-        data = self._stream.read(size)
+        data: bytes = self._stream.read(size)
         self._count(data)
         return data
 
@@ -72,13 +77,45 @@ def write_shard(shard: ShardPlan, *, data_root: Path, path: Path, progress: Prog
         PictureChangedError: A picture is not the one of the plan.
         InputError: A picture cannot be read, or the disk refuses the file.
     """
+
+    def read(image_path: str) -> bytes:
+        # Open and read without a second call for the size: pictures are many and small.
+        with open(os.path.join(data_root, image_path), "rb", buffering=0) as stream:  # noqa: PTH118, PTH123
+            content: bytes = stream.readall()
+        return content
+
     with atomic_writer(path) as stream:
-        hashing = HashingStream(stream)
-        count = write_frames(hashing, _payloads(shard, data_root, progress))
-    return ShardSummary(shard.file, count, hashing.num_bytes, hashing.sha256)
+        return stream_shard(shard, stream, read, where=str(data_root), progress=progress)
 
 
-def summarize_shard(path: Path, *, file: str) -> ShardSummary | None:
+def stream_shard(
+    shard: ShardPlan,
+    stream: Writable,
+    read: Callable[[str], bytes],
+    *,
+    where: str,
+    progress: Progress = no_progress,
+) -> ShardSummary:
+    """Write the examples of a shard into an open file, wherever that is and wherever the pictures are.
+
+    Args:
+        shard: What to write.
+        stream: Takes the bytes.
+        read: Gives the bytes of a picture by its path below the data root; raises ``OSError`` when it cannot.
+        where: The data root, for messages.
+        progress: Told after every example.
+
+    Raises:
+        PictureChangedError: A picture is not the one of the plan.
+        InputError: A picture cannot be read.
+        OSError: The stream refuses the bytes.
+    """
+    hashing = HashingStream(stream)
+    count = write_frames(hashing, _payloads(shard, read, where, progress))
+    return ShardSummary(shard.file, count, hashing.num_bytes, hashing.sha256, shard.fingerprint)
+
+
+def summarize_shard(path: Path, *, file: str, fingerprint: str = "") -> ShardSummary | None:
     """Read a whole shard and say what it is, or ``None`` when it is missing, unreadable or damaged."""
     try:
         with path.open("rb") as stream:
@@ -86,25 +123,29 @@ def summarize_shard(path: Path, *, file: str) -> ShardSummary | None:
             count = sum(1 for _ in read_frames(hashing, path=str(path)))
     except (OSError, InputError, DamagedRecordError):
         return None
-    return ShardSummary(file, count, hashing.num_bytes, hashing.sha256)
+    return ShardSummary(file, count, hashing.num_bytes, hashing.sha256, fingerprint)
 
 
-def _payloads(shard: ShardPlan, data_root: Path, progress: Progress) -> Iterator[bytes]:
+def _payloads(shard: ShardPlan, read: Callable[[str], bytes], where: str, progress: Progress) -> Iterator[list[bytes]]:
     for done, source in enumerate(shard.examples, start=1):
-        yield encode_example(detection_features(source, _read_picture(source, data_root)))
+        yield encode_example_pieces(detection_features(source, _read_picture(source, read, where)))
         progress(done, len(shard.examples))
 
 
-def _read_picture(source: ExampleSource, data_root: Path) -> bytes:
-    path = data_root / source.image_path
+def _read_picture(source: ExampleSource, read: Callable[[str], bytes], where: str) -> bytes:
+    path = f"{where.rstrip('/')}/{source.image_path}"
     try:
-        encoded = path.read_bytes()
+        encoded = read(source.image_path)
     except OSError as error:
         raise InputError(
             f"cannot read the picture: {error.strerror or error}",
-            where=str(path),
+            where=path,
             fix="It was there when the build began; let nothing write into the data folder, then run it again.",
         ) from error
     if hashlib.sha256(encoded).hexdigest() != source.image_sha256:
         raise PictureChangedError(path)
-    return encoded
+    if not source.transcoding:
+        return encoded
+    from records.picture_conversion import convert  # Pillow and NumPy, which few builds need
+
+    return convert(encoded, source.transcoding)

@@ -4,131 +4,140 @@ Shards are written into ``.building/`` inside the records folder, under a name t
 A build that was stopped leaves the finished ones there, and the next one takes up those whose plan is still the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
-from os import cpu_count
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from collectors.errors import InputError
-from collectors.processes import process_pool, submit_all
 from collectors.progress import Progress
-from records.plan import RecordPlan, ShardPlan
-from records.shard import ShardSummary, summarize_shard, write_shard
+from records.plan import ShardPlan
+from records.shard import ShardSummary, summarize_shard
 
 FOLDER_NAME = ".building"
-# Below this, starting processes takes longer than writing.
-_BYTES_WORTH_PROCESSES = 1 << 30
+
+
+class ShardJob(NamedTuple):
+    """A shard to write, and the name of its file in the staging folder."""
+
+    name: str
+    shard: ShardPlan
+
+
+class Engine(Protocol):
+    """What builds shards: processes of this machine, or a cluster."""
+
+    def run(
+        self, jobs: Sequence[ShardJob], data_root: Path, staging: Path, progress: Progress
+    ) -> Iterator[tuple[str, ShardSummary]]:
+        """Write every shard into the staging folder and yield its name and what it is, in any order.
+
+        Args:
+            jobs: At least one.
+            data_root: Where the pictures lie.
+            staging: The folder; made when missing.
+            progress: Told of examples written, of those of all jobs.
+
+        Raises:
+            InputError: A picture cannot be read or changed, or the disk refuses. What is finished stays.
+        """
+        ...
+
+
+def job_of(shard: ShardPlan) -> ShardJob:
+    """Return the job of writing a shard."""
+    return ShardJob(f"{shard.file}.{shard.fingerprint[:16]}", shard)
 
 
 def build_shards(
-    records: Sequence[RecordPlan], data_root: Path, out_dir: Path, *, progress: Progress, jobs: int | None
-) -> dict[str, tuple[ShardSummary, ...]]:
+    shards: Sequence[ShardPlan], data_root: Path, out_dir: Path, *, progress: Progress, engine: Engine
+) -> dict[str, ShardSummary]:
     """Write every shard into the staging folder, or find it there.
 
     Args:
-        records: What to write.
+        shards: What to write.
         data_root: Where the pictures lie.
         out_dir: The records folder; made when missing, and removed again when nothing came to stand in it.
         progress: Told of every example.
-        jobs: Processes; ``None`` takes one a processor when there is a gigabyte to write, else this one.
+        engine: Does it.
 
     Returns:
-        What the shards of each record are, by the file name of the record.
+        What the shards are, by file name.
 
     Raises:
         InputError: A picture cannot be read or changed, the disk refuses, or a process died. Finished shards stay in
             the staging folder.
     """
     staging = out_dir / FOLDER_NAME
-    shards = {_staged_name(shard): shard for record in records for shard in record.shards}
+    jobs = [job_of(shard) for shard in shards]
     existed = out_dir.exists()
-    summaries = _take_up(staging, shards)
-    missing = {name: shard for name, shard in shards.items() if name not in summaries}
+    found = take_up(shards, out_dir, progress=progress)
+    missing = [job for job in jobs if job.shard.file not in found]
+    _remove_left_overs(staging, {job.name for job in jobs if job.shard.file in found})
+    total = sum(len(job.shard.examples) for job in jobs)
+    done = total - sum(len(job.shard.examples) for job in missing)
+    files = {job.name: job.shard.file for job in jobs}
+    if missing:
+        progress(done, total)
     try:
-        summaries.update(_write_shards(missing, data_root, staging, shards, progress, jobs))
+        for name, summary in engine.run(missing, data_root, staging, _counted_on(progress, done, total)):
+            found[files[name]] = summary
     finally:
         _remove_if_empty(staging)
         if not existed:
             _remove_if_empty(out_dir)
-    return {record.file: tuple(summaries[_staged_name(shard)] for shard in record.shards) for record in records}
+    return found
 
 
-def commit_shards(records: Sequence[RecordPlan], out_dir: Path) -> None:
-    """Rename the shards of the records from the staging folder into place.
+def take_up(shards: Iterable[ShardPlan], out_dir: Path, *, progress: Progress) -> dict[str, ShardSummary]:
+    """Find the shards that stand finished in the staging folder; returns what they are by file name.
+
+    Each is read to its end. Nothing is removed.
+    """
+    staging = out_dir / FOLDER_NAME
+    summaries: dict[str, ShardSummary] = {}
+    there = {path.name for path in staging.iterdir()} if staging.is_dir() else set()
+    wanted = [job for job in map(job_of, shards) if job.name in there]
+    total = sum(len(job.shard.examples) for job in wanted)
+    done = 0
+    for job in wanted:
+        shard = job.shard
+        summary = summarize_shard(staging / job.name, file=shard.file, fingerprint=shard.fingerprint)
+        if summary is not None and summary.num_examples == len(shard.examples):
+            summaries[shard.file] = summary
+        done += len(shard.examples)
+        progress(done, total, "already written")
+    return summaries
+
+
+def commit_shards(shards: Iterable[ShardPlan], out_dir: Path) -> None:
+    """Rename shards from the staging folder into place, and remove the folder with anything left in it.
 
     Raises:
         InputError: The disk refuses.
     """
     staging = out_dir / FOLDER_NAME
-    for record in records:
-        for shard in record.shards:
-            target = out_dir / shard.file
-            try:
-                (staging / _staged_name(shard)).replace(target)
-            except OSError as error:
-                raise InputError(f"cannot write: {error.strerror or error}", where=str(target)) from error
+    for job in map(job_of, shards):
+        target = out_dir / job.shard.file
+        try:
+            (staging / job.name).replace(target)
+        except OSError as error:
+            raise InputError(f"cannot write: {error.strerror or error}", where=str(target)) from error
+    _remove_left_overs(staging, set())
     _remove_if_empty(staging)
 
 
-def _staged_name(shard: ShardPlan) -> str:
-    return f"{shard.file}.{shard.fingerprint[:16]}"
-
-
-def _take_up(staging: Path, shards: Mapping[str, ShardPlan]) -> dict[str, ShardSummary]:
-    """Find the shards a stopped build finished; anything else in the staging folder is of no use and goes."""
-    summaries: dict[str, ShardSummary] = {}
+def _remove_left_overs(staging: Path, wanted: set[str]) -> None:
     for path in sorted(staging.iterdir()) if staging.is_dir() else ():
-        shard = shards.get(path.name)
-        summary = summarize_shard(path, file=shard.file) if shard else None
-        if shard and summary and summary.num_examples == len(shard.examples):
-            summaries[path.name] = summary
+        if path.name in wanted:
             continue
         try:
-            path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         except OSError as error:
             raise InputError(f"cannot remove a left-over: {error.strerror or error}", where=str(path)) from error
-    return summaries
-
-
-def _write_shards(
-    missing: Mapping[str, ShardPlan],
-    data_root: Path,
-    staging: Path,
-    shards: Mapping[str, ShardPlan],
-    progress: Progress,
-    jobs: int | None,
-) -> Iterator[tuple[str, ShardSummary]]:
-    if not missing:
-        return
-    total = sum(len(shard.examples) for shard in shards.values())
-    done = total - sum(len(shard.examples) for shard in missing.values())
-    progress(done, total)
-    workers = min(jobs or _workers_worth(missing.values()), len(missing))
-    if workers <= 1:
-        for name, shard in missing.items():
-            yield (
-                name,
-                write_shard(
-                    shard, data_root=data_root, path=staging / name, progress=_counted_on(progress, done, total)
-                ),
-            )
-            done += len(shard.examples)
-        return
-    with process_pool(workers) as pool:
-        calls = [(_write_named, (name, shard, data_root, staging / name)) for name, shard in missing.items()]
-        for future in as_completed(submit_all(pool, calls)):
-            name, entry = future.result()
-            yield name, entry
-            done += len(missing[name].examples)
-            progress(done, total)
-
-
-def _write_named(name: str, shard: ShardPlan, data_root: Path, path: Path) -> tuple[str, ShardSummary]:
-    return name, write_shard(shard, data_root=data_root, path=path)
-
-
-def _workers_worth(shards: Iterable[ShardPlan]) -> int:
-    return (cpu_count() or 1) if sum(shard.picture_bytes for shard in shards) >= _BYTES_WORTH_PROCESSES else 1
 
 
 def _counted_on(progress: Progress, done_before: int, total_of_all: int) -> Progress:

@@ -8,7 +8,7 @@ and a file cut exactly between two frames looks whole. Counts in a manifest are 
 import gzip
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol, cast
@@ -17,12 +17,15 @@ import google_crc32c
 
 from collectors.errors import InputError
 from records.errors import DamagedRecordError
+from records.file_kinds import HEAD_BYTES, other_kind
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 _MASK_DELTA = 0xA282EAD8
 _GZIP_MAGIC = b"\x1f\x8b"
 _PIECE_BYTES = 1 << 26
+# Larger pieces are written by themselves: copying them together costs more than another write.
+_PASSED_ON_BYTES = 4096
 
 FRAME_OVERHEAD_BYTES = _HEADER.size + _FOOTER.size
 
@@ -52,22 +55,35 @@ class Frame(NamedTuple):
 
 def masked_crc32c(data: bytes) -> int:
     """Return the CRC-32C of ``data``, rotated and shifted as TFRecord files store it."""
-    crc: int = google_crc32c.value(data)
+    return _masked(google_crc32c.value(data))
+
+
+def _masked(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
 
 
-def write_frames(stream: Writable, payloads: Iterable[bytes]) -> int:
-    """Write each payload as one frame and return how many there were.
+def write_frames(stream: Writable, payloads: Iterable[bytes | Sequence[bytes]]) -> int:
+    """Write each payload, whole or in pieces, as one frame and return how many there were.
 
     Raises:
         OSError: The stream refuses the bytes.
     """
     count = 0
     for payload in payloads:
-        length = struct.pack("<Q", len(payload))
-        stream.write(
-            b"".join((length, _FOOTER.pack(masked_crc32c(length)), payload, _FOOTER.pack(masked_crc32c(payload))))
-        )
+        pieces = (payload,) if isinstance(payload, bytes) else payload
+        length = struct.pack("<Q", sum(map(len, pieces)))
+        crc = 0
+        small = [length, _FOOTER.pack(masked_crc32c(length))]
+        for piece in pieces:
+            crc = google_crc32c.extend(crc, piece)
+            if len(piece) < _PASSED_ON_BYTES:
+                small.append(piece)
+                continue
+            stream.write(b"".join(small))
+            stream.write(piece)
+            small.clear()
+        small.append(_FOOTER.pack(_masked(crc)))
+        stream.write(b"".join(small))
         count += 1
     return count
 
@@ -108,16 +124,21 @@ def open_tfrecord(path: Path) -> Iterator[IO[bytes]]:
     """Open a TFRecord file for reading, unpacking it on the way when it is a gzip file (by content, not by name).
 
     Raises:
-        InputError: There is no such file, or it cannot be opened.
+        InputError: There is no such file, it cannot be opened, or it is plainly something else.
     """
     try:
         stream = path.open("rb")
     except OSError as error:
         raise _cannot_read(str(path), error) from error
     with stream:
-        packed = _is_gzip(stream.read(_HEADER.size))
+        try:
+            head = stream.read(HEAD_BYTES)
+        except OSError as error:
+            raise _cannot_read(str(path), error) from error
         stream.seek(0)
-        if packed:
+        if kind := not_a_tfrecord(head):
+            raise InputError(f"this is no TFRecord but {kind}", where=str(path))
+        if is_gzip(head):
             with gzip.open(stream) as unpacked:
                 yield cast(IO[bytes], unpacked)
         else:
@@ -135,11 +156,23 @@ def read_tfrecord(path: Path) -> Iterator[Frame]:
         yield from read_frames(stream, path=str(path))
 
 
-def _is_gzip(head: bytes) -> bool:
+def has_frame_at_start(head: bytes) -> bool:
+    """Say whether bytes begin with the head of a frame: a length and its checksum. Any 12 bytes or more will do."""
+    return len(head) >= _HEADER.size and masked_crc32c(head[:8]) == _HEADER.unpack_from(head)[1]
+
+
+def not_a_tfrecord(head: bytes) -> str | None:
+    """Say what a file is that is plainly no TFRecord; ``None`` when it may be one, whole, damaged or compressed.
+
+    Args:
+        head: Its first `records.file_kinds.HEAD_BYTES` bytes, or all of it when it has fewer.
+    """
+    return None if has_frame_at_start(head) or is_gzip(head) else other_kind(head)
+
+
+def is_gzip(head: bytes) -> bool:
     """Tell a gzip file from a record whose length happens to begin with gzip's two bytes: only a record has the CRC."""
-    if not head.startswith(_GZIP_MAGIC) or len(head) < _HEADER.size:
-        return head.startswith(_GZIP_MAGIC)
-    return masked_crc32c(head[:8]) != int.from_bytes(head[8:], "little")
+    return head.startswith(_GZIP_MAGIC) and not has_frame_at_start(head)
 
 
 def _cannot_read(path: str, error: OSError) -> InputError:

@@ -4,8 +4,9 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,56 @@ def records_option(command: Command) -> Command:
         show_default=True,
         help="Where the records and their label map are.",
     )(command)
+
+
+def weights_cache() -> Path:
+    """Return the folder of fetched weights: TAGBOX_WEIGHTS_CACHE, or in the person's cache folder."""
+    if named := os.environ.get("TAGBOX_WEIGHTS_CACHE"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tagbox" / "weights"
+
+
+def cache_option(command: Command) -> Command:
+    """Add ``--cache DIR``."""
+    return click.option(
+        "--cache",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=weights_cache,
+        show_default="~/.cache/tagbox/weights",
+        help="Where fetched weights are kept.",
+    )(command)
+
+
+# What --set-path can fill, and the key of the config that it stands for.
+_PATH_KEYS = {
+    "input": "task.train_data.input_path",
+    "eval_input": "task.validation_data.input_path",
+    "label_map": "task.label_map",
+}
+
+
+def set_path_option(command: Command) -> Command:
+    """Add ``--set-path WHAT=PATH``."""
+    return click.option(
+        "--set-path",
+        "paths",
+        multiple=True,
+        metavar="WHAT=PATH",
+        help=f"Fill a path of the config: {', '.join(_PATH_KEYS)}. Globs and commas name several records; repeat it.",
+    )(command)
+
+
+def fill_paths(experiment: Any, paths: Sequence[str]) -> None:
+    """Put the values of ``--set-path`` into an experiment."""
+    given: dict[str, list[str]] = {}
+    for word in paths:
+        what, separator, value = word.partition("=")
+        if what not in _PATH_KEYS or not separator or not value:
+            raise click.UsageError(f"--set-path {word}: give one of {', '.join(f'{key}=PATH' for key in _PATH_KEYS)}")
+        given.setdefault(what, []).append(value)
+    for what, values in given.items():
+        records = [part.strip() for one in values for part in one.split(",")]
+        experiment.set(_PATH_KEYS[what], values[-1] if what == "label_map" else records, f"--set-path {what}")
 
 
 @contextmanager
@@ -106,3 +157,22 @@ def quieten_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextmanager
+def native_lines_hidden() -> Iterator[None]:
+    """Keep what converters and interpreters in C++ print on stderr off the terminal; Python's own stderr stays."""
+    try:
+        number = sys.stderr.fileno()
+    except (OSError, ValueError):  # not a file, such as a test's
+        yield
+        return
+    kept, shown = os.dup(number), sys.stderr
+    with Path(os.devnull).open("w") as nowhere, os.fdopen(kept, "w", buffering=1) as terminal:
+        os.dup2(nowhere.fileno(), number)
+        sys.stderr = terminal
+        try:
+            yield
+        finally:
+            sys.stderr = shown
+            os.dup2(terminal.fileno(), number)

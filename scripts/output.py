@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
@@ -114,6 +114,25 @@ def progress(title: str) -> Iterator[Progress]:
     yield report_plainly
     done, total, note = latest[0]
     say(_plain_line(title, done, total, note, time.monotonic() - started) + " done")
+
+
+@contextmanager
+def progress_when_needed(title: str) -> Iterator[Progress]:
+    """Show progress from the first report on; nothing is shown of work that turns out to be done."""
+    with ExitStack() as stack:
+        shown: list[Progress] = []
+
+        def report(done: int, total: int | None, note: str = "") -> None:
+            if not shown:
+                shown.append(stack.enter_context(progress(title)))
+            shown[0](done, total, note)
+
+        yield report
+
+
+def size_in_words(num_bytes: int) -> str:
+    """Return a size in MB, or in kB when it is small."""
+    return f"{num_bytes / 1e6:.1f} MB" if num_bytes >= 100_000 else f"{num_bytes / 1e3:.1f} kB"
 
 
 def _plain_line(title: str, done: int, total: int | None, note: str, seconds: float) -> str:

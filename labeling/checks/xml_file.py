@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from labeling.annotations import is_proposal
 from labeling.checks.subject import Check, Subject, shown_box
 from labeling.dataset import Match
 from labeling.findings import Finding
@@ -55,6 +56,13 @@ def double_suffix(subject: Subject) -> Iterator[Finding]:
         yield subject.about_xml("X11", got=name, wanted=name[:-4])
 
 
+def proposals(subject: Subject) -> Iterator[Finding]:
+    """X13: boxes that a detector proposed; LabelImg takes the mark away when a person saves the file."""
+    if subject.annotation is not None and is_proposal(subject.annotation):
+        got = subject.annotation.database
+        yield subject.about_xml("X13", got=got, wanted="a file that a person has saved")
+
+
 def _with_salvage(subject: Subject) -> str:
     """The action of X01 with what can still be read, so that nobody has to open the broken file."""
     shown = ", ".join(f"{one.name!r} {shown_box(one.box)}" for one in subject.salvaged[:_SHOWN_BOXES])
@@ -63,4 +71,11 @@ def _with_salvage(subject: Subject) -> str:
     return f"Restore the file, or draw its boxes again; {what} before the break (not used): {shown}{more}."
 
 
-CHECKS: tuple[Check, ...] = (reading_problems, too_many_objects, edges_not_whole, unknown_elements, double_suffix)
+CHECKS: tuple[Check, ...] = (
+    reading_problems,
+    too_many_objects,
+    edges_not_whole,
+    unknown_elements,
+    double_suffix,
+    proposals,
+)

@@ -91,3 +91,53 @@ def ssd_anchors(
         maps.append(np.stack(grid, axis=-1).reshape(-1, 4))
     anchors: FloatArray = np.concatenate(maps).astype(np.float32)
     return anchors
+
+
+def multiscale_anchors(
+    map_sizes: Sequence[tuple[int, int]],
+    *,
+    min_level: int,
+    anchor_scale: float = 4.0,
+    aspect_ratios: Sequence[float] = (1.0, 2.0, 0.5),
+    scales_per_octave: int = 2,
+    image_height: int,
+    image_width: int,
+) -> FloatArray:
+    """Lay the RetinaNet's boxes over the maps of a feature pyramid, as the OD API's multiscale generator does.
+
+    A map of level ``l`` has boxes of ``anchor_scale * 2**l`` pixels and of the sizes between that and the next level's;
+    at each place, every ratio with all sizes. Centres stand in the middle of a cell where the picture's side divides by
+    the stride, and at its corner otherwise.
+
+    Args:
+        map_sizes: ``(height, width)`` of each feature map, finest first.
+        min_level: Level of the first; each map has twice the stride of the one before.
+        anchor_scale: Side of the smallest box, in strides.
+        aspect_ratios: Width over height.
+        scales_per_octave: Number of sizes a map, at least 1.
+        image_height: Height of the network's input in pixels.
+        image_width: Width of the network's input in pixels.
+
+    Returns:
+        Shape ``(num_anchors, 4)``, float32, normalised ``ymin xmin ymax xmax``.
+    """
+    scales = np.asarray([2 ** (number / scales_per_octave) for number in range(scales_per_octave)], np.float32)
+    root_ratios = np.sqrt(np.asarray(aspect_ratios, np.float32))[:, None]
+    maps = []
+    for level, (rows, columns) in enumerate(map_sizes, start=min_level):
+        stride = np.float32(2**level)
+        base = np.float32(2**level * anchor_scale)
+        heights = (scales / root_ratios * base).reshape(-1)
+        widths = (scales * root_ratios * base).reshape(-1)
+        offset_y, offset_x = (stride / 2 if side % 2**level == 0 else 0 for side in (image_height, image_width))
+        center_y = (np.arange(rows, dtype=np.float32) * stride + offset_y)[:, None, None]
+        center_x = (np.arange(columns, dtype=np.float32) * stride + offset_x)[None, :, None]
+        grid = np.broadcast_arrays(
+            (center_y - heights / 2) / image_height,
+            (center_x - widths / 2) / image_width,
+            (center_y + heights / 2) / image_height,
+            (center_x + widths / 2) / image_width,
+        )
+        maps.append(np.stack(grid, axis=-1).reshape(-1, 4))
+    anchors: FloatArray = np.concatenate(maps).astype(np.float32)
+    return anchors

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.detection.ssd_config import SSDAugmentation
+from pipelines.detection.ssd_config import SSDAugmentation, SSDRandomCrop
 
 # The seven cases of the OD API's ssd_random_crop: share of an object the crop must cover, and share of a box that
 # must lie inside the crop for the box to stay.
@@ -24,7 +24,7 @@ _MAX_HUE_SHIFT = 0.05
 
 
 def augment(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmentation) -> tuple[Any, Any, Any]:
-    """Apply the changes that ``config`` asks for, in its order.
+    """Apply the changes that ``config`` asks for: color, larger canvas, crops, mirror image.
 
     Returns:
         Picture, boxes and classes; a crop may have fewer boxes, also none.
@@ -36,6 +36,8 @@ def augment(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmenta
         image, boxes = zoom_out(image, boxes, next(seeds), config.zoom_out, config.zoom_out_max)
     if config.ssd_crop:
         image, boxes, classes = ssd_random_crop(image, boxes, classes, next(seeds))
+    if config.crop.enabled:
+        image, boxes, classes = random_crop(image, boxes, classes, next(seeds), config.crop)
     if config.flip > 0:
         image, boxes = flip_left_right(image, boxes, next(seeds), config.flip)
     return image, boxes, classes
@@ -57,16 +59,40 @@ def ssd_random_crop(image: Any, boxes: Any, classes: Any, seed: Any) -> tuple[An
     case = tf.random.stateless_uniform([], next(seeds), maxval=len(_CROP_OVERLAPS), dtype=tf.int32)
     overlap = tf.constant(_CROP_OVERLAPS)[case]
     skip = tf.random.stateless_uniform([], next(seeds)) < _CROP_SKIP_PROBABILITY
+    limits = {"aspect_ratio_range": _CROP_ASPECT_RANGE, "area_range": _CROP_AREA_RANGE}
+    return _crop(image, boxes, classes, next(seeds), skip, overlap, overlap, **limits)
+
+
+def random_crop(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDRandomCrop) -> tuple[Any, Any, Any]:
+    """Crop within the limits of ``config``; boxes as in `ssd_random_crop`."""
+    seeds = _split(seed)
+    skip = tf.random.stateless_uniform([], next(seeds)) >= config.probability
+    return _crop(
+        image, boxes, classes, next(seeds), skip, tf.constant(config.min_object_covered), config.min_overlap,
+        aspect_ratio_range=(config.min_aspect_ratio, config.max_aspect_ratio),
+        area_range=(config.min_area, config.max_area),
+    )  # fmt: skip
+
+
+def _crop(
+    image: Any,
+    boxes: Any,
+    classes: Any,
+    seed: Any,
+    skip: Any,
+    covered: Any,
+    overlap: Any,
+    **limits: tuple[float, float],
+) -> tuple[Any, Any, Any]:
     clipped = tf.clip_by_value(boxes, 0.0, 1.0)
     begin, size, window = tf.image.stateless_sample_distorted_bounding_box(
         tf.shape(image),
         clipped[None],
-        seed=next(seeds),
-        min_object_covered=overlap,
-        aspect_ratio_range=_CROP_ASPECT_RANGE,
-        area_range=_CROP_AREA_RANGE,
+        seed=seed,
+        min_object_covered=covered,
         max_attempts=_CROP_ATTEMPTS,
         use_image_if_no_bounding_boxes=True,
+        **limits,
     )
     window = window[0, 0]
 

@@ -1,5 +1,8 @@
 """The detectors that are registered with TFM's experiment factory."""
 
+from collections.abc import Callable
+from typing import Any
+
 from official.core import config_definitions as tfm
 from official.core import exp_factory
 from official.modeling import optimization
@@ -7,21 +10,66 @@ from official.modeling import optimization
 from pipelines.detection import task as _task  # noqa: F401 - registers the task
 from pipelines.detection.ssd_config import SSDTask
 
-NAMES = ("ssd_mobilenet_v1",)
+_V2 = {"backbone": {"model_id": "MobileNetV2"}}
+_LITE = {"head": {"kernel_size": 3, "separable_layers": True, "separable_predictors": True}}
+_PYRAMID = {
+    "input_size": [320, 320],
+    "anchors": {"generator": "multiscale", "aspect_ratios": [1.0, 2.0, 0.5]},
+    "head": {"class_prediction_bias_init": -4.6, "init_stddev": 0.01},
+    "fpn": {"enabled": True},
+}
+_FOCAL = {
+    "classification": "focal",
+    "normalize_by_code_size": True,
+    "background_as_zeros": True,
+    "miner": {"enabled": False},
+}
+_FPNLITE = {
+    **_PYRAMID,
+    **_V2,
+    "fpn": {
+        "enabled": True,
+        "depth": 128,
+        "separable": True,
+        "predictor_depth": 128,
+        "predictor_separable": True,
+        "shared_tower": True,
+    },
+}
+# Name -> what differs from SSD MobileNet v1: the model, and the losses.
+_DETECTORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "ssd_mobilenet_v1": ({}, {}),
+    "ssd_mobilenet_v2": (_V2, {"miner": {"min_negatives_per_image": 3}}),
+    "ssdlite_mobilenet_v1": (_LITE, {"miner": {"min_negatives_per_image": 3}}),
+    "ssdlite_mobilenet_v2": ({**_V2, **_LITE}, {"miner": {"min_negatives_per_image": 3}}),
+    "ssd_mobilenet_v1_fpn": (_PYRAMID, _FOCAL),
+    "ssd_mobilenet_v2_fpnlite": (_FPNLITE, _FOCAL),
+}
+NAMES = tuple(_DETECTORS)
 
 
-@exp_factory.register_config_factory("ssd_mobilenet_v1")
-def ssd_mobilenet_v1() -> tfm.ExperimentConfig:
+def _factory(name: str, model: dict[str, Any], losses: dict[str, Any]) -> Callable[[], tfm.ExperimentConfig]:
+    def build() -> tfm.ExperimentConfig:
+        config = _short_fine_tuning()
+        config.task.model.override(model, is_strict=True)
+        config.task.losses.override(losses, is_strict=True)
+        return config
+
+    build.__name__ = name
+    build.__doc__ = f"{name}, fine-tuned for 1,500 steps of 8 pictures."
+    return build
+
+
+def _short_fine_tuning() -> tfm.ExperimentConfig:
     """SSD MobileNet v1, 300x300, fine-tuned for 1,500 steps of 8 pictures: SGD, cosine with warm-up.
 
     ``decay_steps`` 0 lets the cosine end with the run.
     """
-    steps = 1500
     config = tfm.ExperimentConfig(task=SSDTask())
     config.runtime.distribution_strategy = "off"
     config.trainer.override(
         {
-            "train_steps": steps,
+            "train_steps": 1500,
             "steps_per_loop": 10,
             "summary_interval": 10,
             "checkpoint_interval": 250,
@@ -42,3 +90,7 @@ def ssd_mobilenet_v1() -> tfm.ExperimentConfig:
         }
     )
     return config
+
+
+for _name, (_model, _losses) in _DETECTORS.items():
+    exp_factory.register_config_factory(_name)(_factory(_name, _model, _losses))

@@ -94,22 +94,27 @@ def decode_image(encoded: Any) -> Any:
 
 
 def network_input(image: Any, height: int, width: int) -> Any:
+    """Resize one picture ``(h, w, 3)`` to the network's input and scale it; see `network_batch`."""
+    return network_batch(image[None], height, width)[0]
+
+
+def network_batch(images: Any, height: int, width: int) -> Any:
     """Resize to the network's input and scale to ``[-1, 1]``.
 
     The resize is TensorFlow 1's bilinear kernel without half-pixel centres: weights of the OD API and of slim were
     trained through it, and TensorFlow 2's kernel gives other pixels.
 
     Args:
-        image: uint8 or float ``(h, w, 3)`` in ``[0, 255]``.
+        images: uint8 or float ``(b, h, w, 3)`` in ``[0, 255]``.
         height: Rows of the result.
         width: Columns of the result.
 
     Returns:
-        float32 ``(height, width, 3)``.
+        float32 ``(b, height, width, 3)``.
     """
     resized = tf.raw_ops.ResizeBilinear(
-        images=tf.cast(image, tf.float32)[None], size=[height, width], align_corners=False, half_pixel_centers=False
-    )[0]
+        images=tf.cast(images, tf.float32), size=[height, width], align_corners=False, half_pixel_centers=False
+    )
     return resized * (2.0 / 255.0) - 1.0
 
 

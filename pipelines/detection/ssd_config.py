@@ -12,14 +12,16 @@ class SSDBackbone(hyperparams.Config):
     """TFM's MobileNet under the detector.
 
     Attributes:
-        model_id: Name in TFM's MobileNet family; ``MobileNetV1``.
-        depth_multiplier: Scales the number of channels of every layer, above 0.
-        freeze: Keep the weights of the backbone as they were loaded.
+        model_id: Name in TFM's MobileNet family: ``MobileNetV1`` or ``MobileNetV2``.
+        depth_multiplier: Scales the number of channels of every layer, also of the extra layers, above 0.
+        freeze: Keep the weights of the whole backbone as they were loaded.
+        freeze_blocks: Keep those of its first blocks, the stem counted: v1 has 14, v2 has 19.
     """
 
     model_id: str = "MobileNetV1"
     depth_multiplier: float = 1.0
     freeze: bool = False
+    freeze_blocks: int = 0
 
 
 @dataclasses.dataclass
@@ -40,14 +42,23 @@ class SSDBatchNorm(hyperparams.Config):
 
 @dataclasses.dataclass
 class SSDAnchors(hyperparams.Config):
-    """The anchor boxes; see `pipelines.detection.anchors.box_specs` for each field."""
+    """The anchor boxes; see `box_specs` and `multiscale_anchors` of `pipelines.detection.anchors` for each field.
 
+    Attributes:
+        generator: ``ssd``, scales spread evenly over the maps, or ``multiscale``, the RetinaNet's, for a pyramid.
+        anchor_scale: Of ``multiscale``: side of the smallest box, in strides of its map.
+        scales_per_octave: Of ``multiscale``: sizes between one map and the next.
+    """
+
+    generator: str = "ssd"
     min_scale: float = 0.2
     max_scale: float = 0.95
     aspect_ratios: list[float] = field(default_factory=lambda: [1.0, 2.0, 0.5, 3.0, 0.3333])
     interpolated_scale_aspect_ratio: float = 1.0
     reduce_boxes_in_lowest_layer: bool = True
     interpolated_box_second: bool = False
+    anchor_scale: float = 4.0
+    scales_per_octave: int = 2
 
 
 @dataclasses.dataclass
@@ -55,9 +66,13 @@ class SSDHead(hyperparams.Config):
     """Extra layers and box predictors.
 
     Attributes:
-        num_layers: Number of feature maps: two from the backbone, the rest from extra layers.
-        min_depth: No extra layer gets fewer channels.
+        num_layers: Number of feature maps: two from the backbone, the rest from extra layers. A pyramid has its levels.
+        min_depth: No layer, of the backbone or after it, gets fewer channels.
         kernel_size: Side of the predictor's convolutions, 1 or 3.
+        separable_layers: Extra layers with a depthwise 3x3 and a 1x1 in place of each 3x3 (SSDLite).
+        separable_predictors: The same for the predictors, with ``kernel_size`` as the side of the depthwise part.
+        pad_layers_to_even: Extra layers give their stride-2 convolution a map of even size, with zeros at the bottom
+            and right, as the OD API did before November 2017.
         class_prediction_bias_init: Initial bias of the class predictor; -4.6 suits the focal loss.
         init_stddev: Standard deviation of the truncated normal that new kernels are drawn from.
     """
@@ -65,8 +80,41 @@ class SSDHead(hyperparams.Config):
     num_layers: int = 6
     min_depth: int = 16
     kernel_size: int = 1
+    separable_layers: bool = False
+    separable_predictors: bool = False
+    pad_layers_to_even: bool = False
     class_prediction_bias_init: float = 0.0
     init_stddev: float = 0.03
+
+
+@dataclasses.dataclass
+class SSDPyramid(hyperparams.Config):
+    """A feature pyramid in place of the extra layers, with one predictor for all its levels.
+
+    Attributes:
+        enabled: Use it.
+        min_level: Finest map, stride 2 to the power of it, 2 to 5.
+        max_level: Coarsest map; levels above 5 come from stride-2 convolutions.
+        depth: Channels of the pyramid, before the depth multiplier.
+        separable: Depthwise separable 3x3 convolutions in the pyramid (FPNLite).
+        descend_smoothed: A finer level gets the smoothed map from above, as in the OD API under TensorFlow 2; false
+            gives it the sum before smoothing, as under TensorFlow 1 (weights of 2018) and in the paper.
+        predictor_layers: Convolutions before the predictor; weights shared by the levels, batch norm a level.
+        predictor_depth: Channels of those.
+        predictor_separable: Depthwise separable convolutions in the predictor.
+        shared_tower: One tower of ``predictor_layers`` for boxes and classes; false gives each its own.
+    """
+
+    enabled: bool = False
+    min_level: int = 3
+    max_level: int = 7
+    depth: int = 256
+    separable: bool = False
+    descend_smoothed: bool = True
+    predictor_layers: int = 4
+    predictor_depth: int = 256
+    predictor_separable: bool = False
+    shared_tower: bool = False
 
 
 @dataclasses.dataclass
@@ -101,6 +149,7 @@ class SSDModel(hyperparams.Config):
     batch_norm: SSDBatchNorm = field(default_factory=SSDBatchNorm)
     anchors: SSDAnchors = field(default_factory=SSDAnchors)
     head: SSDHead = field(default_factory=SSDHead)
+    fpn: SSDPyramid = field(default_factory=SSDPyramid)
     detections: SSDDetections = field(default_factory=SSDDetections)
 
 
@@ -142,14 +191,40 @@ class SSDLosses(hyperparams.Config):
 
 
 @dataclasses.dataclass
+class SSDRandomCrop(hyperparams.Config):
+    """The OD API's ``random_crop_image``, with its defaults.
+
+    Attributes:
+        enabled: Use it.
+        probability: That a picture is cropped at all.
+        min_object_covered: Share of at least one object that the crop must cover.
+        min_aspect_ratio: Least width of the crop for its height.
+        max_aspect_ratio: Largest width for its height.
+        min_area: Least share of the picture's area.
+        max_area: Largest share.
+        min_overlap: A box stays when this share of its area lies inside the crop.
+    """
+
+    enabled: bool = False
+    probability: float = 1.0
+    min_object_covered: float = 1.0
+    min_aspect_ratio: float = 0.75
+    max_aspect_ratio: float = 1.33
+    min_area: float = 0.1
+    max_area: float = 1.0
+    min_overlap: float = 0.3
+
+
+@dataclasses.dataclass
 class SSDAugmentation(hyperparams.Config):
-    """Random changes of training pictures, in this order.
+    """Random changes of training pictures.
 
     Attributes:
         flip: Probability of a mirror image.
         zoom_out: Probability of putting the picture into a larger grey one.
         zoom_out_max: Largest ratio of the new side to the old.
         ssd_crop: The SSD paper's random crop with the OD API's seven cases.
+        crop: One kind of crop, with its limits.
         color: Strength of brightness, contrast, saturation and hue jitter, 0 (off) to 1.
     """
 
@@ -157,6 +232,7 @@ class SSDAugmentation(hyperparams.Config):
     zoom_out: float = 0.0
     zoom_out_max: float = 2.0
     ssd_crop: bool = True
+    crop: SSDRandomCrop = field(default_factory=SSDRandomCrop)
     color: float = 0.0
 
 
@@ -183,8 +259,11 @@ class SSDTask(tfm.TaskConfig):
 
     Attributes:
         label_map: Path of the label map; empty takes ``label_map.pbtxt`` beside the records.
-        init_checkpoint: Weights to start from: an ``.npz`` under slim's names, or a checkpoint of a tagbox run.
-        init_checkpoint_type: ``backbone`` or ``detector``: how much of ``init_checkpoint`` is taken.
+        init_checkpoint: Weights to start from; see `pipelines.checkpoints.load_weights` for what it can be.
+        init_checkpoint_type: How much of them is taken: ``backbone``, ``feature_extractor`` (all but the predictors),
+            ``detector``, or ``auto``: as much as they have.
+        init_label_map: Label map of the classes they were trained on; empty takes one that lies with them, or COCO's
+            for 90 classes. The class predictor is taken over by class name.
     """
 
     model: SSDModel = field(default_factory=SSDModel)
@@ -195,4 +274,5 @@ class SSDTask(tfm.TaskConfig):
     )
     label_map: str = ""
     init_checkpoint: str = ""
-    init_checkpoint_type: str = "backbone"
+    init_checkpoint_type: str = "auto"
+    init_label_map: str = ""

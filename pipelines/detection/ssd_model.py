@@ -1,26 +1,21 @@
-"""SSD MobileNet v1 on TFM's own backbone: extra layers, box predictors, anchors."""
+"""SSD MobileNet detectors: backbone, feature maps, predictors, anchors; and detections out of what they give."""
 
 from typing import Any
 
 import tensorflow as tf
 import tf_keras
-from official.vision.modeling.backbones import mobilenet
 
 from pipelines.detection import anchors as anchor_grid
-from pipelines.detection import box_coder
-from pipelines.detection.ssd_config import SSDDetections, SSDHead, SSDModel
-
-# Channels of the 3x3 stride-2 convolution of each extra layer; the 1x1 before it has half as many.
-_EXTRA_DEPTHS = (512, 256, 256, 128)
-# TFM's endpoint names of MobileNetV1: Conv2d_11_pointwise (stride 16) and Conv2d_13_pointwise (stride 32).
-_BACKBONE_ENDPOINTS = ("4", "5")
+from pipelines.detection import box_coder, box_predictors, feature_maps
+from pipelines.detection.backbones import build_backbone
+from pipelines.detection.ssd_config import SSDDetections, SSDModel
 
 
 def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
     """Build the network.
 
     Args:
-        config: Sizes, depth, anchors.
+        config: Backbone, maps, predictors, anchors.
         num_classes: Number of classes without background.
 
     Returns:
@@ -29,51 +24,25 @@ def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
         attribute ``anchors``, float32 ``(n, 4)``.
     """
     height, width = config.input_size
-    backbone = mobilenet.MobileNet(
-        model_id=config.backbone.model_id,
-        filter_size_scale=config.backbone.depth_multiplier,
-        input_specs=tf_keras.layers.InputSpec(shape=[None, height, width, 3]),
-        norm_momentum=config.batch_norm.momentum,
-        norm_epsilon=config.batch_norm.epsilon,
-        kernel_initializer=tf_keras.initializers.TruncatedNormal(stddev=0.09),  # slim's MobileNet scope
-        name="backbone",
-    )
     images = tf_keras.Input((height, width, 3), name="images")
-    endpoints = backbone(images)
-    maps = [endpoints[name] for name in _BACKBONE_ENDPOINTS][: config.head.num_layers]
-    net = maps[-1]
-    for index in range(config.head.num_layers - len(maps)):
-        net = _extra_layer(net, index, config)
-        maps.append(net)
-
-    specs = anchor_grid.box_specs(
-        config.head.num_layers,
-        min_scale=config.anchors.min_scale,
-        max_scale=config.anchors.max_scale,
-        aspect_ratios=config.anchors.aspect_ratios,
-        interpolated_scale_aspect_ratio=config.anchors.interpolated_scale_aspect_ratio,
-        reduce_boxes_in_lowest_layer=config.anchors.reduce_boxes_in_lowest_layer,
-        interpolated_box_second=config.anchors.interpolated_box_second,
-    )
-    encodings, logits = [], []
-    for index, (feature_map, boxes) in enumerate(zip(maps, specs, strict=True)):
-        encodings.append(_predictor(feature_map, len(boxes), 4, 0.0, f"box_{index}", config.head))
-        bias = config.head.class_prediction_bias_init
-        logits.append(_predictor(feature_map, len(boxes), num_classes + 1, bias, f"class_{index}", config.head))
+    endpoints = build_backbone(config)(images)
+    if config.fpn.enabled:
+        maps = feature_maps.pyramid_feature_maps(endpoints, config)
+    else:
+        maps = feature_maps.ssd_feature_maps(endpoints, config)
+    map_sizes = [(int(feature_map.shape[1]), int(feature_map.shape[2])) for feature_map in maps]
+    anchors, boxes_per_place = _anchors(map_sizes, config)
+    if config.fpn.enabled:
+        encodings, logits = box_predictors.shared_predictor(maps, boxes_per_place[0], num_classes, config)
+    else:
+        encodings, logits = box_predictors.convolutional_predictor(maps, boxes_per_place, num_classes, config)
     outputs = {
         # float32 also where a mixed precision policy computes the rest in 16 bits.
         "box_encodings": tf_keras.layers.Concatenate(axis=1, name="box_encodings", dtype="float32")(encodings),
         "class_logits": tf_keras.layers.Concatenate(axis=1, name="class_logits", dtype="float32")(logits),
     }
-    model = tf_keras.Model(images, outputs, name="ssd_mobilenet_v1")
-    model.anchors = anchor_grid.ssd_anchors(
-        [(feature_map.shape[1], feature_map.shape[2]) for feature_map in maps],
-        specs,
-        image_height=height,
-        image_width=width,
-    )
-    if config.backbone.freeze:
-        backbone.trainable = False
+    model = tf_keras.Model(images, outputs, name="ssd_mobilenet")
+    model.anchors = anchors
     if config.batch_norm.freeze:
         for layer in _all_layers(model):
             if isinstance(layer, tf_keras.layers.BatchNormalization):
@@ -81,10 +50,40 @@ def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
     return model
 
 
+def _anchors(map_sizes: list[tuple[int, int]], config: SSDModel) -> tuple[anchor_grid.FloatArray, list[int]]:
+    """Return the anchors, and how many stand at each place of each map."""
+    height, width = config.input_size
+    wanted = config.anchors
+    if wanted.generator == "multiscale":
+        anchors = anchor_grid.multiscale_anchors(
+            map_sizes,
+            min_level=config.fpn.min_level if config.fpn.enabled else 4,
+            anchor_scale=wanted.anchor_scale,
+            aspect_ratios=wanted.aspect_ratios,
+            scales_per_octave=wanted.scales_per_octave,
+            image_height=height,
+            image_width=width,
+        )
+        return anchors, [len(wanted.aspect_ratios) * wanted.scales_per_octave] * len(map_sizes)
+    specs = anchor_grid.box_specs(
+        len(map_sizes),
+        min_scale=wanted.min_scale,
+        max_scale=wanted.max_scale,
+        aspect_ratios=wanted.aspect_ratios,
+        interpolated_scale_aspect_ratio=wanted.interpolated_scale_aspect_ratio,
+        # One predictor for all levels wants as many boxes on each.
+        reduce_boxes_in_lowest_layer=wanted.reduce_boxes_in_lowest_layer and not config.fpn.enabled,
+        interpolated_box_second=wanted.interpolated_box_second,
+    )
+    anchors = anchor_grid.ssd_anchors(map_sizes, specs, image_height=height, image_width=width)
+    return anchors, [len(layer) for layer in specs]
+
+
 def folded_parameter_count(model: tf_keras.Model) -> int:
     """Count parameters as a deployed model has them: batch normalisation folded into one bias a channel."""
     batch_norms = [layer for layer in _all_layers(model) if isinstance(layer, tf_keras.layers.BatchNormalization)]
-    folded = sum(int(layer.gamma.shape[0]) * 3 for layer in batch_norms)
+    # One stays without weights: the first bottleneck of MobileNet v2 does not expand.
+    folded = sum(int(layer.gamma.shape[0]) * 3 for layer in batch_norms if layer.built)
     return int(model.count_params()) - folded
 
 
@@ -127,43 +126,6 @@ def detect(outputs: dict[str, Any], anchors: Any, config: SSDDetections) -> dict
         "detection_classes": tf.where(taken, tf.gather(found.nmsed_classes, rows, batch_dims=1) + 1.0, 0.0),
         "num_detections": tf.reduce_sum(tf.cast(taken, tf.int32), axis=1),
     }
-
-
-def _extra_layer(net: Any, index: int, config: SSDModel) -> Any:
-    def depth_of(channels: int) -> int:
-        return max(int(channels * config.backbone.depth_multiplier), config.head.min_depth)
-
-    depth = depth_of(_EXTRA_DEPTHS[index % len(_EXTRA_DEPTHS)])
-    for name, channels, kernel, stride in (
-        ("1x1", depth_of(_EXTRA_DEPTHS[index % len(_EXTRA_DEPTHS)] // 2), 1, 1),
-        ("3x3_s2", depth, 3, 2),
-    ):
-        net = tf_keras.layers.Conv2D(
-            channels,
-            kernel,
-            strides=stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=tf_keras.initializers.TruncatedNormal(stddev=config.head.init_stddev),
-            name=f"extra_{index}_{name}",
-        )(net)
-        net = tf_keras.layers.BatchNormalization(
-            momentum=config.batch_norm.momentum, epsilon=config.batch_norm.epsilon, name=f"extra_{index}_{name}_bn"
-        )(net)
-        net = tf_keras.layers.ReLU(6.0, name=f"extra_{index}_{name}_relu6")(net)
-    return net
-
-
-def _predictor(net: Any, boxes_a_location: int, columns: int, bias: float, name: str, head: SSDHead) -> Any:
-    net = tf_keras.layers.Conv2D(
-        boxes_a_location * columns,
-        head.kernel_size,
-        padding="same",
-        kernel_initializer=tf_keras.initializers.TruncatedNormal(stddev=head.init_stddev),
-        bias_initializer=tf_keras.initializers.Constant(bias),
-        name=f"{name}_predictor",
-    )(net)
-    return tf_keras.layers.Reshape((-1, columns), name=f"{name}_rows")(net)
 
 
 def l2_loss(model: tf_keras.Model) -> Any:

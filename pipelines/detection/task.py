@@ -12,6 +12,8 @@ from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
 from pipelines.detection import input_pipeline, losses, replicas, ssd_model
 from pipelines.detection.ssd_config import SSDData, SSDTask
+from pipelines.weights.accounting import write_accounting
+from pipelines.weights.file_classes import class_names_of
 
 _LOSS_NAMES = ("classification_loss", "localization_loss", "regularization_loss")
 
@@ -46,9 +48,16 @@ class SSDDetectionTask(base_task.Task):
         """Load ``init_checkpoint`` into a fresh model, when there is one."""
         config = self.task_config
         if config.init_checkpoint:
+            path = Path(config.init_checkpoint)
             self.imported = checkpoints.load_weights(
-                model, Path(config.init_checkpoint), kind=config.init_checkpoint_type
+                model,
+                path,
+                kind=config.init_checkpoint_type,
+                class_names=self.class_names,
+                file_class_names=class_names_of(path, config.init_label_map),
             )
+            if self.logging_dir:
+                write_accounting(Path(self.logging_dir), self.imported)
 
     def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""

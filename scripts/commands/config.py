@@ -8,10 +8,12 @@ from scripts import exit_codes
 from scripts.options import json_option, quieten_tensorflow
 from scripts.output import say, write_json, write_table
 
+FATES = ("honoured", "approximated", "ignored", "unsupported")
+
 
 @click.group()
 def config() -> None:
-    """List, show and check pipeline configs."""
+    """List, show, check, explain and import pipeline configs."""
 
 
 @config.command("list")
@@ -55,4 +57,58 @@ def check(path: Path, overrides: tuple[str, ...], records_dir: Path | None) -> i
         for remark in prepare(experiment, records_dir).remarks:
             say(f"note: {remark}")
     say(f"{path} is sound: experiment {experiment.name}")
+    return exit_codes.DONE
+
+
+@config.command("explain")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--only", type=click.Choice(FATES), multiple=True, help="Only fields with this fate; repeat it.")
+@click.option("--set", "set_only", is_flag=True, help="Only fields that stand in the file, not the defaults.")
+@json_option
+def explain_config(path: Path, only: tuple[str, ...], set_only: bool, as_json: bool) -> int:
+    """Say what becomes of each field of an OD API pipeline.config: honoured, approximated (how) or ignored (why).
+
+    Exit code 1 when a field cannot be honoured, so that `tagbox train` would refuse the config.
+    """
+    from pipelines.odapi.explain import explain
+    from pipelines.odapi.pipeline_config import read_pipeline_config
+
+    fields = explain(read_pipeline_config(path))
+    shown = [
+        field
+        for field in fields
+        if (not only or field.fate in only) and (field.is_set or not set_only) and (field.value or field.note)
+    ]
+    if as_json:
+        names = ("path", "value", "is_set", "line", "fate", "note")
+        write_json([{name: getattr(field, name) for name in names} for field in shown])
+    else:
+        rows = [
+            [str(field.line) if field.is_set else "default", field.path, field.value, str(field.fate), field.note]
+            for field in shown
+        ]
+        write_table(["line", "field", "value", "fate", "how or why"], rows)
+    counts = {fate: sum(field.fate == fate for field in fields) for fate in FATES}
+    say(", ".join(f"{count} {fate}" for fate, count in counts.items() if count) + f", of {len(fields)} fields")
+    return exit_codes.FINDINGS if counts["unsupported"] else exit_codes.DONE
+
+
+@config.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The YAML file [default: stdout].")
+def import_config(path: Path, output: Path | None) -> int:
+    """Write an OD API pipeline.config as the YAML config that trains identically."""
+    quieten_tensorflow()
+    from collectors.files import write_atomically
+    from pipelines.experiment import dump_experiment, load_experiment
+
+    experiment = load_experiment(path)
+    for key, where in experiment.unconfigured.items():
+        say(f"note: {where} says PATH_TO_BE_CONFIGURED; `{key}` is left empty")
+    text = dump_experiment(experiment)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write_atomically(output, text)
+        say(f"wrote {output}; train with: tagbox train {output}")
     return exit_codes.DONE

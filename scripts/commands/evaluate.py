@@ -5,24 +5,41 @@ from typing import Any
 
 import click
 
-from scripts import exit_codes
+from scripts import exit_codes, legacy_flags
 from scripts.options import json_option, quieten_tensorflow, stop_on_signal
 from scripts.output import figure, progress, say, write_json, write_table
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="RUN", required=False, type=click.Path(path_type=Path))
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
 @click.option("--records", "records", multiple=True, help="Evaluate on these records instead; globs work.")
 @click.option("--follow", is_flag=True, help="Evaluate each new checkpoint of a run in training, until it ends.")
 @json_option
-def evaluate(run_dir: Path, checkpoint: str, records: tuple[str, ...], follow: bool, as_json: bool) -> int:
+@legacy_flags.evaluation_flags
+def evaluate(
+    run_dir: Path | None,
+    checkpoint: str,
+    records: tuple[str, ...],
+    follow: bool,
+    as_json: bool,
+    checkpoint_dir: Path | None,
+    run_once: bool,
+    **old_flags: Any,
+) -> int:
     """Evaluate a RUN on its verification records: COCO's AP for all classes and for each.
 
     With --follow, beside `tagbox train CONFIG --mode train` in another terminal.
     """
     from pipelines.run_directory import RunDirectory
 
+    if run_dir is None:
+        if checkpoint_dir is None:
+            raise click.UsageError("Missing argument 'RUN'.")
+        # eval.py went on until it was stopped, unless it was told to run once.
+        run_dir, follow = checkpoint_dir, not run_once
+        legacy_flags.announce(["eval", run_dir, *(["--follow"] if follow else [])])
+        legacy_flags.announce_without_effect(old_flags)
     run = RunDirectory(run_dir)
     if follow:
         if records or checkpoint != "best":

@@ -1,5 +1,6 @@
 """``tagbox predict``: find objects in pictures, draw them, print them."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,39 +12,61 @@ from scripts.output import progress, say, write_json, write_table
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.argument("source", metavar="RUN|MODEL", type=click.Path(path_type=Path))
 @click.argument("sources", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
 @click.option(
     "--min-score", type=click.FloatRange(0, 1), help="Leave out weaker ones.  [default: the run's threshold of best F1]"
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "json", "csv", "coco")),
+    default="table",
+    show_default=True,
+    help="What is printed; --json is short for --format json.",
+)
+@click.option(
+    "--voc", is_flag=True, help="Write LabelImg XML beside the pictures as proposals, never over a person's file."
+)
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
 @json_option
 def predict(
-    run_dir: Path,
+    source: Path,
     sources: tuple[Path, ...],
     output: Path | None,
     min_score: float | None,
+    form: str,
+    voc: bool,
     checkpoint: str,
     as_json: bool,
 ) -> int:
-    """Find objects in pictures with a RUN; folders are searched for pictures.
+    """Find objects in pictures with a RUN or a MODEL file of `tagbox export`; folders are searched for pictures.
 
     Prints one line an object: picture, class, score, and the box in pixels. Pictures that cannot be read are named,
     the rest is done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
 
-    run = RunDirectory(run_dir)
-    run.require()
+    run = RunDirectory(source)
+    is_run = run.config_path.is_file() or (source.is_dir() and not (source / "saved_model.pb").is_file())
+    if is_run:
+        run.require()
     quieten_tensorflow()
     from pipelines.predict import Predictor, find_pictures, name_drawings
 
     pictures = find_pictures(sources)
     drawings = name_drawings(pictures, output) if output is not None else {}
     say("starting TensorFlow")
-    predictor = Predictor(run, checkpoint=checkpoint, min_score=min_score)
+    from pipelines.detectors import RunDetector
+    from pipelines.export.model_files import open_detector
+    from pipelines.prediction_formats import as_coco, as_csv, as_dict
+    from pipelines.proposals import ProposalFate, write_proposal
+
+    detector = RunDetector(run, checkpoint=checkpoint) if is_run else open_detector(source)
+    predictor = Predictor(detector, min_score=min_score)
     predictions, unreadable = [], 0
+    fates: Counter[ProposalFate] = Counter()
     with progress("predicting") as advance:
         for done, (prediction, image) in enumerate(predictor.predict(pictures), start=1):
             predictions.append(prediction)
@@ -52,10 +75,19 @@ def predict(
                 say(f"error: {prediction.path}: {prediction.error}")
             elif prediction.path in drawings:
                 _draw(prediction, image, drawings[prediction.path])
+            if voc and image is not None:
+                fate, path = write_proposal(prediction, origin=f"{detector.metadata.run} step {detector.metadata.step}")
+                fates[fate] += 1
+                if fate is ProposalFate.LABELLED:
+                    say(f"note: {path} was saved by a person, or cannot be read; it is left as it is")
             advance(done, len(pictures))
     rows = [row for prediction in predictions for row in _rows(prediction)]
-    if as_json:
-        write_json([_as_dict(prediction) for prediction in predictions])
+    if as_json or form == "json":
+        write_json([as_dict(prediction) for prediction in predictions])
+    elif form == "csv":
+        click.echo(as_csv(predictions), nl=False)
+    elif form == "coco":
+        write_json(as_coco(predictions, predictor.class_names))
     else:
         write_table(["picture", "class", "score", "xmin", "ymin", "xmax", "ymax"], rows, right={2, 3, 4, 5, 6})
     say(
@@ -64,6 +96,12 @@ def predict(
     )
     if output is not None:
         say(f"drawn pictures are in {output}")
+    if voc:
+        say(
+            f"{fates[ProposalFate.WRITTEN]} proposals written, {fates[ProposalFate.NOTHING_FOUND]} pictures without "
+            f"any, {fates[ProposalFate.LABELLED]} left to the person who labelled them; `tagbox labels check` refuses "
+            "proposals (X13) until they are saved in LabelImg"
+        )
     return exit_codes.PARTLY_DONE if unreadable else exit_codes.DONE
 
 
@@ -82,17 +120,3 @@ def _rows(prediction: Any) -> list[list[str]]:
         + [f"{edge:.0f}" for edge in (found.box.xmin, found.box.ymin, found.box.xmax, found.box.ymax)]
         for found in prediction.detections
     ]
-
-
-def _as_dict(prediction: Any) -> dict[str, Any]:
-    objects = [
-        {
-            "class": found.name,
-            "class_id": found.class_id,
-            "score": found.score,
-            "box": {name: getattr(found.box, name) for name in ("xmin", "ymin", "xmax", "ymax")},
-        }
-        for found in prediction.detections
-    ]
-    base = {"path": str(prediction.path), "width": prediction.width, "height": prediction.height, "objects": objects}
-    return {**base, "error": prediction.error} if prediction.error else base

@@ -8,19 +8,32 @@ from typing import Any
 
 import click
 
-from scripts import exit_codes
+from scripts import exit_codes, legacy_flags
 from scripts.board_process import board_beside, require_tensorboard
-from scripts.options import json_option, quieten_tensorflow, records_option, stop_on_signal
-from scripts.output import figure, say, write_json
+from scripts.options import (
+    fill_paths,
+    json_option,
+    quieten_tensorflow,
+    records_option,
+    set_path_option,
+    stop_on_signal,
+    weights_cache,
+)
+from scripts.output import figure, progress, say, write_json
 from scripts.training_line import training_line
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--run", "run_dir", type=click.Path(path_type=Path), help="The run folder [default: runs/<config name>].")
 @records_option
-@click.option("--init", type=click.Path(path_type=Path), help="Weights to start from (.npz, TF1 checkpoint).")
+@click.option(
+    "--init",
+    type=click.Path(path_type=Path),
+    help="Weights to start from: a file, a run, imagenet or another name of `tagbox weights list`, or none.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config; repeat it.")
+@set_path_option
 @click.option(
     "--mode",
     type=click.Choice(["train_and_eval", "train"]),
@@ -32,25 +45,37 @@ from scripts.training_line import training_line
 @click.option("--workers", metavar="HOST:PORT,...", help="Train on several machines: the address of each, chief first.")
 @click.option("--task", type=int, metavar="N", help="Which of --workers this process is, from 0.")
 @json_option
+@legacy_flags.training_flags
 def train(
-    config: Path,
+    config: Path | None,
     run_dir: Path | None,
     records_dir: Path,
     init: Path | None,
     overrides: tuple[str, ...],
+    paths: tuple[str, ...],
     mode: str,
     board: bool,
     workers: str | None,
     task: int | None,
     as_json: bool,
+    pipeline_config_path: Path | None,
+    train_dir: Path | None,
+    num_train_steps: int | None,
+    **old_flags: Any,
 ) -> int:
     """Train a detector from a pipeline CONFIG, evaluating along the way.
+
+    CONFIG is the name of a config that comes with tagbox, a YAML file, or a pipeline.config of the OD API.
 
     The same command goes on where the run folder stands, with the batches it would have had. Ctrl-C and SIGTERM save
     the state first.
 
-    For example: tagbox train ssd_mobilenet_v1 --run runs/raccoon --init mobilenet_v1_1.0_224.npz
+    For example: tagbox train ssdlite_mobilenet_v2 --run runs/raccoon --init ssdlite_mobilenet_v2_coco
     """
+    if config is None:
+        config, run_dir = _old_command_line(pipeline_config_path, train_dir, run_dir, num_train_steps)
+        overrides += (f"trainer.train_steps={num_train_steps}",) if num_train_steps else ()
+        legacy_flags.announce_without_effect(old_flags)
     if board:
         require_tensorboard()
     quieten_tensorflow()
@@ -61,8 +86,11 @@ def train(
     from pipelines.run_directory import RunDirectory
 
     experiment = load_experiment(config, overrides)
-    if init:
-        experiment.set("task.init_checkpoint", str(init), "--init")
+    fill_paths(experiment, paths)
+    if init and str(init) == "none":
+        experiment.set("task.init_checkpoint", "", "--init none")
+    elif init:
+        experiment.set("task.init_checkpoint", str(_resolve_weights(init, experiment)), f"--init {init}")
     cluster = _join_cluster(experiment, workers, task)
     run = RunDirectory(run_dir or Path("runs") / config.stem)
     moved = adopt_moved_paths(experiment, run, records_dir)
@@ -88,6 +116,35 @@ def train(
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
     return exit_codes.DONE
+
+
+def _old_command_line(
+    config: Path | None, train_dir: Path | None, run_dir: Path | None, steps: int | None
+) -> tuple[Path, Path | None]:
+    """Return CONFIG and RUN of an old command line, and say its modern form."""
+    if config is None:
+        raise click.UsageError("Missing argument 'CONFIG'.")
+    run_dir = run_dir or train_dir
+    words: list[object] = ["train", config]
+    words += ["--run", run_dir] if run_dir else []
+    words += ["--set", f"trainer.train_steps={steps}"] if steps else []
+    legacy_flags.announce(words)
+    return config, run_dir
+
+
+def _resolve_weights(init: Path, experiment: Any) -> Path:
+    """Return the weights that ``--init`` names; published ones are fetched into the cache first."""
+    from pipelines.weights.fetching import fetch_weights
+    from pipelines.weights.zoo import find_zoo_weights, is_zoo_name
+
+    if init.exists() or not is_zoo_name(str(init)):
+        return init
+    backbone = experiment.params.task.model.backbone
+    found = find_zoo_weights(str(init), model_id=backbone.model_id, depth_multiplier=backbone.depth_multiplier)
+    if found.remark:
+        say(f"note: {found.name}: {found.remark}")
+    with progress(f"fetching {found.file_name}") as advance:
+        return fetch_weights(found, weights_cache(), progress=advance)
 
 
 def _join_cluster(experiment: Any, workers: str | None, task: int | None) -> Any:
@@ -131,8 +188,18 @@ def _train(experiment: Any, preflight: Any, run: Any, *, evaluates: bool, cluste
     """Train with a live line; ``None`` when the person stopped it."""
     from pipelines.train import train as run_training
     from pipelines.training_progress import InterruptedRunError
+    from pipelines.weights.accounting import read_accounting
 
-    with stop_on_signal() as should_stop, training_line() as report:
+    is_fresh = not run.read_status().get("step", 0)
+    with stop_on_signal() as should_stop, training_line() as show:
+        told: list[bool] = []
+
+        def report(where: Any) -> None:
+            if is_fresh and not told and (imported := read_accounting(run.path)):
+                say(f"weights of {imported.path}: {imported.summary()} (named in {run.path}/weights.json)")
+            told.append(True)
+            show(where)
+
         try:
             return run_training(
                 experiment,

@@ -106,7 +106,7 @@ def test_json_is_the_whole_account_and_nothing_else_on_stdout(tagbox, tmp_path):
     result = tagbox("records", "build", "--json")
     report = json.loads(result.stdout)
     assert result.returncode == 5
-    assert report["totals"] == {"found": 11, "written": 10, "refused": 1, "boxes": 10}
+    assert report["totals"] == {"found": 11, "written": 10, "merged": 0, "refused": 1, "boxes": 10}
     assert [record["file"] for record in report["records"]] == [
         "cat_training.record", "cat_verification.record", "dog_training.record", "dog_verification.record",
     ]  # fmt: skip

@@ -174,3 +174,75 @@ def test_what_is_not_there(workshop, tmp_path):
     assert answer.code == 6
     assert "is not the folder of a run" in answer.error_line
     assert tagbox_here("predict", workshop.run).code == 2  # no picture named
+
+
+# --- forms and proposals --------------------------------------------------------------------------------------------
+
+
+def test_csv_and_coco_say_what_json_says(workshop, photos):
+    import csv
+    import io
+
+    objects = json.loads(_predict(workshop, photos, "--json", "--min-score", "0").out)[0]["objects"]
+    rows = list(csv.DictReader(io.StringIO(_predict(workshop, photos, "--format", "csv", "--min-score", "0").out)))
+    coco = json.loads(_predict(workshop, photos, "--format", "coco", "--min-score", "0").out)
+    assert len(rows) == len(coco["annotations"]) == len(objects) > 0
+    for wanted, row, annotation in zip(objects, rows, coco["annotations"], strict=True):
+        assert (row["class"], float(row["score"])) == (wanted["class"], wanted["score"])
+        assert {edge: float(row[edge]) for edge in wanted["box"]} == wanted["box"]
+        x, y, width, height = annotation["bbox"]
+        assert [x, y, x + width, y + height] == pytest.approx(list(wanted["box"].values()))
+        assert annotation["category_id"] == wanted["class_id"]
+    assert coco["images"] == [{"id": 1, "file_name": str(photos / "good.jpg"), "width": WIDTH, "height": HEIGHT}]
+    assert coco["categories"] == [{"id": 1, "name": "disc"}, {"id": 2, "name": "square"}]
+
+
+def test_many_pictures_come_in_their_order_with_the_answers_they_have_alone(workshop, photos):
+    for number in range(30):
+        draw_shape(number, "disc")[0].resize((64 + number, 60)).save(photos / f"{number:02d}.png")
+    (photos / "15b.jpg").write_bytes(b"no picture")
+    answer = _predict(workshop, photos, "--json", "--min-score", "0.02")
+    assert answer.code == 5
+    pictures = json.loads(answer.out)
+    assert [picture["path"] for picture in pictures] == sorted(picture["path"] for picture in pictures)
+    assert len(pictures) == 32
+    assert sum("error" in picture for picture in pictures) == 1
+    alone = json.loads(_predict(workshop, photos / "17.png", "--json", "--min-score", "0.02").out)[0]
+    together = next(picture for picture in pictures if picture["path"].endswith("17.png"))
+    for ours, theirs in zip(together["objects"], alone["objects"], strict=True):
+        assert list(ours["box"].values()) == pytest.approx(list(theirs["box"].values()), abs=0.01)
+
+
+def test_proposals_are_labels_only_once_a_person_saved_them(workshop, tmp_path):
+    from labeling.voc import read_annotation, write_annotation
+
+    folder = tmp_path / "data" / "disc" / "unlabeled"
+    (folder / "images").mkdir(parents=True)
+    for name in ("mine", "new", "broken"):
+        draw_shape(5, "disc")[0].save(folder / "images" / f"{name}.jpg")
+    (folder / "broken.xml").write_text("<annotation>")
+    answer = _predict(workshop, folder, "--voc", "--min-score", "0.02")
+    assert answer.code == 0, answer.err
+    assert "2 proposals written, 0 pictures without any, 1 left to the person who labelled them" in answer.err
+    assert "broken.xml was saved by a person, or cannot be read" in answer.err
+    proposal = read_annotation(folder / "mine.xml")
+    assert proposal.database.startswith("tagbox proposal of tiny step ")
+    assert (proposal.filename, proposal.folder, proposal.width) == ("mine.jpg", "images", WIDTH)
+    assert proposal.objects
+    for labeled in proposal.objects:
+        assert labeled.name in ("disc", "square")
+        assert 0 <= labeled.box.xmin < labeled.box.xmax <= WIDTH
+        assert labeled.box.xmin == int(labeled.box.xmin)
+
+    findings = tagbox_here("labels", "check", folder)
+    assert findings.code == 1
+    assert findings.out.count("error X13") == 2
+
+    # LabelImg writes "Unknown" as the database: the file is a person's now.
+    import dataclasses
+
+    write_annotation(dataclasses.replace(proposal, database="Unknown", objects=()), folder / "mine.xml")
+    again = _predict(workshop, folder, "--voc", "--min-score", "0.02")
+    assert "1 proposals written, 0 pictures without any, 2 left to the person" in again.err
+    assert read_annotation(folder / "mine.xml").objects == ()
+    assert tagbox_here("labels", "check", folder, "--only", "X13").out.count("error X13") == 1

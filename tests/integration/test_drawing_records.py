@@ -16,7 +16,7 @@ from records.build import build_records
 from records.classification_manifest import read_classification_manifest
 from records.classification_verify import verify_classification
 from records.errors import LabelIdsMovedError, ManifestError
-from records.folder_lock import FolderBusyError, exclusive_folder
+from records.output_lock import OutputBusyError, output_lock
 from records.reading import read_features
 from tests.unit.records.drawing_files import (
     bitmaps,
@@ -264,7 +264,7 @@ def test_a_file_that_changes_while_the_build_runs_is_found(src, tmp_path):
 
 
 def test_two_builds_at_once_are_refused(src, tmp_path):
-    with exclusive_folder(tmp_path / "out"), pytest.raises(FolderBusyError, match="another build is at work"):
+    with output_lock(tmp_path / "out"), pytest.raises(OutputBusyError, match="another build writes"):
         build(src, tmp_path / "out", 20, 10)
     build(src, tmp_path / "out", 20, 10)
 

@@ -121,16 +121,17 @@ def test_the_bytes_depend_on_nothing_but_the_pictures(tmp_path, jobs):
         os.utime(target, (1, 1))
     build_records(other, tmp_path / "b", jobs=jobs, shard_bytes=1500)
     assert _contents(tmp_path / "b") == _contents(tmp_path / "a" / "records")
-    assert "cat_training.record-00000-of-00003" in _contents(tmp_path / "b")
+    assert any(name.startswith("cat_training.record-00001-of-0000") for name in _contents(tmp_path / "b"))
 
 
 def test_shards_are_read_as_one_record(tmp_path):
-    data = make_data(tmp_path / "data", classes=["cat"], training=5)
+    data = make_data(tmp_path / "data", classes=["cat"], training=12)
     build_records(data, tmp_path / "one")
-    build_records(data, tmp_path / "many", shard_bytes=1500)
+    build_records(data, tmp_path / "many", shard_bytes=6000)
     one, many = (list(read_examples([tmp_path / name / "cat_training.record"])) for name in ("one", "many"))
     assert len({example.path for example in many}) > 1
-    assert [example.source_id for example in one] == [example.source_id for example in many]
+    assert sorted(example.filename for example in many) == [example.filename for example in one]
+    assert len({example.source_id for example in many}) == 12
     assert verify_records(tmp_path / "many").findings == ()
 
 
@@ -242,7 +243,7 @@ def test_a_bad_picture_among_good_ones_is_refused_with_its_reason_and_the_rest_i
     assert len(names) == 10
     assert not any(name.startswith("bad") for name in names)
     listed = json.loads((out / "manifest.json").read_text())
-    assert listed["totals"] == {"found": 11, "written": 10, "refused": 1, "boxes": 10}
+    assert listed["totals"] == {"found": 11, "written": 10, "merged": 0, "refused": 1, "boxes": 10}
     refusals = [item for record in listed["records"] for item in record["refusals"]]
     assert refusals == [{"path": refusal.path, "code": refusal.code, "reason": refusal.reason}]
 

@@ -23,6 +23,7 @@ NOT_RUN = {
         f"tagbox collect {name}": "wants Tumblr; tests/e2e/test_collect_command.py runs it on a local one; it is parsed"
         for name in ("tumblr", "status", "retry", "regate", "forget", "attribution")
     },
+    "tagbox records build --engine beam": "wants a cluster; test_records_beam.py runs Beam; it is parsed",
     "python -m tests.support.fake_tumblr": "stays until Ctrl-C; tests/e2e/test_collect_command.py runs it",
     ".venv/bin/python -m pytest": "this is such a run",
     ".venv/bin/python -m tests.support.render_cli_reference": "test_docs.py renders and compares",
@@ -30,7 +31,9 @@ NOT_RUN = {
 }
 # Command lines that end with another code than 0, as their page says.
 EXIT_CODES = {"tagbox labels fix data": 1}  # there is something to mend
-_NEEDS_TENSORFLOW = re.compile(r"tagbox (train|eval|predict|config show|config check|cloud job)\b")
+_NEEDS_TENSORFLOW = re.compile(
+    r"tagbox (train|eval|predict|export|config (show|check|import)|cloud job|weights check|records verify .*--deep)\b"
+)
 _REDIRECTION = re.compile(r"^(?P<command>[^|&;<>]*)>\s*(?P<file>\S+)$")
 _STEPS, _MORE_STEPS = 4, 6
 # A network with which a step takes milliseconds; the checkpoint of the test has the same depth.

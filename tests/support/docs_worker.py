@@ -109,12 +109,12 @@ def _run(request: dict[str, Any]) -> None:
 def _write_backbone(prefix: str) -> None:
     import tensorflow as tf
 
-    from pipelines.checkpoints import slim_backbone_variables
     from pipelines.detection.ssd_config import SSDBackbone, SSDModel
     from pipelines.detection.ssd_model import build_ssd_model
+    from pipelines.weights.slim_names import backbone_variables
 
     config = SSDModel(input_size=[INPUT_SIZE] * 2, backbone=SSDBackbone(depth_multiplier=DEPTH_MULTIPLIER))
-    variables = slim_backbone_variables(build_ssd_model(config, num_classes=1))
+    variables = backbone_variables(build_ssd_model(config, num_classes=1))
     tf.raw_ops.SaveV2(
         prefix=prefix,
         tensor_names=list(variables),

@@ -11,6 +11,7 @@ from labeling.demo_dataset import make_demo_dataset
 from labeling.label_map import LabelMap, write_label_map
 from labeling.voc import format_annotation
 from records.build import build_records
+from tests.support.pipeline_config import PIPELINE_CONFIG
 from tests.support.tiny_training import HEIGHT, WIDTH, draw_shape
 
 _PICTURES, _VERIFICATION_EVERY = 10, 5
@@ -111,3 +112,8 @@ def add_demo(root: Path) -> None:
 
 def _annotation(name: str, box: Box) -> Annotation:
     return Annotation(name, WIDTH, HEIGHT, objects=(LabeledObject("raccoon", box),))
+
+
+def add_pipeline_config(root: Path) -> None:
+    """Write a config of the OD API that reads the records that are there."""
+    (root / "pipeline.config").write_text(PIPELINE_CONFIG, encoding="utf-8")

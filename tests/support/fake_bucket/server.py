@@ -123,11 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
         if fake.gzip:
             headers["Content-Encoding"] = "gzip"
         asked = self.headers.get("Range", "")
-        part = re.fullmatch(r"bytes=(\d+)-(\d+)", asked)
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", asked)
         if part is None or not fake.ranges:
             self._send(200, headers, content, asked)
             return
-        start, stop = int(part[1]), min(int(part[2]) + 1, len(content))
+        start, stop = int(part[1]), min(int(part[2] or len(content)) + 1, len(content))
         if start >= len(content):
             self._send(416, {"Content-Range": f"bytes */{len(content)}"}, b"", asked)
             return

@@ -270,6 +270,7 @@ DEFECTS = [
     Defect("X10", "empty", _xml(b"")),
     Defect("X11", "double suffix", _renamed("a.xml", "a.xml.xml"), "cat/training/a.xml.xml", refuses=False),
     Defect("X12", "dead link", _unreadable_xml),
+    Defect("X13", "proposal", _changed(b"<database>Unknown", b"<database>tagbox proposal of run step 10")),
     Defect("L01", "no picture", _no_image),
     Defect("L02", "no xml", _no_xml, _PICTURE, refuses=False),
     Defect("L03", "another name", _changed(b"a.jpg", b"b.jpg"), line=3, refuses=False),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.detection.anchors import box_specs, ssd_anchors
+from pipelines.detection.anchors import box_specs, multiscale_anchors, ssd_anchors
 
 MAP_SIZES_300 = [(19, 19), (10, 10), (5, 5), (3, 3), (2, 2), (1, 1)]
 
@@ -81,3 +81,47 @@ def test_count_and_centers_of_any_grid(rows, columns, layers, height, width, red
     assert ((centers > 0) & (centers < 1)).all()
     assert (anchors[:, 2:] > anchors[:, :2]).all()
     assert np.isfinite(anchors).all()
+
+
+# --- a pyramid's -----------------------------------------------------------------------------------------------------
+
+PYRAMID_320 = [(40, 40), (20, 20), (10, 10), (5, 5), (3, 3)]
+
+
+def test_a_pyramid_of_320_pixels_has_12804_anchors():
+    anchors = multiscale_anchors(PYRAMID_320, min_level=3, image_height=320, image_width=320)
+    assert anchors.shape == (12804, 4)
+    assert anchors.dtype == np.float32
+    # The first place of stride 8: at 4 pixels, ratio 1 in both sizes, then 2, then 0.5.
+    first = anchors[:6] * 320
+    sizes = np.stack([first[:, 2] - first[:, 0], first[:, 3] - first[:, 1]], axis=1)
+    root = math.sqrt(2)
+    assert (first[:, :2] + first[:, 2:]) / 2 == pytest.approx(np.full((6, 2), 4.0), abs=1e-4)
+    expected = [(32, 32), (32 * root, 32 * root), (32 / root, 32 * root), (32, 64), (32 * root, 32 / root), (64, 32)]
+    assert sizes == pytest.approx(np.array(expected), rel=1e-5)
+
+
+def test_where_the_side_does_not_divide_by_the_stride_boxes_begin_at_the_corner():
+    # 320 = 2.5 * 128: the coarsest level of the OD API's 320 detectors stands half a cell off.
+    anchors = multiscale_anchors(PYRAMID_320, min_level=3, image_height=320, image_width=320)[-9 * 6 :] * 320
+    centers = (anchors[::6, :2] + anchors[::6, 2:]) / 2
+    assert centers == pytest.approx(np.array([(y, x) for y in (0, 128, 256) for x in (0, 128, 256)]), abs=1e-3)
+    mixed = multiscale_anchors([(2, 3)], min_level=5, image_height=64, image_width=90, scales_per_octave=1)
+    assert (mixed[0, :2] + mixed[0, 2:]) / 2 == pytest.approx([16 / 64, 0.0], abs=1e-6)
+
+
+@given(
+    rows=st.integers(1, 6), columns=st.integers(1, 6), levels=st.integers(1, 4), scales=st.integers(1, 3),
+    ratios=st.lists(st.sampled_from([0.5, 1.0, 2.0, 3.0]), min_size=1, max_size=4, unique=True),
+    height=st.integers(32, 700), width=st.integers(32, 700),
+)  # fmt: skip
+def test_any_pyramid(rows, columns, levels, scales, ratios, height, width):
+    anchors = multiscale_anchors(
+        [(rows, columns)] * levels, min_level=3, aspect_ratios=ratios, scales_per_octave=scales,
+        image_height=height, image_width=width,
+    )  # fmt: skip
+    assert len(anchors) == rows * columns * levels * scales * len(ratios)
+    assert np.isfinite(anchors).all()
+    heights, widths = (anchors[:, 2] - anchors[:, 0]) * height, (anchors[:, 3] - anchors[:, 1]) * width
+    tile = np.tile(np.repeat(ratios, scales), rows * columns * levels)
+    assert widths / heights == pytest.approx(tile, rel=1e-3)

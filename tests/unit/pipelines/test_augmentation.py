@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.detection import augmentation
-from pipelines.detection.ssd_config import SSDAugmentation
+from pipelines.detection.ssd_config import SSDAugmentation, SSDRandomCrop
 
 pytestmark = pytest.mark.tf
 
@@ -89,6 +89,26 @@ def test_crops_come_in_many_sizes_and_some_are_skipped():
     assert len({tuple(shape) for shape in shapes}) > 40
     areas = [height * width / (HEIGHT * WIDTH) for height, width in shapes]
     assert min(areas) < 0.4
+
+
+def test_a_crop_stays_within_its_limits():
+    image, boxes, classes = _picture((15, 20, 45, 60))
+    limits = SSDRandomCrop(
+        enabled=True, probability=0.7, min_object_covered=0.9, min_area=0.5, max_area=0.8,
+        min_aspect_ratio=1.2, max_aspect_ratio=1.6, min_overlap=0.9,
+    )  # fmt: skip
+    whole = 0
+    for number in range(80):
+        cropped, moved, _ = augmentation.random_crop(image, boxes, classes, _seed(number), limits)
+        height, width = cropped.shape[:2]
+        if (height, width) == (HEIGHT, WIDTH):
+            whole += 1
+            continue
+        assert 0.45 <= height * width / (HEIGHT * WIDTH) <= 0.85
+        assert 1.1 <= width / height <= 1.7
+        assert len(moved) == 1
+        assert _pixels(moved[0], cropped) == pytest.approx(_ink_box(cropped.numpy()), abs=1.01)
+    assert 10 <= whole <= 45
 
 
 def test_a_box_with_too_little_inside_the_crop_goes_and_the_others_keep_their_class():

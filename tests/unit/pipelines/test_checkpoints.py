@@ -7,9 +7,11 @@ import pytest
 import tensorflow as tf
 
 from collectors.errors import InputError
-from pipelines.checkpoints import load_weights, slim_backbone_variables, slim_detector_variables
+from pipelines.checkpoints import load_weights
 from pipelines.detection import input_pipeline, ssd_model
 from pipelines.detection.ssd_config import SSDBackbone, SSDHead, SSDModel
+from pipelines.weights.slim_names import backbone_variables as slim_backbone_variables
+from pipelines.weights.slim_names import detector_variables as slim_detector_variables
 
 pytestmark = pytest.mark.tf
 

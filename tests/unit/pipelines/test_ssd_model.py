@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras
 
 from pipelines.detection import box_coder, ssd_model
 from pipelines.detection.ssd_config import SSDBackbone, SSDBatchNorm, SSDDetections, SSDHead, SSDModel
@@ -168,10 +167,3 @@ def test_limits_a_class_and_a_picture():
     found = _detect(scores, max_total=3, score_threshold=0.1)
     assert found["num_detections"] == 3
     assert found["detection_scores"] == pytest.approx([0.8, 0.7, 0.6], abs=1e-5)
-
-
-def test_the_backbone_is_model_gardens_own(small_model):
-    from official.vision.modeling.backbones import mobilenet
-
-    assert isinstance(small_model.get_layer("backbone"), mobilenet.MobileNet)
-    assert isinstance(small_model, tf_keras.Model)

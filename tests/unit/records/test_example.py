@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from records.errors import ExampleError
-from records.example import BytesList, Feature, FloatList, Int64List, decode_example, encode_example
+from records.example import (
+    BytesList,
+    Feature,
+    FloatList,
+    Int64List,
+    decode_example,
+    encode_entries,
+    encode_example,
+    split_at_bytes,
+)
 
 _INT64 = st.integers(min_value=-(2**63), max_value=2**63 - 1)
 _FLOAT32 = st.floats(width=32, allow_nan=False)
@@ -109,6 +118,33 @@ def test_reads_what_protobuf_wrote(features):
 @given(_FEATURES)
 def test_the_order_of_the_keys_given_does_not_matter(features):
     assert encode_example(dict(reversed(features.items()))) == encode_example(features)
+
+
+@given(_FEATURES, st.text(max_size=12), st.binary(max_size=300))
+def test_a_value_is_taken_out_between_the_entries_around_it(features, key, value):
+    data = encode_example({**features, key: BytesList((value,))})
+    before = {other: feature for other, feature in features.items() if other.encode() < key.encode()}
+    after = {other: feature for other, feature in features.items() if other.encode() > key.encode()}
+    assert split_at_bytes(data, key) == (encode_entries(before), value, encode_entries(after))
+
+
+@given(_FEATURES, st.text(max_size=12), st.data())
+def test_nothing_is_taken_out_of_what_has_not_exactly_one_value_there(features, key, data):
+    feature = features.get(key)
+    if not (isinstance(feature, BytesList) and len(feature.values) == 1):
+        assert split_at_bytes(encode_example(features), key) is None
+    content = bytearray(encode_example({**features, key: BytesList((b"value",))}))
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    damaged = bytes(content)
+    if (parts := split_at_bytes(damaged, key)) is not None:
+        # Whatever was taken for the value is what a parser takes for it, unless a later entry has the same key.
+        try:
+            read = decode_example(damaged)
+        except ExampleError:
+            return
+        assert read[key] == BytesList((parts[1],)) or key in decode_example(
+            b"\x0a" + bytes((len(parts[2]),)) + parts[2]
+        )
 
 
 @given(st.binary(max_size=60))

@@ -57,10 +57,13 @@ def test_every_key_with_its_kind_and_value():
         "image/object/truncated": Int64List((0, 1)),
         "image/object/view": BytesList((b"Frontal", b"Unspecified")),
         "tagbox/image_path": BytesList((b"cat/training/images/a b.jpg",)),
+        "tagbox/image_sha256": BytesList((b"ab" * 32,)),
         "tagbox/xml_path": BytesList((b"cat/training/a b.xml",)),
         "tagbox/xml_sha256": BytesList((b"cd" * 32,)),
         "tagbox/class_folder": BytesList((b"cat",)),
         "tagbox/split": BytesList((b"training",)),
+        "tagbox/post_url": BytesList(),
+        "tagbox/transcoding": BytesList(),
     }
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from collectors.errors import ConfigError
 from labeling.annotations import Box
 from records.features import ExampleObject, ExampleSource
-from records.plan import Refusal, plan_record, record_file_name
+from records.plan import MERGED, Refusal, plan_record, record_file_name
 
 
 def _example(name: str) -> ExampleSource:
@@ -46,35 +46,66 @@ def test_any_order_of_the_folder_gives_the_same_plan(names, chance):
 
 
 @given(_CANDIDATES)
-def test_every_example_is_in_one_shard_numbered_in_order_of_paths(names):
+def test_every_example_is_in_one_shard_in_order_of_paths_with_a_number_of_its_own(names):
     plan = _plan([(_example(name), size) for name, size in names])
-    examples = list(plan.examples())
-    assert [example.image_sha256 for example in examples] == sorted(name for name, _ in names)
-    assert [example.source_id for example in examples] == list(range(2_000_001, 2_000_001 + len(names)))
+    assert sorted(example.image_sha256 for example in plan.examples()) == sorted(name for name, _ in names)
+    own = 1_000_000 // max(len(plan.shards), 1)
+    for index, shard in enumerate(plan.shards):
+        paths = [example.image_path for example in shard.examples]
+        assert paths == sorted(paths)
+        first = 2_000_001 + index * own
+        assert [example.source_id for example in shard.examples] == list(range(first, first + len(paths)))
 
 
 @given(_CANDIDATES)
-def test_shards_keep_to_their_size_unless_one_picture_is_larger(names):
+def test_every_shard_has_a_picture_and_they_are_as_few_as_keep_to_the_size(names):
     sizes = dict(names)
     plan = _plan([(_example(name), size) for name, size in names])
-    for index, shard in enumerate(plan.shards):
-        content = [sizes[example.image_sha256] for example in shard.examples]
-        assert sum(content) == shard.picture_bytes
-        assert sum(content) <= 100 or len(content) == 1
-        if index + 1 < len(plan.shards):
-            assert sum(content) + sizes[plan.shards[index + 1].examples[0].image_sha256] > 100
+    contents = [[sizes[example.image_sha256] for example in shard.examples] for shard in plan.shards]
+    assert all(contents)
+    assert [sum(content) for content in contents] == [shard.picture_bytes for shard in plan.shards]
+    assert len(contents).bit_count() <= 1
+    if sum(sizes.values()) <= 100 and sizes:
+        assert len(contents) == 1
+
+
+def _many(count: int) -> list[tuple[ExampleSource, int]]:
+    return [(_example(f"{index:05d}"), 10) for index in range(count)]
+
+
+def test_shards_of_many_pictures_keep_to_their_size():
+    plan = _plan(_many(2000), shard_bytes=3000)
+    assert len(plan.shards) == 8
+    assert all(1500 <= shard.picture_bytes <= 3000 for shard in plan.shards)
+
+
+def test_a_picture_that_comes_goes_or_changes_touches_one_shard():
+    candidates = _many(2000)
+    before = [shard.fingerprint for shard in _plan(candidates, shard_bytes=3200).shards]
+    came = [*candidates, (_example("00000a"), 10)]
+    went = candidates[1:]
+    changed = [(dataclasses.replace(candidates[0][0], xml_sha256="other"), 10), *candidates[1:]]
+    for now in (came, went, changed):
+        after = [shard.fingerprint for shard in _plan(now, shard_bytes=3200).shards]
+        assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
 
 
 def test_names_of_shards():
     one = _plan([(_example("a"), 90)])
-    three = _plan([(_example(name), 90) for name in "abc"])
+    four = _plan(_many(8), shard_bytes=40)
     assert [shard.file for shard in one.shards] == ["cat_training.record"]
-    assert [shard.file for shard in three.shards] == [
-        "cat_training.record-00000-of-00003",
-        "cat_training.record-00001-of-00003",
-        "cat_training.record-00002-of-00003",
+    assert [shard.file for shard in four.shards] == [
+        f"cat_training.record-{index:05d}-of-{len(four.shards):05d}" for index in range(len(four.shards))
     ]
+    assert len(four.shards) > 1
     assert record_file_name("cat", "training") == "cat_training.record"
+
+
+def test_a_merged_record_has_numbers_of_its_own():
+    plans = [_plan(_many(3), class_name=MERGED, split=split, block=0) for split in ("training", "verification")]
+    assert [[e.source_id for e in plan.examples()] for plan in plans] == [
+        [1, 2, 3], [1_000_000_001, 1_000_000_002, 1_000_000_003],
+    ]  # fmt: skip
 
 
 def test_one_file_when_asked_for():

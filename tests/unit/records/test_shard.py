@@ -10,7 +10,8 @@ from collectors.progress import no_progress
 from records.errors import PictureChangedError
 from records.example import BytesList, decode_example
 from records.features import ExampleSource
-from records.plan import RecordPlan, ShardPlan
+from records.local_engine import LocalEngine
+from records.plan import ShardPlan
 from records.shard import summarize_shard, write_shard
 from records.staging import FOLDER_NAME, build_shards, commit_shards
 from records.tfrecord import read_tfrecord
@@ -36,7 +37,7 @@ def test_a_shard_has_the_pictures_of_its_plan_and_the_summary_fits_the_file(tmp_
     assert pictures == [BytesList((b"picture a",)), BytesList((b"picture b",))]
     assert (summary.num_examples, summary.num_bytes) == (2, path.stat().st_size)
     assert summary.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert summarize_shard(path, file=summary.file) == summary
+    assert summarize_shard(path, file=summary.file, fingerprint=summary.fingerprint) == summary
     assert told == [(1, 2), (2, 2)]
 
 
@@ -63,38 +64,34 @@ def test_a_damaged_or_missing_shard_has_no_summary(tmp_path):
     assert summarize_shard(tmp_path / "none", file="x") is None
 
 
-def _records(folder) -> list[RecordPlan]:
-    shards = [_shard(folder, name, f"{name}2", file=f"cat_training.record-{name}") for name in "ab"]
-    return [RecordPlan("cat_training.record", "cat", "training", tuple(shards))]
+def _shards(folder) -> list[ShardPlan]:
+    return [_shard(folder, name, f"{name}2", file=f"cat_training.record-{name}") for name in "ab"]
 
 
 def test_finished_shards_are_taken_up_and_anything_else_goes(tmp_path):
-    records = _records(tmp_path)
+    shards = _shards(tmp_path)
     out = tmp_path / "out"
-    first = build_shards(records, tmp_path, out, progress=no_progress, jobs=1)
+    first = build_shards(shards, tmp_path, out, progress=no_progress, engine=LocalEngine(1))
     staged = sorted((out / FOLDER_NAME).iterdir())
     kept, lost = staged
     inode = kept.stat().st_ino
     content = lost.read_bytes()
     lost.write_bytes(content[:-3])
     (out / FOLDER_NAME / "cat_training.record-b.0123.tmp").write_bytes(b"half")
-    assert build_shards(records, tmp_path, out, progress=no_progress, jobs=1) == first
+    assert build_shards(shards, tmp_path, out, progress=no_progress, engine=LocalEngine(1)) == first
     assert sorted((out / FOLDER_NAME).iterdir()) == staged
     assert kept.stat().st_ino == inode
     assert lost.read_bytes() == content
 
 
 def test_a_shard_of_another_plan_is_not_taken_up(tmp_path):
-    records = _records(tmp_path)
+    shards = _shards(tmp_path)
     out = tmp_path / "out"
-    build_shards(records, tmp_path, out, progress=no_progress, jobs=1)
-    shards = tuple(
-        dataclasses.replace(shard, examples=tuple(dataclasses.replace(e, width=9) for e in shard.examples))
-        for shard in records[0].shards
-    )
-    build_shards([dataclasses.replace(records[0], shards=shards)], tmp_path, out, progress=no_progress, jobs=1)
+    build_shards(shards, tmp_path, out, progress=no_progress, engine=LocalEngine(1))
+    others = [ShardPlan(shard.file, tuple(dataclasses.replace(e, width=9) for e in shard.examples)) for shard in shards]
+    build_shards(others, tmp_path, out, progress=no_progress, engine=LocalEngine(1))
     assert len(list((out / FOLDER_NAME).iterdir())) == 2
-    commit_shards([dataclasses.replace(records[0], shards=shards)], out)
+    commit_shards(others, out)
     frames = list(read_tfrecord(out / "cat_training.record-a"))
     assert decode_example(frames[0].payload)["image/width"].values == (9,)
     assert not (out / FOLDER_NAME).exists()
@@ -102,24 +99,30 @@ def test_a_shard_of_another_plan_is_not_taken_up(tmp_path):
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_failure_leaves_finished_shards_and_nothing_else(tmp_path, jobs):
-    records = _records(tmp_path)
+    shards = _shards(tmp_path)
     (tmp_path / "b2").write_bytes(b"changed")
     out = tmp_path / "out"
     with pytest.raises(PictureChangedError):
-        build_shards(records, tmp_path, out, progress=no_progress, jobs=jobs)
+        build_shards(shards, tmp_path, out, progress=no_progress, engine=LocalEngine(jobs))
     names = [path.name for path in (out / FOLDER_NAME).iterdir()]
     assert [name.rpartition(".")[0] for name in names] == ["cat_training.record-a"]
 
 
 def test_a_failure_before_the_first_shard_leaves_nothing(tmp_path):
-    records = _records(tmp_path)
+    shards = _shards(tmp_path)
     (tmp_path / "a").unlink()
     with pytest.raises(InputError):
-        build_shards(records, tmp_path, tmp_path / "out", progress=no_progress, jobs=1)
+        build_shards(shards, tmp_path, tmp_path / "out", progress=no_progress, engine=LocalEngine(1))
     assert not (tmp_path / "out").exists()
 
 
 def test_progress_counts_all_shards_and_never_goes_back(tmp_path):
     told = []
-    build_shards(_records(tmp_path), tmp_path, tmp_path / "out", progress=lambda *step: told.append(step[:2]), jobs=1)
+    build_shards(
+        _shards(tmp_path),
+        tmp_path,
+        tmp_path / "out",
+        progress=lambda *step: told.append(step[:2]),
+        engine=LocalEngine(1),
+    )
     assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]

@@ -1,0 +1,114 @@
+"""``tagbox export``: model files out of a run, each with proof that it gives the same answers."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scripts import exit_codes
+from scripts.options import json_option, native_lines_hidden, quieten_tensorflow
+from scripts.output import progress, say, write_json, write_table
+
+FORMATS = ("savedmodel", "tflite", "tflite-int8", "frozen-graph", "onnx", "keras")
+
+
+@click.command()
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "formats", type=click.Choice(FORMATS), multiple=True, default=["savedmodel"], show_default=True
+)
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Their folder  [default: RUN/export].")
+@click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
+@click.option("--check/--no-check", default=True, show_default=True, help="Run each file on verification pictures.")
+@click.option("--check-pictures", type=click.IntRange(1), default=40, show_default=True, help="How many at most.")
+@click.option(
+    "--calibration-pictures",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Training pictures that tflite-int8 measures its ranges on.",
+)
+@json_option
+def export(
+    run_dir: Path,
+    formats: tuple[str, ...],
+    output: Path | None,
+    checkpoint: str,
+    check: bool,
+    check_pictures: int,
+    calibration_pictures: int,
+    as_json: bool,
+) -> int:
+    """Write model files out of a RUN, with pre- and post-processing, labels and metadata inside.
+
+    Each file is opened again and run on verification pictures beside the run: the largest difference and the AP lost
+    are printed.
+    """
+    from pipelines.run_directory import RunDirectory
+
+    run = RunDirectory(run_dir)
+    run.require()
+    quieten_tensorflow()
+    from pipelines.export.onnx_model import require_onnx
+
+    if "onnx" in formats:
+        require_onnx()
+    say("starting TensorFlow")
+    from pipelines.detectors import RunDetector
+    from pipelines.export.export import ExportFormat, RunExporter, export_run
+
+    exporter = RunExporter(run, RunDetector(run, checkpoint=checkpoint))
+    kinds = [ExportFormat(name) for name in formats]
+    done = []
+    with native_lines_hidden(), progress("checking pictures") as advance:
+        for exported in export_run(
+            exporter,
+            kinds,
+            output or run.path / "export",
+            check_pictures=check_pictures if check else 0,
+            calibration_pictures=calibration_pictures,
+            progress=advance,
+        ):
+            say(f"wrote {exported.path} ({exported.num_bytes / 1e6:.1f} MB)")
+            done.append(exported)
+    if as_json:
+        write_json([_as_dict(exported) for exported in done])
+    else:
+        header = [
+            "format",
+            "file",
+            "MB",
+            "pictures",
+            "missing",
+            "box differs by",
+            "score by",
+            "AP50",
+            "AP50 lost",
+            "AP lost",
+        ]
+        write_table(header, [_row(exported) for exported in done], right=set(range(2, 10)))
+    if check and any(exported.agreement is None for exported in done):
+        say("note: nothing was checked, the run's verification records are not there")
+    return exit_codes.DONE
+
+
+def _row(exported: Any) -> list[str]:
+    start = [str(exported.kind), str(exported.path), f"{exported.num_bytes / 1e6:.1f}"]
+    found = exported.agreement
+    if found is None:
+        return [*start, *["not checked"] * 7]
+    return [
+        *start,
+        str(found.pictures),
+        f"{found.missing} of {found.detections}",
+        f"{found.box_difference:.1e}",
+        f"{found.score_difference:.1e}",
+        *(f"{value:.4f}" if value is not None else "-" for value in (found.ap50, found.ap50_lost, found.ap_lost)),
+    ]
+
+
+def _as_dict(exported: Any) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    agreement = asdict(exported.agreement) if exported.agreement is not None else None
+    return {"format": str(exported.kind), "path": str(exported.path), "bytes": exported.num_bytes, "check": agreement}
