@@ -144,6 +144,8 @@ def _head_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
         yield "model.ssd.feature_extractor.use_depthwise", "task.model.head.separable_layers", separable
         return
     fpn, at_fpn = extractor.fpn, "model.ssd.feature_extractor.fpn"
+    # The two generations of the OD API differ in what goes down a pyramid.
+    yield "model.ssd.feature_extractor.type", "task.model.fpn.descend_smoothed", extractor.type.endswith("_keras")
     yield f"{at_fpn}.min_level", "task.model.fpn.min_level", fpn.min_level
     yield f"{at_fpn}.max_level", "task.model.fpn.max_level", fpn.max_level
     yield f"{at_fpn}.additional_layer_depth", "task.model.fpn.depth", fpn.additional_layer_depth
