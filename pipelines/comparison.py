@@ -12,7 +12,8 @@ import numpy.typing as npt
 from collectors.errors import ConfigError, InputError
 from collectors.progress import Progress, no_progress
 from pipelines import matches as matching
-from pipelines.metrics import DetectionRecord, coco_evaluation
+from pipelines.coco_matching import coco_evaluation
+from pipelines.detection_record import DetectionRecord
 from pipelines.run_directory import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
