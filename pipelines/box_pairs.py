@@ -148,4 +148,5 @@ def _iou(found: BoxTable, rows: IntArray, truth: BoxTable, others: IntArray) -> 
     shared = width * height
     union = np.where(truth.is_crowd[others], own, own + theirs[2] * theirs[3] - shared)
     overlaps = (width > 0) & (height > 0)
-    return np.divide(shared, union, out=np.zeros(len(rows)), where=overlaps)
+    iou: FloatArray = np.divide(shared, union, out=np.zeros(len(rows)), where=overlaps)
+    return iou

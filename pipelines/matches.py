@@ -85,8 +85,10 @@ def weighted_precision(matches: ClassMatches, weights: npt.NDArray[Any], truths:
         rows = slice(first, first + rows_at_once)
         share = weights[rows].astype(np.float64)
         for iou, (hits, ignored) in enumerate(zip(matches.hits, matches.ignored, strict=True)):
-            counted = share * ~ignored
-            right, seen = np.cumsum(counted * hits, axis=1), np.cumsum(counted, axis=1)
+            # What comes after the last hit only lowers the precision, and the curve is the best from each point on.
+            last = np.flatnonzero(hits & ~ignored)[-1:].sum() + 1
+            counted = share[:, :last] * ~ignored[:last]
+            right, seen = np.cumsum(counted * hits[:last], axis=1), np.cumsum(counted, axis=1)
             result[rows, iou] = _areas(right, seen, truths[rows])
     return result
 
