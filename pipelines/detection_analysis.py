@@ -11,11 +11,16 @@ from pipelines.coco_matching import coco_evaluation
 from pipelines.confusion import confusion_matrix
 from pipelines.detection_record import DetectionRecord
 from pipelines.matches import class_matches
-from pipelines.metrics import named_classes
+from pipelines.metrics import evaluate_detections, named_classes
 from pipelines.thresholds import best_threshold, threshold_curve
 
 _CURVE_THRESHOLDS = np.linspace(0, 1, 101)
 _THRESHOLD_WITHOUT_TRUTH = 0.5
+
+
+def results_of(record: DetectionRecord, class_names: Mapping[int, str]) -> dict[str, Any]:
+    """Return the figures of `evaluate_detections` and what `analyse_detections` adds to them."""
+    return {**evaluate_detections(record, class_names), **analyse_detections(record, class_names)}
 
 
 def analyse_detections(record: DetectionRecord, class_names: Mapping[int, str]) -> dict[str, Any]:

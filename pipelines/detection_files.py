@@ -59,7 +59,7 @@ def read_detections(found: Path, truth: Path, label_map: Path | None = None) -> 
 
     Args:
         found: A COCO results file (a list of ``image_id``, ``category_id``, ``bbox``, ``score``), or a COCO data set
-            whose annotations have a ``score``, as ``tagbox predict --coco`` writes it. An ``image_id`` is a number of the
+            whose annotations have a ``score``, as ``tagbox predict`` writes it. An ``image_id`` is a number of the
             truth's file, or a file name with or without its suffix; where the truth is a folder, a number is such a
             name. A ``category_id`` is a number, or a name.
         truth: A COCO file, or a folder of Pascal VOC XML. Of a data root with splits, only ``verification`` counts.
@@ -193,9 +193,9 @@ def _parts(content: Any, path: Path) -> tuple[list[Any], dict[Any, str], dict[An
 
 
 def _detection(row: Any, where: str) -> dict[str, Any]:
-    missing = [name for name in ("image_id", "category_id", "bbox", "score") if name not in row] if (
-        isinstance(row, dict)
-    ) else ["everything"]  # fmt: skip
+    if not isinstance(row, dict):
+        raise InputError(f"{row!r} is no detection", where=where, fix="COCO's results are a list of objects.")
+    missing = [name for name in ("image_id", "category_id", "bbox", "score") if name not in row]
     if missing:
         raise InputError(f"has no {', '.join(missing)}", where=where, fix="COCO's results have all four.")
     bbox = _require_box(row["bbox"], where)

@@ -1,10 +1,13 @@
 """Ground truth and detections as data that can be saved and read again, in the form of COCO."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from collectors.errors import InputError
 
 
 @dataclass(slots=True)
@@ -82,6 +85,21 @@ class DetectionRecord:
                     "bbox": _coco_box(box * scale),
                     "score": float(score),
                 }
+            )
+
+
+def require_finite_scores(record: DetectionRecord) -> None:
+    """Refuse detections whose score or box is not finite, as those of a network that diverged.
+
+    Raises:
+        InputError: The first one is named.
+    """
+    for place, found in enumerate(record.detections, start=1):
+        if not all(map(math.isfinite, (found["score"], *found["bbox"]))):
+            raise InputError(
+                f"the score is {found['score']} and the box {found['bbox']}: not finite numbers",
+                where=f"detection {place} (image {found['image_id']})",
+                fix="Train again from an earlier checkpoint, with a lower learning rate.",
             )
 
 

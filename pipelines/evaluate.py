@@ -14,7 +14,7 @@ from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
 from pipelines.detection.task import SSDDetectionTask
 from pipelines.detection_analysis import analyse_detections
-from pipelines.detection_record import coco_dataset
+from pipelines.detection_record import coco_dataset, require_finite_scores
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.preflight import expand
 from pipelines.run_directory import RunDirectory
@@ -42,13 +42,14 @@ def evaluate(
         with ``step`` and ``checkpoint``.
 
     Raises:
-        InputError: The run has no checkpoint, or the records are gone.
+        InputError: The run has no checkpoint, the records are gone, or a score is not a finite number.
     """
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
     data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
     Validation(task, model).run(progress)
+    require_finite_scores(task.record)
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
         return {**_results(task), "step": step, "checkpoint": checkpoint}

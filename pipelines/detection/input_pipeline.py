@@ -28,22 +28,23 @@ class RecordDecoder(tf_example_decoder.TfExampleDecoder):
         return decode_image(parsed_tensors["image/encoded"])
 
     def decode(self, serialized_example: Any) -> dict[str, Any]:
-        """Decode one serialised ``tf.train.Example``; the keys are those of TFM's decoder, and ``groundtruth_difficult``."""
+        """Decode one serialised ``tf.train.Example``; the keys are TFM's, and ``groundtruth_difficult``."""
         decoded: dict[str, Any] = super().decode(serialized_example)
         source_id = decoded["source_id"]
         numeric = tf.strings.regex_full_match(source_id, "[0-9]{1,9}")
         hashed = tf.strings.as_string(tf.strings.to_hash_bucket_fast(source_id, 2**31 - 1))
         decoded["source_id"] = tf.where(numeric, source_id, hashed)
-        # Pascal VOC's mark, which TFM's decoder has no place for; the OD API's scripts leave it out at will.
-        marks = tf.io.parse_single_example(
-            serialized_example, {"image/object/difficult": tf.io.VarLenFeature(tf.int64)}
-        )["image/object/difficult"]
-        marks = tf.sparse.to_dense(marks)
-        count = tf.shape(decoded["groundtruth_classes"])[0]
-        decoded["groundtruth_difficult"] = tf.cast(
-            tf.pad(marks, [[0, tf.maximum(count - tf.size(marks), 0)]]), tf.bool
-        )[:count]
+        decoded["groundtruth_difficult"] = _difficult_marks(serialized_example, decoded["groundtruth_classes"])
         return decoded
+
+
+def _difficult_marks(serialized_example: Any, classes: Any) -> Any:
+    """Return Pascal VOC's mark of each box, false where a record leaves it out; TFM's decoder has no place for it."""
+    name = "image/object/difficult"
+    parsed = tf.io.parse_single_example(serialized_example, {name: tf.io.VarLenFeature(tf.int64)})
+    marks = tf.sparse.to_dense(parsed[name])
+    count = tf.size(classes)
+    return tf.cast(tf.pad(marks, [[0, tf.maximum(count - tf.size(marks), 0)]])[:count], tf.bool)
 
 
 class RecordReader(input_reader.InputReader):
