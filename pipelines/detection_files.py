@@ -143,7 +143,7 @@ def _read_coco_truth(path: Path) -> Truth:
                 raise InputError(f"its image {row['image_id']!r} is not listed", where=where)
             extra = {**(row.get("attributes") or {}), **row}
             _add_truth(truth.record, row["image_id"], int(row["category_id"]), bbox, extra)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(
             f"not a COCO file of truth ({type(error).__name__}: {error})",
             where=str(path),
@@ -199,6 +199,9 @@ def _detection(row: Any, where: str) -> dict[str, Any]:
     if missing:
         raise InputError(f"has no {', '.join(missing)}", where=where, fix="COCO's results have all four.")
     bbox = _require_box(row["bbox"], where)
+    for name in ("image_id", "category_id"):
+        if isinstance(row[name], bool) or not isinstance(row[name], int | str):
+            raise InputError(f"{name} is {row[name]!r}, neither a number nor a name", where=where)
     score = row["score"]
     if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
         raise InputError(f"the score is {score!r}, not a finite number", where=f"{where} (image {row['image_id']})")
@@ -277,7 +280,7 @@ class _ClassFinder:
     def __init__(self, truth: Truth, names: Mapping[Any, str], path: Path, rows: Sequence[Any]) -> None:
         self._truth, self._names, self._path = truth, names, path
         self._ids = {name: class_id for class_id, name in truth.class_names.items()}
-        said = {row.get("category_id") for row in rows if isinstance(row, dict)}
+        said = {str(row.get("category_id")) for row in rows if isinstance(row, dict)}
         self._only = len(said) == 1 and len(truth.class_names) == 1
 
     def find(self, said: Any, where: str) -> int:
@@ -287,8 +290,6 @@ class _ClassFinder:
                 self._ids[name] = max([0, *self._truth.class_names]) + 1
                 self._truth.class_names[self._ids[name]] = name
             return self._ids[name]
-        if not isinstance(said, int) or isinstance(said, bool):
-            raise InputError(f"category_id is {said!r}, neither a number nor a name", where=where)
         if self._truth.ids_are_given:
             return said
         if self._only:

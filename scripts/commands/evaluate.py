@@ -164,7 +164,7 @@ def print_results(results: dict[str, Any]) -> None:
     write_table(headings, [row], right=set(range(len(row))))
     intervals = results.get("intervals", {})
     if sure := [f"{name} {_range(intervals[name])}" for name in ("AP", "AP50") if intervals.get(name)]:
-        say(f"on other pictures of the kind, 95 % of the time: {', '.join(sure)}")
+        say(f"95 % interval (bootstrap over the pictures): {', '.join(sure)}")
     if results["best_threshold"] is not None:
         say(
             f"best F1 {figure(results['F1'])} with scores from {results['best_threshold']:.2f} on: "

@@ -6,9 +6,19 @@ from pipelines.detection_record import DetectionRecord
 
 
 def random_record(
-    seed: int, *, num_images: int, num_classes: int, truths: int, detections: int, crowds: bool = False
+    seed: int,
+    *,
+    num_images: int,
+    num_classes: int,
+    truths: int,
+    detections: int,
+    crowds: bool = False,
+    scores_tell: bool = False,
 ) -> DetectionRecord:
-    """Return ``detections`` a picture of 640x480 and up to twice ``truths`` boxes, classes 1 to ``num_classes``."""
+    """Return ``detections`` a picture of 640x480 and up to twice ``truths`` boxes, classes 1 to ``num_classes``.
+
+    With ``scores_tell``, detections near a box score higher than others; else scores are chance.
+    """
     chance, record = np.random.default_rng(seed), DetectionRecord()
     for image_id in range(1, num_images + 1):
         count = int(chance.integers(0, 2 * truths + 1))
@@ -29,6 +39,8 @@ def random_record(
         found[: len(near), 2:] = np.maximum(found[: len(near), 2:], 1.0)
         labels[: len(near)] = np.where(chance.uniform(size=len(near)) < 0.9, classes[near], labels[: len(near)])
         scores = np.round(chance.uniform(0, 1, detections), 3)
+        if scores_tell:
+            scores = np.round(np.where(np.arange(detections) < len(near), 0.3 + 0.7 * scores, 0.6 * scores), 3)
         record.detections += [
             {"image_id": image_id, "category_id": label, "bbox": box, "score": score}
             for label, box, score in zip(labels.tolist(), found.tolist(), scores.tolist(), strict=True)
