@@ -35,7 +35,7 @@ def test_figures_are_printed_and_written(folder):
     assert "1 detections are of pictures without truth, as three" in answer.err
     results = json.loads(tagbox_here(*command, "--json").out)
     assert {"AP", "AP50", "pascal", "per_class", "intervals", "thresholds", "confusion", "calibration"} <= set(results)
-    assert results["confusion"]["counts"] == [[1, 0, 0], [1, 0, 0], [0, 0, 0]]
+    assert results["confusion"]["counts"] == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
     assert (results["num_left_out"], results["refused"]) == (1, [])
 
 
