@@ -283,15 +283,15 @@ class _ClassFinder:
         said = {str(row.get("category_id")) for row in rows if isinstance(row, dict)}
         self._only = len(said) == 1 and len(truth.class_names) == 1
 
-    def find(self, said: Any, where: str) -> int:
-        name = self._names.get(said, said if isinstance(said, str) else None)
-        if name is not None:
+    def find(self, said: int | str, where: str) -> int:
+        name = self._names.get(said, said)
+        if isinstance(name, str):
             if name not in self._ids:
                 self._ids[name] = max([0, *self._truth.class_names]) + 1
                 self._truth.class_names[self._ids[name]] = name
             return self._ids[name]
         if self._truth.ids_are_given:
-            return said
+            return name
         if self._only:
             return next(iter(self._truth.class_names))
         raise ConfigError(

@@ -17,19 +17,19 @@ from scripts.output import figure, progress, say, write_json, write_table
 @click.option("--follow", is_flag=True, help="Evaluate each new checkpoint of a run in training, until it ends.")
 @click.option(
     "--detections",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="Instead of a RUN: detections of any tool, in COCO's results format.",
 )
 @click.option(
     "--truth",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path),
     metavar="DIR|FILE",
     help="What --detections are judged by: a folder of Pascal VOC XML, or a COCO file.",
 )
 @click.option(
     "--label-map",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     metavar="FILE",
     help="What the numbers of classes in --detections mean [default: the label_map.pbtxt in --truth].",
 )

@@ -103,3 +103,15 @@ def test_tensorflow_is_not_started(folder):
     assert answer.code == 0
     assert "pipelines.coco_matching" in answer.err
     assert "tensorflow" not in answer.err.lower()
+
+
+def test_files_that_are_not_there_are_named(folder):
+    command = _found(folder, ("one", "cat", 0.9))
+    for place, name in ((2, "found2.json"), (4, "set2")):
+        words = list(command)
+        words[place] = folder / name
+        answer = tagbox_here(*words)
+        assert answer.code == 6
+        assert name in answer.error_line
+    answer = tagbox_here(*command, "--label-map", folder / "no.pbtxt")
+    assert "no.pbtxt" in answer.error_line

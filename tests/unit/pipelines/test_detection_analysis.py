@@ -13,7 +13,6 @@ from pipelines.confusion import confusion_matrix
 from pipelines.detection_analysis import analyse_detections, results_of
 from pipelines.detection_record import DetectionRecord, require_finite_scores
 from pipelines.matches import class_matches
-from pipelines.metrics import evaluate_detections
 from pipelines.thresholds import threshold_curve
 from tests.support.random_detections import random_record
 
