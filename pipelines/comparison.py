@@ -12,22 +12,14 @@ import numpy.typing as npt
 from collectors.errors import ConfigError, InputError
 from collectors.progress import Progress, no_progress
 from pipelines import matches as matching
-from pipelines.metrics import DetectionRecord, coco_evaluation
+from pipelines.bootstrap import Interval, draws, interval
+from pipelines.coco_matching import coco_evaluation
+from pipelines.detection_record import DetectionRecord
 from pipelines.run_directory import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
 
 _IOU_50 = 0
-_LEVEL = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A figure with the interval that 95 % of the resamples fall into; ``None`` where it is not defined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +134,10 @@ def _read(run: RunDirectory, name: str) -> Any:
 
 
 def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> ComparedRun:
-    weights = _draws(len(one.image_ids), resamples, seed)
+    weights = draws(len(one.image_ids), resamples, seed)
     own = _figures(one, weights)
     headline = ComparedRun(
-        one.name, one.step, len(one.image_ids), AP=_interval(own.mean(axis=1)), AP50=_interval(own[:, _IOU_50])
+        one.name, one.step, len(one.image_ids), AP=interval(own.mean(axis=1)), AP50=interval(own[:, _IOU_50])
     )
     if one is first:
         return headline
@@ -154,20 +146,12 @@ def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> Compar
     delta = own - _figures(first, weights)
     chance = _exchanged(one, first, resamples, seed)
     difference = Difference(
-        AP=_interval(delta.mean(axis=1)),
-        AP50=_interval(delta[:, _IOU_50]),
+        AP=interval(delta.mean(axis=1)),
+        AP50=interval(delta[:, _IOU_50]),
         p_ap=_p_value(delta[0].mean(), chance.mean(axis=1)),
         p_ap50=_p_value(delta[0, _IOU_50], chance[:, _IOU_50]),
     )
     return ComparedRun(one.name, one.step, headline.num_images, headline.AP, headline.AP50, difference)
-
-
-def _draws(num_images: int, resamples: int, seed: int) -> npt.NDArray[np.int64]:
-    """Return how often each picture is drawn: first every one once, then at random with replacement."""
-    if not num_images:
-        return np.zeros((1 + resamples, 0), np.int64)
-    drawn = np.random.default_rng(seed).multinomial(num_images, np.full(num_images, 1 / num_images), resamples)
-    return np.concatenate([np.ones((1, num_images), np.int64), drawn])
 
 
 def _figures(judged: _Judged, weights: npt.NDArray[np.int64]) -> FloatArray:
@@ -204,17 +188,6 @@ def _exchanged(one: _Judged, first: _Judged, resamples: int, seed: int) -> Float
         ours.append(matching.weighted_precision(pool, taken, truths))
         theirs.append(matching.weighted_precision(pool, 1 - taken, truths))
     return matching.mean_of_defined(ours, shape) - matching.mean_of_defined(theirs, shape)
-
-
-def _interval(values: FloatArray) -> Interval:
-    """Take the first value as the figure and the others as its resamples."""
-    value, resamples = values[0], values[1:][~np.isnan(values[1:])]
-    if np.isnan(value):
-        return Interval(None)
-    if not len(resamples):
-        return Interval(float(value))
-    low, high = np.quantile(resamples, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
-    return Interval(float(value), float(low), float(high))
 
 
 def _p_value(seen: float, chance: FloatArray) -> float | None:

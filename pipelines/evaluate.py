@@ -12,8 +12,9 @@ from collectors.errors import InputError
 from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
-from pipelines import metrics
 from pipelines.detection.task import SSDDetectionTask
+from pipelines.detection_analysis import analyse_detections
+from pipelines.detection_record import coco_dataset, require_finite_scores
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.preflight import expand
 from pipelines.run_directory import RunDirectory
@@ -37,19 +38,21 @@ def evaluate(
         progress: Told after every batch.
 
     Returns:
-        The figures of `pipelines.metrics.evaluate_detections`, with ``step`` and ``checkpoint``.
+        The figures of `pipelines.metrics.evaluate_detections` and what `pipelines.detection_analysis` adds to them,
+        with ``step`` and ``checkpoint``.
 
     Raises:
-        InputError: The run has no checkpoint, or the records are gone.
+        InputError: The run has no checkpoint, the records are gone, or a score is not a finite number.
     """
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
     data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
     Validation(task, model).run(progress)
+    require_finite_scores(task.record)
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
-        return {**task.evaluation, "step": step, "checkpoint": checkpoint}
+        return {**_results(task), "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint)
 
 
@@ -160,9 +163,13 @@ def evaluation_row(step: int, evaluation: dict[str, Any], validation_loss: Any) 
 
 def write_evaluation(run: RunDirectory, task: SSDDetectionTask, step: int, *, checkpoint: str) -> dict[str, Any]:
     """Write the figures and the data behind them into the run folder, and return the figures."""
-    results = {**task.evaluation, "step": step, "checkpoint": checkpoint}
-    truth = metrics.coco_dataset(task.record, task.class_names)
+    results = {**_results(task), "step": step, "checkpoint": checkpoint}
+    truth = coco_dataset(task.record, task.class_names)
     write_atomically(run.path / "ground_truth.json", json.dumps(truth))
     write_atomically(run.path / "detections.json", json.dumps(task.record.detections))
     run.write_results(results)
     return results
+
+
+def _results(task: SSDDetectionTask) -> dict[str, Any]:
+    return {**task.evaluation, **analyse_detections(task.record, task.class_names)}

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.coco_matching import ALL_AREAS, RECALLS, CocoEvaluation
+
 FloatArray = npt.NDArray[np.float64]
 
-_ALL_AREAS = [0**2, 1e5**2]  # as pycocotools writes it
-_RECALLS = np.linspace(0.0, 1.0, 101)  # COCO's points of the curve
 _VALUES_AT_ONCE = 4_000_000
 
 
@@ -33,40 +33,19 @@ class ClassMatches:
     truths: npt.NDArray[np.int64]
 
 
-def class_matches(evaluation: Any) -> dict[int, ClassMatches]:
-    """Return the matches of each class of a `pycocotools.cocoeval.COCOeval` after its ``evaluate``, by class id.
-
-    Pictures are numbered as ``evaluation.params.imgIds``.
-    """
-    places = {image_id: place for place, image_id in enumerate(evaluation.params.imgIds)}
-    found: dict[int, list[Any]] = {class_id: [] for class_id in evaluation.params.catIds}
-    for one in evaluation.evalImgs:
-        if one and one["aRng"] == _ALL_AREAS:
-            found[one["category_id"]].append(one)
-    limit = evaluation.params.maxDets[-1]
-    num_ious = len(evaluation.params.iouThrs)
-    return {class_id: _of_class(ones, places, limit, num_ious) for class_id, ones in found.items()}
+def class_matches(evaluation: CocoEvaluation) -> dict[int, ClassMatches]:
+    """Return the matches of each class, by class id; pictures are numbered as ``evaluation.image_ids``."""
+    return {int(class_id): _of_class(evaluation, place) for place, class_id in enumerate(evaluation.class_ids)}
 
 
-def _of_class(ones: list[Any], places: dict[int, int], limit: int, num_ious: int) -> ClassMatches:
-    truths = np.zeros(len(places), np.int64)
-    scores, pictures = [np.empty(0)], [np.empty(0, np.int64)]
-    hits, ignored = [np.empty((num_ious, 0), bool)], [np.empty((num_ious, 0), bool)]
-    for one in ones:
-        place = places[one["image_id"]]
-        truths[place] = int(np.sum(np.asarray(one["gtIgnore"]) == 0))
-        scores.append(np.asarray(one["dtScores"][:limit], np.float64))
-        pictures.append(np.full(len(scores[-1]), place, np.int64))
-        hits.append(np.asarray(one["dtMatches"])[:, :limit] > 0)
-        ignored.append(np.asarray(one["dtIgnore"], bool)[:, :limit])
-    all_scores = np.concatenate(scores)
-    order = np.argsort(-all_scores, kind="mergesort")
+def _of_class(evaluation: CocoEvaluation, place: int) -> ClassMatches:
+    rows = evaluation.of_class(place)
     return ClassMatches(
-        np.concatenate(hits, axis=1)[:, order],
-        np.concatenate(ignored, axis=1)[:, order],
-        all_scores[order],
-        np.concatenate(pictures)[order],
-        truths,
+        evaluation.hits[ALL_AREAS, :, rows],
+        evaluation.ignored[ALL_AREAS, :, rows],
+        evaluation.found.scores[rows],
+        evaluation.found.pictures[rows],
+        evaluation.truths[ALL_AREAS, place],
     )
 
 
@@ -106,8 +85,10 @@ def weighted_precision(matches: ClassMatches, weights: npt.NDArray[Any], truths:
         rows = slice(first, first + rows_at_once)
         share = weights[rows].astype(np.float64)
         for iou, (hits, ignored) in enumerate(zip(matches.hits, matches.ignored, strict=True)):
-            counted = share * ~ignored
-            right, seen = np.cumsum(counted * hits, axis=1), np.cumsum(counted, axis=1)
+            # What comes after the last hit only lowers the precision, and the curve is the best from each point on.
+            last = np.flatnonzero(hits & ~ignored)[-1:].sum() + 1
+            counted = share[:, :last] * ~ignored[:last]
+            right, seen = np.cumsum(counted * hits[:last], axis=1), np.cumsum(counted, axis=1)
             result[rows, iou] = _areas(right, seen, truths[rows])
     return result
 
@@ -117,8 +98,8 @@ def _areas(right: FloatArray, seen: FloatArray, truths: npt.NDArray[Any]) -> Flo
     envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     areas = np.full(len(right), np.nan)
     for row in np.flatnonzero(truths > 0):
-        at = np.searchsorted(right[row] / truths[row], _RECALLS, side="left")
-        areas[row] = envelope[row, at[at < envelope.shape[1]]].sum() / len(_RECALLS)
+        at = np.searchsorted(right[row] / truths[row], RECALLS, side="left")
+        areas[row] = envelope[row, at[at < envelope.shape[1]]].sum() / len(RECALLS)
     return areas
 
 
@@ -146,18 +127,3 @@ def mean_of_defined(by_class: Sequence[FloatArray], shape: tuple[int, int]) -> F
     counts = np.sum(~np.isnan(values), axis=0)
     sums = np.nansum(values, axis=0)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def pascal_precision(matches: ClassMatches) -> float | None:
-    """Return the area under the whole precision-recall curve at IoU 0.5, as Pascal VOC (2010) and the OD API do.
-
-    ``None`` where there is nothing to find.
-    """
-    total = int(matches.truths.sum())
-    if not total:
-        return None
-    counted = ~matches.ignored[0]
-    right, seen = np.cumsum(matches.hits[0] & counted), np.cumsum(counted)
-    recall = np.concatenate([[0.0], right / total])
-    precision = np.maximum.accumulate((right / np.maximum(seen, 1))[::-1])[::-1]
-    return float(np.sum(np.diff(recall) * precision))

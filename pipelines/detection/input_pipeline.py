@@ -28,13 +28,23 @@ class RecordDecoder(tf_example_decoder.TfExampleDecoder):
         return decode_image(parsed_tensors["image/encoded"])
 
     def decode(self, serialized_example: Any) -> dict[str, Any]:
-        """Decode one serialised ``tf.train.Example``; the keys are those of TFM's decoder."""
+        """Decode one serialised ``tf.train.Example``; the keys are TFM's, and ``groundtruth_difficult``."""
         decoded: dict[str, Any] = super().decode(serialized_example)
         source_id = decoded["source_id"]
         numeric = tf.strings.regex_full_match(source_id, "[0-9]{1,9}")
         hashed = tf.strings.as_string(tf.strings.to_hash_bucket_fast(source_id, 2**31 - 1))
         decoded["source_id"] = tf.where(numeric, source_id, hashed)
+        decoded["groundtruth_difficult"] = _difficult_marks(serialized_example, decoded["groundtruth_classes"])
         return decoded
+
+
+def _difficult_marks(serialized_example: Any, classes: Any) -> Any:
+    """Return Pascal VOC's mark of each box, false where a record leaves it out; TFM's decoder has no place for it."""
+    name = "image/object/difficult"
+    parsed = tf.io.parse_single_example(serialized_example, {name: tf.io.VarLenFeature(tf.int64)})
+    marks = tf.sparse.to_dense(parsed[name])
+    count = tf.size(classes)
+    return tf.cast(tf.pad(marks, [[0, tf.maximum(count - tf.size(marks), 0)]])[:count], tf.bool)
 
 
 class RecordReader(input_reader.InputReader):
@@ -136,7 +146,8 @@ def build_dataset(
     Returns:
         A dataset of ``(images, labels)``: images float32 ``(b, height, width, 3)`` in ``[-1, 1]``; labels a dict of
         ``boxes`` ``(b, m, 4)`` normalised ``ymin xmin ymax xmax``, ``classes`` int32 ``(b, m)`` (0 is padding), and for
-        evaluation also ``source_id``, ``height``, ``width`` ``(b,)``, ``is_crowd`` ``(b, m)``, ``areas`` ``(b, m)``.
+        evaluation also ``source_id``, ``height``, ``width`` ``(b,)``, ``is_crowd``, ``areas`` and ``difficult``
+        ``(b, m)``.
         The training dataset never ends; the same seed gives the same batches, and from ``first_example`` on the same
         as if those before had been read, unless ``config.cache`` keeps decoded pictures.
     """
@@ -163,6 +174,7 @@ def build_dataset(
             "classes": tf.cast(decoded["groundtruth_classes"], tf.int32),
             "is_crowd": decoded["groundtruth_is_crowd"],
             "areas": decoded["groundtruth_area"],
+            "difficult": decoded["groundtruth_difficult"],
             "source_id": decoded["source_id"],
             "height": decoded["height"],
             "width": decoded["width"],

@@ -12,6 +12,7 @@ from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
 from pipelines.detection import input_pipeline, losses, replicas, ssd_model
 from pipelines.detection.ssd_config import SSDData, SSDTask
+from pipelines.detection_record import DetectionRecord
 from pipelines.weights.accounting import write_accounting
 from pipelines.weights.file_classes import class_names_of
 
@@ -33,7 +34,7 @@ class SSDDetectionTask(base_task.Task):
         self.first_step = 0
         self.imported: checkpoints.ImportedWeights | None = None
         self.evaluation: dict[str, Any] = {}
-        self.record = detection_metrics.DetectionRecord()
+        self.record = DetectionRecord()
         self._anchors: Any = None
 
     def build_model(self) -> tf_keras.Model:
@@ -107,7 +108,7 @@ class SSDDetectionTask(base_task.Task):
     def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
         """Move the truth and the detections of one step into the record."""
         if state is None:
-            self.record = detection_metrics.DetectionRecord()
+            self.record = DetectionRecord()
         for labels, found in _replicas(step_outputs["labels"], step_outputs["found"]):
             for row in range(len(labels["source_id"])):
                 count = int(found["num_detections"][row])
@@ -119,6 +120,7 @@ class SSDDetectionTask(base_task.Task):
                     classes=labels["classes"][row],
                     is_crowd=labels["is_crowd"][row],
                     areas=labels["areas"][row],
+                    difficult=labels["difficult"][row],
                     detected_boxes=found["detection_boxes"][row][:count],
                     detected_classes=found["detection_classes"][row][:count],
                     scores=found["detection_scores"][row][:count],

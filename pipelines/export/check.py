@@ -10,6 +10,7 @@ import tensorflow as tf
 from collectors.progress import Progress, no_progress
 from pipelines import metrics
 from pipelines.detection.input_pipeline import RecordDecoder
+from pipelines.detection_record import DetectionRecord
 from pipelines.detectors import Detector, Found
 
 _WORTH_COMPARING = 0.1
@@ -80,7 +81,7 @@ def compare(
         pictures: At least one.
         progress: Told after every picture.
     """
-    records = metrics.DetectionRecord(), metrics.DetectionRecord()
+    records = DetectionRecord(), DetectionRecord()
     total = missing = 0
     box_difference = score_difference = 0.0
     for done, picture in enumerate(pictures, start=1):
@@ -111,7 +112,7 @@ def compare(
     )
 
 
-def _add(record: metrics.DetectionRecord, picture: LabeledPicture, found: Found) -> None:
+def _add(record: DetectionRecord, picture: LabeledPicture, found: Found) -> None:
     height, width = picture.image.shape[:2]
     record.add_image(
         picture.source_id,

@@ -11,10 +11,34 @@ from scripts.output import figure, progress, say, write_json, write_table
 
 
 @click.command()
-@click.argument("run_dir", metavar="RUN", required=False, type=click.Path(path_type=Path))
+@click.argument("run_dir", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
 @click.option("--records", "records", multiple=True, help="Evaluate on these records instead; globs work.")
 @click.option("--follow", is_flag=True, help="Evaluate each new checkpoint of a run in training, until it ends.")
+@click.option(
+    "--detections",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Instead of a RUN: detections of any tool, in COCO's results format.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    metavar="DIR|FILE",
+    help="What --detections are judged by: a folder of Pascal VOC XML, or a COCO file.",
+)
+@click.option(
+    "--label-map",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What the numbers of classes in --detections mean [default: the label_map.pbtxt in --truth].",
+)
+@click.option(
+    "--min-ap50",
+    type=click.FloatRange(0, 1),
+    metavar="FIGURE",
+    help="End with exit code 1 where AP50 is below this.",
+)
 @json_option
 @legacy_flags.evaluation_flags
 def evaluate(
@@ -22,29 +46,43 @@ def evaluate(
     checkpoint: str,
     records: tuple[str, ...],
     follow: bool,
+    detections: Path | None,
+    truth: Path | None,
+    label_map: Path | None,
+    min_ap50: float | None,
     as_json: bool,
     checkpoint_dir: Path | None,
     run_once: bool,
     **old_flags: Any,
 ) -> int:
-    """Evaluate a RUN on its verification records: COCO's AP for all classes and for each.
+    """Evaluate a RUN on its verification records: COCO's and Pascal VOC's AP, for all classes and for each.
 
-    With --follow, beside `tagbox train CONFIG --mode train` in another terminal.
+    With --follow, beside `tagbox train CONFIG --mode train` in another terminal. Or evaluate what any tool has found:
+
+    For example: tagbox eval --detections found.json --truth data/raccoon --min-ap50 0.8
     """
+    if detections or truth:
+        if not detections or not truth:
+            raise click.UsageError("--detections and --truth go together")
+        if run_dir or follow or records or checkpoint != "best":
+            raise click.UsageError("--detections are evaluated without a RUN and without its options")
+        return _evaluate_file(detections, truth, label_map, min_ap50, as_json)
+    if run_dir is None and checkpoint_dir is None:
+        raise click.UsageError("Name a RUN, or give --detections and --truth.")
+    if label_map:
+        raise click.UsageError("--label-map is for --detections; a RUN has its own")
     from pipelines.run_directory import RunDirectory
 
-    if run_dir is None:
-        if checkpoint_dir is None:
-            raise click.UsageError("Missing argument 'RUN'.")
+    if run_dir is None and checkpoint_dir is not None:
         # eval.py went on until it was stopped, unless it was told to run once.
         run_dir, follow = checkpoint_dir, not run_once
         legacy_flags.announce(["eval", run_dir, *(["--follow"] if follow else [])])
         legacy_flags.announce_without_effect(old_flags)
-    run = RunDirectory(run_dir)
+    run = RunDirectory(run_dir or Path())
     if follow:
         if records or checkpoint != "best":
             raise click.UsageError("--follow evaluates every checkpoint on the run's own records")
-        return _follow(run, as_json)
+        return _follow(run, as_json, min_ap50)
     run.require()
     quieten_tensorflow()
     say("starting TensorFlow")
@@ -59,10 +97,42 @@ def evaluate(
         print_results(results)
     if not records:
         say(f"report: {write_report(run, checkpoint=checkpoint)}")
-    return exit_codes.DONE
+    return _gate(results, min_ap50)
 
 
-def _follow(run: Any, as_json: bool) -> int:
+def _evaluate_file(detections: Path, truth: Path, label_map: Path | None, min_ap50: float | None, as_json: bool) -> int:
+    from pipelines.detection_analysis import results_of
+    from pipelines.detection_files import read_detections
+
+    judged = read_detections(detections, truth, label_map)
+    for reason in judged.refused:
+        say(f"left out: {reason}")
+    if judged.left_out:
+        say(f"note: {judged.left_out} detections are of pictures without truth, as {judged.example}: left out")
+    results = results_of(judged.record, judged.class_names)
+    results |= {
+        "detections": str(detections), "truth": str(truth), "num_left_out": judged.left_out, "refused": judged.refused,
+    }  # fmt: skip
+    if as_json:
+        write_json(results)
+    else:
+        print_results(results)
+    gate = _gate(results, min_ap50)
+    return gate or (exit_codes.PARTLY_DONE if judged.refused else exit_codes.DONE)
+
+
+def _gate(results: dict[str, Any], min_ap50: float | None) -> int:
+    """Return the exit code of ``--min-ap50``, and say why where it is not met."""
+    reached = results.get("AP50")
+    # COCO's precision of what is all right is 1 - 2e-16: a figure is what it is to six digits.
+    if min_ap50 is None or (reached is not None and reached >= min_ap50 - 1e-6):
+        return exit_codes.DONE
+    is_what = "not defined, because there is nothing to find" if reached is None else f"{reached:.6g}"
+    say(f"AP50 is {is_what}; --min-ap50 asks for {min_ap50:g}")
+    return exit_codes.FINDINGS
+
+
+def _follow(run: Any, as_json: bool, min_ap50: float | None) -> int:
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
@@ -89,27 +159,35 @@ def _follow(run: Any, as_json: bool) -> int:
         write_json(results)
     elif results:
         print_results(results)
-    return exit_codes.DONE
+    return _gate(results or {}, min_ap50)
 
 
 def print_results(results: dict[str, Any]) -> None:
     """Print the figures of an evaluation as two tables on stdout."""
-    names = ["AP", "AP50", "AP75", "AR100"]
-    write_table(
-        [*names, "pictures", "step"],
-        [[*(figure(results[name]) for name in names), str(results["num_images"]), str(results["step"])]],
-        right=set(range(6)),
-    )
+    names, pascal = ["AP", "AP50", "AP75", "AR100"], results["pascal"]
+    headings = [*names, "VOC AP", "VOC07 AP", "pictures"]
+    row = [*(figure(results[name]) for name in names), figure(pascal["AP50"]), figure(pascal.get("AP50_11_point"))]
+    row.append(str(results["num_images"]))
+    if "step" in results:
+        headings, row = [*headings, "step"], [*row, str(results["step"])]
+    write_table(headings, [row], right=set(range(len(row))))
+    intervals = results.get("intervals", {})
+    if sure := [f"{name} {_range(intervals[name])}" for name in ("AP", "AP50") if intervals.get(name)]:
+        say(f"95 % interval (bootstrap over the pictures): {', '.join(sure)}")
     if results["best_threshold"] is not None:
         say(
             f"best F1 {figure(results['F1'])} with scores from {results['best_threshold']:.2f} on: "
             f"precision {figure(results['precision'])}, recall {figure(results['recall'])}"
         )
     write_table(
-        ["class", "AP", "AP50", "boxes"],
+        ["class", "AP", "AP50", "VOC AP", "boxes"],
         [
-            [name, figure(row["AP"]), figure(row["AP50"]), str(row["num_truth"])]
+            [name, figure(row["AP"]), figure(row["AP50"]), figure(pascal["per_class"][name]), str(row["num_truth"])]
             for name, row in results["per_class"].items()
         ],
-        right={1, 2, 3},
+        right={1, 2, 3, 4},
     )
+
+
+def _range(ends: list[float]) -> str:
+    return f"{figure(ends[0])} to {figure(ends[1])}"

@@ -37,7 +37,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
     "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
-    "docs/how-to/evaluate-and-predict.md": [docs_world.add_other_records],
+    "docs/how-to/evaluate-and-predict.md": [docs_world.add_other_records, docs_world.add_found_detections],
     "docs/how-to/from-the-object-detection-api.md": [docs_world.add_pipeline_config],
     "docs/how-to/train-on-several-machines.md": [docs_world.add_cloud_yml],
 }

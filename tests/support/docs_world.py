@@ -1,5 +1,6 @@
 """The folders in which the commands of the pages are run: small pictures under the names that the pages use."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.demo_dataset import make_demo_dataset
 from labeling.label_map import LabelMap, write_label_map
-from labeling.voc import format_annotation
+from labeling.voc import format_annotation, read_annotation
 from records.build import build_records
 from tests.support.pipeline_config import PIPELINE_CONFIG
 from tests.support.tiny_training import HEIGHT, WIDTH, draw_shape
@@ -74,6 +75,16 @@ def add_waiting_labels(root: Path) -> None:
 def add_other_records(root: Path) -> None:
     """Copy the records, as if they were others."""
     shutil.copytree(root / "records", root / "other_records")
+
+
+def add_found_detections(root: Path) -> None:
+    """Write what another tool found in the verification pictures: the boxes that people drew in half of them."""
+    found = []
+    for path in sorted((root / "data" / "raccoon" / "verification").glob("*.xml"))[::2]:
+        for one in read_annotation(path).objects:
+            bbox = [one.box.xmin, one.box.ymin, one.box.width, one.box.height]
+            found.append({"image_id": f"{path.stem}.jpg", "category_id": one.name, "bbox": bbox, "score": 0.9})
+    (root / "found.json").write_text(json.dumps(found), encoding="utf-8")
 
 
 def add_cloud_yml(root: Path) -> None:

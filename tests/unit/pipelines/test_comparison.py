@@ -7,7 +7,8 @@ import pytest
 
 from collectors.errors import ConfigError, InputError
 from pipelines.comparison import compare
-from pipelines.metrics import DetectionRecord, coco_dataset, evaluate_detections
+from pipelines.detection_record import DetectionRecord, coco_dataset
+from pipelines.metrics import evaluate_detections
 from pipelines.run_directory import RunDirectory
 
 NAMES = {1: "cat", 2: "dog"}

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import matches as matching
-from pipelines.metrics import DetectionRecord, coco_evaluation, evaluate_detections
+from pipelines.coco_matching import coco_evaluation
+from pipelines.detection_record import DetectionRecord
+from pipelines.metrics import evaluate_detections
 
 NAMES = {1: "cat", 2: "dog"}
 
@@ -84,23 +86,6 @@ def _by_hand(hits, truths, ignored=None):
     return matching.ClassMatches(
         hits, ignored, np.linspace(1, 0.1, count), np.zeros(count, np.int64), np.asarray([truths])
     )
-
-
-@pytest.mark.parametrize(
-    ("hits", "ignored", "truths", "expected"),
-    [
-        ([1, 1], None, 2, 1.0),
-        ([1, 0, 1], None, 2, 0.5 + 0.5 * 2 / 3),
-        ([0, 1], None, 1, 0.5),
-        ([0, 1], [1, 0], 1, 1.0),  # on a crowd: neither right nor wrong
-        ([1], None, 4, 0.25),
-        ([0, 0], None, 3, 0.0),
-        ([], None, 3, 0.0),
-        ([1], None, 0, None),
-    ],
-)
-def test_pascals_figure_is_the_area_under_the_whole_curve(hits, ignored, truths, expected):
-    assert matching.pascal_precision(_by_hand(hits, truths, ignored)) == pytest.approx(expected)
 
 
 def test_pooled_detections_are_those_of_both_best_first():

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pipelines.metrics import DetectionRecord, coco_dataset, evaluate_detections
+from pipelines.detection_record import DetectionRecord, coco_dataset
+from pipelines.metrics import evaluate_detections
 
 NAMES = {1: "cat", 2: "dog"}
 A, B, C = (0.1, 0.1, 0.5, 0.5), (0.6, 0.6, 0.9, 0.9), (0.1, 0.6, 0.4, 0.95)
