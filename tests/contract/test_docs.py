@@ -20,6 +20,8 @@ LARGEST_PICTURE_BYTES = 200_000
 # Options in the pages that are not of `tagbox`: the OD API's, in the table for people who come from there, the local
 # Tumblr's, and Beam's.
 OTHER_PROGRAMS_OPTIONS = {"--config", "--train_dir", "--pipeline_config_path", "--port", "--posts"} | {
+    "--model_dir", "--num_train_steps", "--logtostderr", "--checkpoint_dir", "--eval_dir", "--run_once",
+    "--trained_checkpoint_prefix", "--output_directory", "--logdir",
     # Apache Beam's, on the page about clusters.
     "--runner", "--project", "--region", "--temp_location", "--sdk_container_image", "--flink_master",
     "--environment_type", "--environment_config", "--job_endpoint",

@@ -54,7 +54,12 @@ LEAVES = {
     ],
     "docs/tutorial/first-detector.md": ["sheet.jpg", "example.png", "runs/short/report.html"],
     "docs/how-to/train-on-labelimg-files.md": ["sheet.jpg", "runs/longer/report.html"],
-    "docs/how-to/from-the-object-detection-api.md": ["raccoon.yaml"],
+    "docs/how-to/from-the-object-detection-api.md": [
+        "raccoon.yaml",
+        "runs/filled/report.html",
+        "runs/old/results.json",
+        "inference_graph/frozen_inference_graph.pb",
+    ],
     "docs/how-to/export-a-model.md": [
         "runs/raccoon/export/model.tflite",
         "runs/raccoon/export/saved_model/saved_model.pb",
