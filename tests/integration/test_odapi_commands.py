@@ -82,7 +82,7 @@ def test_a_path_that_cannot_be_set(config, tmp_path, words, said):
 
 def test_no_config_and_no_run_are_said(tmp_path):
     assert "Missing argument 'CONFIG'" in tagbox_here("train").err
-    assert "Missing argument 'RUN'" in tagbox_here("eval").err
+    assert "Name a RUN" in tagbox_here("eval").err
 
 
 def test_an_input_path_that_matches_nothing(config, tmp_path):
