@@ -158,6 +158,8 @@ _RULES: dict[str, _Rule] = {
     },
     "task.train_data.augmentation.crop.min_aspect_ratio": _above(0),
     "task.validation_data.global_batch_size": _at_least(1),
+    "task.validation_data.max_examples": _at_least(0),
+    "task.validation_data.sample_1_of_n": _at_least(1),
     "trainer.train_steps": _at_least(1),
     "trainer.steps_per_loop": _at_least(1),
     "trainer.summary_interval": _at_least(1),

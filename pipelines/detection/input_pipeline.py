@@ -63,6 +63,7 @@ class RecordReader(input_reader.InputReader):
     def __init__(self, config: SSDData, *, first_example: int = 0, **more: Any) -> None:
         super().__init__(config, **more)
         self._first_example = first_example
+        self._every, self._at_most = config.sample_1_of_n, config.max_examples or -1
         self._records = example_order.RecordOrder(
             self._matched_files,
             seed=config.seed or 0,
@@ -83,7 +84,8 @@ class RecordReader(input_reader.InputReader):
     ) -> tf.data.Dataset:
         """Return ``(place in the order, serialised example)``; see `example_order.RecordOrder`."""
         if not self._is_training:
-            return self._records.once()  # each worker evaluates every picture: there is nothing to bring together
+            # Each worker evaluates every picture: there is nothing to bring together.
+            return self._records.once().shard(self._every, 0).take(self._at_most)
         if self._cache:
             return self._records.once()  # TFM shuffles and repeats what it keeps in memory
         dataset = self._records.endless(self._first_example)

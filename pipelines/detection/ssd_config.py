@@ -247,6 +247,8 @@ class SSDData(tfm.DataConfig):
 
     Attributes:
         max_boxes: Boxes a picture can have; more are left out of training, never out of evaluation.
+        max_examples: Evaluate on so many pictures at most; 0 takes all.
+        sample_1_of_n: Evaluate on each n-th picture; counted before ``max_examples``.
     """
 
     is_training: bool = True
@@ -254,6 +256,8 @@ class SSDData(tfm.DataConfig):
     drop_remainder: bool = True
     shuffle_buffer_size: int = 1000
     max_boxes: int = 100
+    max_examples: int = 0
+    sample_1_of_n: int = 1
     seed: int | None = 0
     augmentation: SSDAugmentation = field(default_factory=SSDAugmentation)
 

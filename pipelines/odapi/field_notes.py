@@ -442,7 +442,7 @@ NOTES: Mapping[str, Mapping[str, FieldNote]] = {
         "num_prefetch_batches": _QUEUES,
         "prefetch_size": _QUEUES,
         "read_block_length": _QUEUES,
-        "sample_1_of_n_examples": _HERE,
+        "sample_1_of_n_examples": yes("of the verification pictures; training reads all"),
         "drop_remainder": no("true in training, false in evaluation, so that no verification picture is lost"),
         "include_source_id": _IDS,
         "load_instance_masks": _MASKS,

@@ -299,6 +299,12 @@ def _data_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
     if verification and not any(map(_is_placeholder, verification)):
         at = "eval_input_reader.tf_record_input_reader.input_path"
         yield at, "task.validation_data.input_path", expand_input_paths(verification, folder)
+    if message.eval_input_reader:
+        every = max(message.eval_input_reader[0].sample_1_of_n_examples, 1)
+        yield "eval_input_reader.sample_1_of_n_examples", "task.validation_data.sample_1_of_n", every
+    # The default, 5,000, is a bound that nobody asked for.
+    if message.eval_config.HasField("num_examples"):
+        yield "eval_config.num_examples", "task.validation_data.max_examples", message.eval_config.num_examples
 
 
 def _paths_in(config: PipelineConfig) -> Iterator[tuple[str, str, str]]:

@@ -210,3 +210,16 @@ def test_every_epoch_has_every_picture_once_in_an_order_of_its_own(tmp_path):
     assert len({frozenset(epoch) for epoch in epochs}) == 1
     assert len(set(epochs)) == 3
     assert order.count() == len(set(examples)) == 12
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"max_examples": 3}, [0, 1, 2]),
+        ({"sample_1_of_n": 2}, [0, 2, 4]),
+        ({"sample_1_of_n": 2, "max_examples": 2}, [0, 2]),
+    ],
+)
+def test_an_evaluation_of_a_part(tmp_path, options, expected):
+    batches = _batches(_records(tmp_path), **options)
+    assert [int(number) for _, labels in batches for number in labels["source_id"]] == expected

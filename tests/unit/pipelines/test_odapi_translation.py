@@ -101,6 +101,8 @@ def test_the_values_of_the_pets_config(sample):
         "task.losses.l2_weight_decay": 4e-5,
         "task.losses.normalize_by_code_size": False,
         "task.train_data.global_batch_size": 24,
+        "task.validation_data.max_examples": 1100,
+        "task.validation_data.sample_1_of_n": 1,
         "task.train_data.augmentation.flip": 0.5,
         "task.train_data.augmentation.ssd_crop": True,
         "task.train_data.augmentation.color": 0.0,
