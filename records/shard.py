@@ -13,9 +13,9 @@ from typing import Any
 from collectors.errors import InputError
 from collectors.files import atomic_writer
 from collectors.progress import Progress, no_progress
+from records.detection_encoding import encode_detection
 from records.errors import DamagedRecordError, PictureChangedError
-from records.example import encode_example_pieces
-from records.features import ExampleSource, detection_features
+from records.features import ExampleSource
 from records.plan import ShardPlan
 from records.tfrecord import Writable, read_frames, write_frames
 
@@ -128,7 +128,7 @@ def summarize_shard(path: Path, *, file: str, fingerprint: str = "") -> ShardSum
 
 def _payloads(shard: ShardPlan, read: Callable[[str], bytes], where: str, progress: Progress) -> Iterator[list[bytes]]:
     for done, source in enumerate(shard.examples, start=1):
-        yield encode_example_pieces(detection_features(source, _read_picture(source, read, where)))
+        yield encode_detection(source, _read_picture(source, read, where))
         progress(done, len(shard.examples))
 
 
