@@ -25,9 +25,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/tagbox demo
 
-# Two workers: one has everything of TensorFlow, which is imported and traced once; see tests/conftest.py.
+# Two workers, a file at a time, so that what a file shares is made once; the long files stand first.
 test: $(READY)
-	$(PYTEST) -n 2 --dist loadgroup
+	$(PYTEST) -n 2 --dist loadfile --no-loadscope-reorder
 
 # What can be asked between two edits: no TensorFlow, seconds.
 fast: $(READY)

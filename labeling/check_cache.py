@@ -1,6 +1,7 @@
 """What earlier checks found out about files that did not change since, so that nothing is decoded twice.
 
-One file below the data root, ``.tagbox/check-cache.json``. Knowledge is filed by the SHA-256 of a file's content; the
+One file below the data root, ``.tagbox/check-cache.json`` (whole results are kept beside it: `labeling.check_results`).
+Knowledge is filed by the SHA-256 of a file's content; the
 content is not even read again while size, inode and both times of the file are those seen before. A cache that is
 damaged, of another version of the checks, or written by two processes at once is at worst forgotten: it never changes
 what a check says.
@@ -38,6 +39,16 @@ _MODULES = (
 )  # fmt: skip
 
 
+def is_settled(newest_ns: int, now_ns: int) -> bool:
+    """Tell whether another change would show: times this old cannot be those of a change that is still to come.
+
+    Args:
+        newest_ns: The newest of the times of the files in question, in nanoseconds since 1970.
+        now_ns: The time before anything was read of them.
+    """
+    return now_ns - newest_ns >= _SETTLED_NS
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What the file system says of a file; a change of the content changes it."""
@@ -50,7 +61,7 @@ class Signature:
     @classmethod
     def of(cls, status: os.stat_result, now_ns: int) -> "Signature | None":
         """Return the signature, or ``None`` for a file changed so lately that its times could stay as they are."""
-        if now_ns - max(status.st_mtime_ns, status.st_ctime_ns) < _SETTLED_NS:
+        if not is_settled(max(status.st_mtime_ns, status.st_ctime_ns), now_ns):
             return None
         return cls(status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
@@ -76,21 +87,27 @@ class CheckCache:
         read_only: Answer from the file and never write it.
 
     Attributes:
+        root: The data root.
+        is_read_only: Whether nothing is to be written.
         num_recalled: Pairs that were answered without opening a file.
         num_read: Pairs that had to be read, whether or not their picture was known by content.
     """
 
     def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self._prefix = os.path.join(root, "")  # noqa: PTH118
-        self._root = root
+        self.root = root
+        self.is_read_only = read_only
         self._path = root / CACHE_PATH
-        self._rows = _load(self._path)
         self._kept: dict[str, list[Any]] = {}
         self._by_content: dict[str, Any] | None = None
         self._is_changed = False
-        self._is_read_only = read_only
         self.num_recalled = 0
         self.num_read = 0
+
+    @functools.cached_property
+    def _rows(self) -> dict[str, Any]:
+        """What is in the file; read when first asked for, for a check whose whole result is known never asks."""
+        return _load(self._path)
 
     def recall(self, label: LabelFile, with_look: bool) -> "PairFacts | None":
         """Return what is known of a pair whose files are as they were, or ``None``.
@@ -153,30 +170,35 @@ class CheckCache:
 
         Rows of files that were not asked for now but are still there (another class folder) stay.
         """
-        if self._is_read_only:
+        if self.is_read_only:
             return not self._is_changed
         others = {key: row for key, row in self._rows.items() if key not in self._kept and self._is_there(key)}
         if not self._is_changed and len(others) + len(self._kept) == len(self._rows):
             return True
         body = json.dumps({**others, **self._kept}, separators=(",", ":")).encode()
-        # A name of its own for each process: two that finish together must not write into one temporary file.
-        own = self._path.with_name(f"{self._path.name}.{os.getpid()}-{time.monotonic_ns()}")
-        try:
-            write_atomically(own, _head(body) + body)
-            own.replace(self._path)
-        except (InputError, OSError):
-            with contextlib.suppress(OSError):
-                own.unlink(missing_ok=True)
-            return False
-        return True
+        return write_if_possible(self._path, _head(body) + body)
 
     def _key(self, path: Path) -> str:
         text = str(path)
         # The pictures of a plain folder may lie beside it.
-        return text[len(self._prefix) :] if text.startswith(self._prefix) else os.path.relpath(path, self._root)
+        return text[len(self._prefix) :] if text.startswith(self._prefix) else os.path.relpath(path, self.root)
 
     def _is_there(self, key: str) -> bool:
-        return os.path.lexists(os.path.join(self._root, key))  # noqa: PTH118
+        return os.path.lexists(os.path.join(self.root, key))  # noqa: PTH118
+
+
+def write_if_possible(path: Path, content: bytes) -> bool:
+    """Put ``content`` into a file of the cache, whole or not at all; returns whether the disk took it."""
+    # A name of its own for each process: two that finish together must not write into one temporary file.
+    own = path.with_name(f"{path.name}.{os.getpid()}-{time.monotonic_ns()}")
+    try:
+        write_atomically(own, content)
+        own.replace(path)
+    except (InputError, OSError):
+        with contextlib.suppress(OSError):
+            own.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _as_list(signature: Signature | None) -> list[int] | None:

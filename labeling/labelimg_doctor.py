@@ -13,7 +13,7 @@ from pathlib import Path
 
 from collectors.errors import InputError
 from collectors.files import write_atomically
-from labeling.dataset import SPLITS, UNLABELED
+from labeling.dataset import SPLITS, UNLABELED, find_dataset
 from labeling.errors import DatasetError
 from labeling.label_map import LabelMap
 
@@ -117,10 +117,9 @@ def openings_of(root: Path, program: str, classes_file: Path) -> tuple[Opening, 
     except OSError as error:
         raise DatasetError(f"cannot list the folder: {error.strerror or error}", where=str(root)) from error
     class_dirs = [root] if is_class else [path for path in below if any((path / name).is_dir() for name in places)]
-    folders = [(one.resolve().name, one / name) for one in class_dirs for name in places] or [(root.name, root)]
+    folders = [(one.resolve().name, one / name, _images_of(one / name)) for one in class_dirs for name in places]
     openings = []
-    for class_name, folder in folders:
-        images = folder / "images" if (folder / "images").is_dir() else folder
+    for class_name, folder, images in folders or _plain_folders(root):
         pictures = {path.stem for path in _files(images) if path.suffix.lower() in _SHOWN_SUFFIXES}
         if pictures:
             labelled = {path.stem for path in _files(folder) if path.suffix.lower() == ".xml"} & pictures
@@ -151,6 +150,21 @@ def write_classes(label_map: LabelMap, path: Path) -> bool:
 
 # What Qt shows without further plug-ins; LabelImg lists nothing else.
 _SHOWN_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+
+
+def _images_of(folder: Path) -> Path:
+    return folder / "images" if (folder / "images").is_dir() else folder
+
+
+def _plain_folders(root: Path) -> list[tuple[str, Path, Path]]:
+    """Folders of XML with the folder of their pictures, wherever the one lies beside the other; by name."""
+    try:
+        labels = find_dataset(root).labels
+    except DatasetError:  # nothing is labelled yet
+        labels = ()
+    pairs = {(label.xml_path.parent, path.parent) for label in labels for path in label.image_paths}
+    name = root.resolve().name
+    return [(name, *pair) for pair in sorted(pairs)] or [(name, root, _images_of(root))]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ def facts_to_json(facts: "PairFacts") -> list[Any]:
     problems = [[one.code, one.line, one.object_index, one.got, one.wanted] for one in reading.problems]
     return [
         facts.xml_sha256,
-        None if reading.annotation is None else _annotation_to_json(reading.annotation),
+        None if reading.annotation is None else annotation_to_json(reading.annotation),
         None if image is None else _image_to_json(image),
         problems,
         list(reading.unknown_elements),
@@ -40,7 +40,7 @@ def facts_from_json(values: list[Any]) -> "PairFacts":
     try:
         xml_sha256, annotation, image, problems, unknown, salvaged = values
         reading = Reading(
-            None if annotation is None else _annotation_from_json(annotation),
+            None if annotation is None else annotation_from_json(annotation),
             tuple(Problem(*problem) for problem in problems),
             tuple(unknown),
         )
@@ -101,7 +101,8 @@ def _image_to_json(image: ImageFacts) -> list[Any]:
     ]
 
 
-def _annotation_to_json(annotation: Annotation) -> list[Any]:
+def annotation_to_json(annotation: Annotation) -> list[Any]:
+    """Return an annotation as JSON values; `annotation_from_json` of them is equal, lines included."""
     return [
         annotation.filename,
         annotation.width,
@@ -118,7 +119,13 @@ def _annotation_to_json(annotation: Annotation) -> list[Any]:
     ]
 
 
-def _annotation_from_json(values: list[Any]) -> Annotation:
+def annotation_from_json(values: list[Any]) -> Annotation:
+    """Undo `annotation_to_json`.
+
+    Raises:
+        TypeError: The values are something else.
+        ValueError: There are too many of them, or too few.
+    """
     filename, width, height, depth, folder, path, database, segmented, verified, objects, *lines = values
     filename_line, size_line = lines
     return Annotation(

@@ -2,13 +2,15 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.ledger_schema import LEDGER_PATH
 from collectors.progress import Progress, no_progress
 from labeling.annotations import Annotation
 from labeling.check_cache import CheckCache
+from labeling.check_results import keep_report, question_of, recall_report
 from labeling.checks import check_pair, check_whole
 from labeling.checks.subject import Subject
 from labeling.checks.whole import Whole
@@ -128,23 +130,44 @@ def check_dataset(
     Raises:
         DatasetError: The folder is missing, cannot be listed, or holds no XML at all.
     """
+    question = None
+    if cache is not None:
+        question = question_of(root, class_names, label_map, label_map_path)
+        known = None if question is None else recall_report(cache, question)
+        if known is not None:
+            num_pairs = len(known.images) + len(known.refused)
+            progress(0, num_pairs)
+            progress(num_pairs, num_pairs)
+            return known
     files = find_dataset(root, class_names)
     # Looks are compared between the splits only; without two of them they are not needed.
     with_looks = {label.split for label in files.labels} >= set(SPLITS)
     facts = read_pairs(
         files.labels, progress=progress, jobs=jobs or os.cpu_count() or 1, with_looks=with_looks, cache=cache
     )
-    if cache is not None:
-        cache.save()
     map_findings: tuple[Finding, ...] = ()
+    allowed = label_map
     if label_map_path is not None:
         own_map, map_findings = judge_label_map(label_map_path)
-        label_map = own_map if label_map is None else label_map
-    return _judge(files, facts, label_map, map_findings)
+        allowed = own_map if label_map is None else label_map
+    posts = posts_by_picture(root)
+    report = _judge(files, facts, allowed, map_findings, posts)
+    if cache is not None:
+        # Another program may hold the ledger for a while: what is judged without its posts is not kept.
+        has_posts = bool(posts) or not (root / LEDGER_PATH).is_file()
+        # Asked again before anything is written: what came, went or changed meanwhile makes another question.
+        if has_posts and question is not None and question == question_of(root, class_names, label_map, label_map_path):
+            keep_report(cache, question, report)
+        cache.save()
+    return report
 
 
 def _judge(
-    files: DatasetFiles, pairs: list[PairFacts], label_map: LabelMap | None, map_findings: tuple[Finding, ...]
+    files: DatasetFiles,
+    pairs: list[PairFacts],
+    label_map: LabelMap | None,
+    map_findings: tuple[Finding, ...],
+    posts: Mapping[str, frozenset[str]],
 ) -> CheckReport:
     rivals = _rivals(files.labels)
     findings = list(map_findings)
@@ -171,7 +194,7 @@ def _judge(
         else:
             usable.append(subject)
             images.append(_checked(subject, facts))
-    findings += check_whole(Whole(files, tuple(usable), find_neighbours(files), posts_by_picture(files.root)))
+    findings += check_whole(Whole(files, tuple(usable), find_neighbours(files), posts))
     return CheckReport(
         images=tuple(sorted(images, key=lambda image: str(image.xml_path))),
         findings=tuple(sorted(findings, key=lambda finding: finding.sort_key)),

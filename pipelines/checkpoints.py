@@ -104,6 +104,12 @@ def load_weights(
         InputError: The file is missing, unreadable, or has none of the variables. The model is as it was then.
     """
     file = open_weights(path)
+    if not any(layer.name == "backbone" for layer in model.layers):
+        raise InputError(
+            f"cannot go into {model.name}, which takes no weights from elsewhere",
+            where=str(file.path),
+            fix="Leave out --init, or choose an ssd config.",
+        )
     wanted = _wanted(model, kind)
     key_of = key_function(file, model)
     values: dict[str, Array] = {}

@@ -167,29 +167,48 @@ def any_of_all(strategy: tf.distribute.Strategy, is_so: bool) -> bool:
     return is_so if not _is_cluster(strategy) else _sum(strategy, int(is_so)) > 0
 
 
+def leave_together(strategy: tf.distribute.Strategy, *, is_chief: bool) -> None:
+    """Let the chief end only when every worker has done its part; all of them must call it, after their last work."""
+    try:
+        any_of_all(strategy, False)
+    except tf.errors.OpError:
+        # The chief has everyone's word by now and may be gone before this worker has its answer.
+        if is_chief:
+            raise
+
+
 def of_chief(strategy: tf.distribute.Strategy, number: int, *, is_chief: bool) -> int:
     """Tell every worker the chief's number; all of them must ask."""
     return number if not _is_cluster(strategy) else _sum(strategy, number if is_chief else 0)
 
 
-def take_checkpoint_of_chief(strategy: tf.distribute.Strategy, folder: Path, step: int, *, is_chief: bool) -> None:
-    """Give every worker the chief's checkpoint of a step: only the chief need have what a run goes on from.
+def take_state_of_chief(strategy: tf.distribute.Strategy, run: RunDirectory, step: int, *, is_chief: bool) -> None:
+    """Give every worker the chief's checkpoint of a step, and the figures of its best one.
 
-    The files and not the values are sent, so that all workers restore alike: each does the same collective operations.
+    Only the chief need have what a run goes on from. The files and not the values are sent, so that all workers restore
+    alike and agree on what is better: each must do the same collective operations.
     """
     if not _is_cluster(strategy) or not step:
         return
-    prefix = next((prefix for number, prefix in checkpoints_in(folder) if number == step), None)
+    last = run.last_checkpoints
+    prefix = next((prefix for number, prefix in checkpoints_in(last) if number == step), last / f"ckpt-{step}")
     for suffix in _CHECKPOINT_FILES:
-        content = prefix.with_name(prefix.name + suffix).read_bytes() if is_chief and prefix else b""
-        size = of_chief(strategy, len(content), is_chief=is_chief)
-        words = np.zeros(-(-size // 4), np.int32)  # collectives have no bytes
-        words.view(np.uint8)[: len(content)] = np.frombuffer(content, np.uint8)
-        received = _reduced(strategy, tf.constant(words)).numpy().tobytes()[:size]
-        if not is_chief:
-            write_atomically(folder / f"ckpt-{step}{suffix}", received)
+        _send_file(strategy, prefix.with_name(prefix.name + suffix), is_chief=is_chief)
+    _send_file(strategy, run.best_checkpoints / "info.json", is_chief=is_chief)
     if not is_chief:
-        keep_sound_ones(folder, lambda _: None)
+        keep_sound_ones(last, lambda _: None)
+
+
+def _send_file(strategy: tf.distribute.Strategy, path: Path, *, is_chief: bool) -> None:
+    content = path.read_bytes() if is_chief and path.is_file() else b""
+    size = of_chief(strategy, len(content), is_chief=is_chief)
+    if not size:
+        return
+    words = np.zeros(-(-size // 4), np.int32)  # collectives have no bytes
+    words.view(np.uint8)[: len(content)] = np.frombuffer(content, np.uint8)
+    received = _reduced(strategy, tf.constant(words)).numpy().tobytes()[:size]
+    if not is_chief:
+        write_atomically(path, received)
 
 
 def _is_cluster(strategy: tf.distribute.Strategy) -> bool:

@@ -69,6 +69,9 @@ def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
     for key, (is_possible, words) in _RULES.items():
         if key in values and not is_possible(values[key]):
             return key, words
+    key = "task.model.input_size"
+    if values.get("task.model.network") == "retinanet_mobile" and any(side % 128 for side in values[key]):
+        return key, "must be multiples of 128 for retinanet_mobile, such as [384, 384]"
     for low, high in _IN_ORDER:
         if low in values and values[low] > values[high]:
             return low, f"must not be above {high}"
@@ -102,9 +105,11 @@ _RULES: dict[str, _Rule] = {
         lambda size: len(size) == 2 and min(size) >= 32,
         "must be a height and a width of at least 32 pixels, such as [300, 300]",
     ),
-    "task.model.backbone.model_id": _one_of("MobileNetV1", "MobileNetV2"),
+    "task.model.network": _one_of("ssd", "retinanet_mobile"),
+    "task.model.backbone.model_id": _one_of("MobileNetV1", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small"),
     "task.model.backbone.depth_multiplier": _above(0),
     "task.model.backbone.freeze_blocks": _at_least(0),
+    "task.model.backbone.init_stddev": _above(0),
     "task.model.batch_norm.momentum": _SHARE,
     "task.model.batch_norm.epsilon": _above(0),
     "task.model.anchors.generator": _one_of("ssd", "multiscale"),

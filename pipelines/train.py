@@ -18,7 +18,7 @@ from collectors.files import write_atomically
 from pipelines.anchor_share import coverage_of
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
-from pipelines.cluster import Cluster, any_of_all, of_chief, own_folder, take_checkpoint_of_chief
+from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
 from pipelines.experiment import Experiment, dump_experiment
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
@@ -129,7 +129,7 @@ def _run(job: _Job) -> dict[str, Any]:
     task = task_factory.get_task(params.task, logging_dir=str(run.path))
     task.class_names = dict(job.preflight.label_map.items)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
-    take_checkpoint_of_chief(strategy, run.last_checkpoints, task.first_step, is_chief=job.cluster.is_chief)
+    take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = SideBySide(verification.paths, task.class_names) if job.evaluates and job.cluster.is_chief else None
     progress = TrainingProgress(run, task, params.trainer.train_steps, job.report, pictures)
     # Orbit prints its reports; they are in the log too, and stdout belongs to the command's own data.
@@ -184,6 +184,7 @@ def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> Non
             _stop_if_asked(job, runner, progress)
     if progress.step > begun_at:
         controller.save_checkpoint()
+    leave_together(runner.strategy, is_chief=job.cluster.is_chief)
 
 
 def _stop_if_asked(job: _Job, runner: Any, progress: TrainingProgress) -> None:
@@ -192,6 +193,7 @@ def _stop_if_asked(job: _Job, runner: Any, progress: TrainingProgress) -> None:
         return
     runner.controller.save_checkpoint()
     progress.write_status("interrupted")
+    leave_together(runner.strategy, is_chief=job.cluster.is_chief)
     raise InterruptedRunError(
         f"stopped at step {progress.step} of {total}; the state is saved",
         where=str(job.run.path),

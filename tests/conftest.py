@@ -26,12 +26,3 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared test material (../shared/data) is not here")
     return folder
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker, and all that imports TensorFlow on one, where it is imported once."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        group = "tensorflow" if item.get_closest_marker("tf") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))

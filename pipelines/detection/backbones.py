@@ -1,8 +1,8 @@
-"""MobileNet v1 and v2 of TensorFlow Model Garden with the layers that detectors branch off from.
+"""MobileNet v1, v2 and v3 of TensorFlow Model Garden with the layers that detectors branch off from.
 
 Blocks and block tables are TFM's. TFM's own `MobileNet` is not used as a whole for two reasons: it does not show the
-expansion of the first stride-32 block of v2, where the OD API takes its first feature map, and it rounds channels in
-another way for small depth multipliers.
+expansion that v2 and v3 give the OD API as its first feature map, and it rounds channels in another way for small depth
+multipliers.
 """
 
 from collections.abc import Iterator
@@ -23,13 +23,16 @@ PYRAMID_ENDPOINTS = {
         5: "Conv2d_13_pointwise",
     },
     "MobileNetV2": {2: "layer_4", 3: "layer_7", 4: "layer_14", 5: "layer_19"},
+    "MobileNetV3Large": {2: "layer_4", 3: "layer_7", 4: "layer_13", 5: "layer_17"},
+    "MobileNetV3Small": {2: "layer_2", 3: "layer_4", 4: "layer_9", 5: "layer_13"},
 }
 # The two maps of the SSD without a feature pyramid.
 SSD_ENDPOINTS = {
     "MobileNetV1": ("Conv2d_11_pointwise", "Conv2d_13_pointwise"),
     "MobileNetV2": ("layer_15/expansion_output", "layer_19"),
+    "MobileNetV3Large": ("layer_14/expansion_output", "layer_17"),
+    "MobileNetV3Small": ("layer_10/expansion_output", "layer_13"),
 }
-_EXPANSION_TAP = "layer_15"
 
 
 class _TappedBottleneck(nn_blocks.InvertedBottleneckBlock):
@@ -39,6 +42,8 @@ class _TappedBottleneck(nn_blocks.InvertedBottleneckBlock):
         """Return the block's output and its expansion."""
         expansion = self._activation_layer(self._norm0(self._conv0(inputs)))
         net = self._depthwise_activation_layer(self._norm1(self._conv1(expansion)))
+        if self._squeeze_excitation:
+            net = self._squeeze_excitation(net)
         net = self._norm2(self._conv2(net))
         if self._strides == 1 and self._in_filters == self._out_filters:
             net = self._add([net, inputs])
@@ -48,8 +53,9 @@ class _TappedBottleneck(nn_blocks.InvertedBottleneckBlock):
 def build_backbone(config: SSDModel) -> tf_keras.Model:
     """Build the backbone of a detector.
 
-    Channels follow the OD API: v1 cuts ``channels * depth_multiplier`` off to a whole number, v2 rounds it to a
-    multiple of 8, neither goes below ``head.min_depth``.
+    Channels follow the OD API: v1 cuts ``channels * depth_multiplier`` off to a whole number, v2 and v3 round it to a
+    multiple of 8, none goes below ``head.min_depth``. The stride-32 blocks of v3 have half the channels of the
+    classifier's.
 
     Returns:
         A functional model named ``backbone`` from pictures ``(b, height, width, 3)`` to a dict of slim's endpoint
@@ -58,28 +64,29 @@ def build_backbone(config: SSDModel) -> tf_keras.Model:
     """
     height, width = config.input_size
     inputs = tf_keras.Input((height, width, 3))
-    is_v2 = config.backbone.model_id == "MobileNetV2"
+    tapped, _, is_expansion = SSD_ENDPOINTS[config.backbone.model_id][0].partition("/")
     net, endpoints = inputs, {}
     for name, endpoint, spec in _blocks(config):
         norm = {
-            # Slim's MobileNet scope; one for each block, because one draws the same values every time.
-            "kernel_initializer": tf_keras.initializers.TruncatedNormal(stddev=0.09),
+            # One for each block, because one draws the same values every time.
+            "kernel_initializer": tf_keras.initializers.TruncatedNormal(stddev=config.backbone.init_stddev),
             "norm_momentum": config.batch_norm.momentum,
             "norm_epsilon": config.batch_norm.epsilon,
         }
         layer: Any
         size = (spec.filters, spec.kernel_size, spec.strides)
         if spec.block_fn == "convbn":
-            layer = mobilenet.Conv2DBNBlock(*size, name=name, **norm)
+            layer = mobilenet.Conv2DBNBlock(*size, activation=spec.activation, name=name, **norm)
         elif spec.block_fn == "depsepconv":
             layer = nn_blocks.DepthwiseSeparableConvBlock(*size, name=name, **norm)
         else:
-            kind = _TappedBottleneck if endpoint == _EXPANSION_TAP else nn_blocks.InvertedBottleneckBlock
+            kind = _TappedBottleneck if endpoint == tapped else nn_blocks.InvertedBottleneckBlock
             layer = kind(
                 net.shape[-1], spec.filters, spec.expand_ratio, spec.strides, spec.kernel_size,
-                activation=spec.activation, divisible_by=8, name=name, **norm,
+                activation=spec.activation, divisible_by=8, se_ratio=spec.se_ratio, expand_se_in_filters=True,
+                se_gating_activation="hard_sigmoid", name=name, **norm,
             )  # fmt: skip
-        if is_v2 and endpoint == _EXPANSION_TAP:
+        if is_expansion and endpoint == tapped:
             net, endpoints[f"{endpoint}/expansion_output"] = layer(net)
         else:
             net = layer(net)
@@ -104,16 +111,23 @@ def _blocks(config: SSDModel) -> Iterator[tuple[str, str, mobilenet.BlockSpec]]:
     """Yield the scope, the endpoint and the specification of every block, channels scaled."""
     model_id, multiplier, min_depth = config.backbone.model_id, config.backbone.depth_multiplier, config.head.min_depth
     specs = mobilenet.block_spec_decoder(mobilenet.SUPPORTED_SPECS_MAP[model_id], 1.0, 1, False)
+    tapped, last = (endpoint.partition("/")[0] for endpoint in SSD_ENDPOINTS[model_id])
+    is_halved = False
     for index, spec in enumerate(specs):
         if model_id == "MobileNetV1":
             spec.filters = max(int(spec.filters * multiplier), min_depth)
             yield f"Conv2d_{index}", f"Conv2d_{index}_pointwise" if index else "Conv2d_0", spec
             continue
-        spec.filters = nn_layers.make_divisible(spec.filters * multiplier, 8, min_depth)
+        endpoint = f"layer_{index + 1}"
+        # Slim's V3_*_DETECTION. TFM's V3SmallReducedFilters is not it: that one halves the tapped expansion as well.
+        is_halved = is_halved or (endpoint == tapped and model_id.startswith("MobileNetV3"))
+        spec.filters = nn_layers.make_divisible(spec.filters * multiplier * (0.5 if is_halved else 1.0), 8, min_depth)
         if index == 0:
             scope = "Conv"
         elif spec.block_fn == "convbn":
             scope = "Conv_1"
         else:
             scope = f"expanded_conv_{index - 1}" if index > 1 else "expanded_conv"
-        yield scope, f"layer_{index + 1}", spec
+        yield scope, endpoint, spec
+        if endpoint == last:  # what follows in v3 is the classifier's
+            return

@@ -36,15 +36,33 @@ _FPNLITE = {
         "shared_tower": True,
     },
 }
+_V3_LOSSES = {**_FOCAL, "focal_alpha": 0.75}
+
+
+def _ssdlite_v3(model_id: str) -> dict[str, Any]:
+    return {
+        "input_size": [320, 320],
+        "backbone": {"model_id": model_id, "init_stddev": 0.03},
+        "head": {**_LITE["head"], "class_prediction_bias_init": -4.6},
+    }
+
+
 # Name -> what differs from SSD MobileNet v1: the model, and the losses.
 _DETECTORS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ssd_mobilenet_v1": ({}, {}),
     "ssd_mobilenet_v2": (_V2, {"miner": {"min_negatives_per_image": 3}}),
     "ssdlite_mobilenet_v1": (_LITE, {"miner": {"min_negatives_per_image": 3}}),
     "ssdlite_mobilenet_v2": ({**_V2, **_LITE}, {"miner": {"min_negatives_per_image": 3}}),
+    "ssdlite_mobilenet_v3_large": (_ssdlite_v3("MobileNetV3Large"), _V3_LOSSES),
+    "ssdlite_mobilenet_v3_small": (_ssdlite_v3("MobileNetV3Small"), _V3_LOSSES),
     "ssd_mobilenet_v1_fpn": (_PYRAMID, _FOCAL),
     "ssd_mobilenet_v2_fpnlite": (_FPNLITE, _FOCAL),
 }
+# TFM's own network and its focal loss, on the recipe of the others.
+_DETECTORS["retinanet_mobile"] = (
+    {"network": "retinanet_mobile", "input_size": [384, 384]},
+    {**_FOCAL, "focal_gamma": 1.5},
+)
 NAMES = tuple(_DETECTORS)
 
 

@@ -12,16 +12,19 @@ class SSDBackbone(hyperparams.Config):
     """TFM's MobileNet under the detector.
 
     Attributes:
-        model_id: Name in TFM's MobileNet family: ``MobileNetV1`` or ``MobileNetV2``.
+        model_id: Name in TFM's MobileNet family: ``MobileNetV1``, ``MobileNetV2``, ``MobileNetV3Large`` or
+            ``MobileNetV3Small``; those of v3 with the halved last blocks of the OD API.
         depth_multiplier: Scales the number of channels of every layer, also of the extra layers, above 0.
         freeze: Keep the weights of the whole backbone as they were loaded.
-        freeze_blocks: Keep those of its first blocks, the stem counted: v1 has 14, v2 has 19.
+        freeze_blocks: Keep those of its first blocks, the stem counted: v1 has 14, v2 19, v3 17 or (small) 13.
+        init_stddev: Standard deviation of the truncated normal that its kernels are drawn from; 0.09 is slim's.
     """
 
     model_id: str = "MobileNetV1"
     depth_multiplier: float = 1.0
     freeze: bool = False
     freeze_blocks: int = 0
+    init_stddev: float = 0.09
 
 
 @dataclasses.dataclass
@@ -141,8 +144,10 @@ class SSDModel(hyperparams.Config):
     Attributes:
         num_classes: Number of classes without background; 0 takes it from the label map.
         input_size: Height and width of the network's input in pixels.
+        network: ``ssd``, what the other keys describe, or ``retinanet_mobile``, TFM's own.
     """
 
+    network: str = "ssd"
     num_classes: int = 0
     input_size: list[int] = field(default_factory=lambda: [300, 300])
     backbone: SSDBackbone = field(default_factory=SSDBackbone)

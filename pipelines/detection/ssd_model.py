@@ -23,6 +23,10 @@ def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
         ``(b, n, 4)`` and ``class_logits`` ``(b, n, num_classes + 1)`` (column 0 is background). It carries the
         attribute ``anchors``, float32 ``(n, 4)``.
     """
+    if config.network == "retinanet_mobile":
+        from pipelines.detection.retinanet_model import build_retinanet_mobile
+
+        return build_retinanet_mobile(config, num_classes=num_classes)
     height, width = config.input_size
     images = tf_keras.Input((height, width, 3), name="images")
     endpoints = build_backbone(config)(images)

@@ -57,8 +57,8 @@ NOTES: Mapping[str, Mapping[str, FieldNote]] = {
         "min_depth": _HERE,
         "conv_hyperparams": _HERE,
         "override_base_feature_extractor_hyperparams": nearly(
-            "the backbone always takes its batch norm and weight decay from conv_hyperparams; false would take slim's "
-            "own (decay 0.9997, initialiser 0.09), which matter for weights that are not loaded",
+            "the backbone always takes its batch norm and weight decay from conv_hyperparams; false takes slim's "
+            "initialiser (0.09) and would take slim's decay (0.9997)",
             exact=(True,),
         ),
         "pad_to_multiple": yes(only=(1, 0)),

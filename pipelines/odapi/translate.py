@@ -22,6 +22,7 @@ _COLOR_STEPS = (
     "random_adjust_brightness", "random_adjust_contrast", "random_adjust_hue", "random_adjust_saturation",
     "random_distort_color",
 )  # fmt: skip
+_SLIM_STDDEV = 0.09  # of the backbone's kernels
 _SSD_CROPS = {"ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio"}
 
 # Feature extractor -> backbone, whether a pyramid stands on it.
@@ -34,11 +35,11 @@ _EXTRACTORS = {
     "ssd_mobilenet_v2_keras": ("MobileNetV2", False),
     "ssd_mobilenet_v2_fpn": ("MobileNetV2", True),
     "ssd_mobilenet_v2_fpn_keras": ("MobileNetV2", True),
+    "ssd_mobilenet_v3_large": ("MobileNetV3Large", False),
+    "ssd_mobilenet_v3_small": ("MobileNetV3Small", False),
 }
 _REFUSED_EXTRACTORS = {
     "ssd_mobilenet_v1_ppn": "its pooling pyramid shares one predictor over pooled maps, which tagbox does not build",
-    "ssd_mobilenet_v3_large": "MobileNet v3 is not among tagbox' detectors",
-    "ssd_mobilenet_v3_small": "MobileNet v3 is not among tagbox' detectors",
 }
 
 
@@ -72,7 +73,10 @@ def _experiment_name(config: PipelineConfig) -> str:
         known = ", ".join(sorted(_EXTRACTORS))
         raise ConfigError(f"`{kind or 'no feature extractor'}` is not known", where=where, fix=f"Known: {known}.")
     backbone, pyramid = _EXTRACTORS[kind]
-    version = backbone[-2:].lower()
+    version = backbone.removeprefix("MobileNet").lower()
+    if version.startswith("v3"):
+        # Known as SSDLite only; without use_depthwise its settings become those of an SSD all the same.
+        return f"ssdlite_mobilenet_v3_{version.removeprefix('v3')}"
     if pyramid:
         return "ssd_mobilenet_v2_fpnlite" if version == "v2" else "ssd_mobilenet_v1_fpn"
     lite = config.message.model.ssd.feature_extractor.use_depthwise
@@ -105,7 +109,12 @@ def _model_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
     yield f"{at}.type", "task.model.backbone.model_id", backbone
     yield f"{at}.depth_multiplier", "task.model.backbone.depth_multiplier", _short(extractor.depth_multiplier)
     yield f"{at}.min_depth", "task.model.head.min_depth", extractor.min_depth
-    norm = extractor.conv_hyperparams.batch_norm
+    hyperparams = extractor.conv_hyperparams
+    override, stddev = "override_base_feature_extractor_hyperparams", "task.model.backbone.init_stddev"
+    yield f"{at}.{override}", stddev, _SLIM_STDDEV
+    if getattr(extractor, override):
+        yield from _stddev_setting(f"{at}.conv_hyperparams", hyperparams, stddev)
+    norm = hyperparams.batch_norm
     at_norm = f"{at}.conv_hyperparams.batch_norm"
     yield f"{at_norm}.decay", "task.model.batch_norm.momentum", _short(norm.decay)
     yield f"{at_norm}.epsilon", "task.model.batch_norm.epsilon", _short(norm.epsilon)
@@ -123,11 +132,7 @@ def _head_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
     extractor, name = ssd.feature_extractor, ssd.box_predictor.WhichOneof("box_predictor_oneof")
     predictor = getattr(ssd.box_predictor, name or "convolutional_box_predictor")
     at = f"model.ssd.box_predictor.{name}"
-    hyperparams = predictor.conv_hyperparams
-    kind = hyperparams.initializer.WhichOneof("initializer_oneof")
-    if kind:
-        stddev = _short(getattr(hyperparams.initializer, kind).stddev)
-        yield f"{at}.conv_hyperparams.initializer.{kind}.stddev", "task.model.head.init_stddev", stddev
+    yield from _stddev_setting(f"{at}.conv_hyperparams", predictor.conv_hyperparams, "task.model.head.init_stddev")
     bias = _short(predictor.class_prediction_bias_init)
     yield f"{at}.class_prediction_bias_init", "task.model.head.class_prediction_bias_init", bias
     _, pyramid = _EXTRACTORS[extractor.type]
@@ -139,6 +144,8 @@ def _head_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
         yield "model.ssd.feature_extractor.use_depthwise", "task.model.head.separable_layers", separable
         return
     fpn, at_fpn = extractor.fpn, "model.ssd.feature_extractor.fpn"
+    # The two generations of the OD API differ in what goes down a pyramid.
+    yield "model.ssd.feature_extractor.type", "task.model.fpn.descend_smoothed", extractor.type.endswith("_keras")
     yield f"{at_fpn}.min_level", "task.model.fpn.min_level", fpn.min_level
     yield f"{at_fpn}.max_level", "task.model.fpn.max_level", fpn.max_level
     yield f"{at_fpn}.additional_layer_depth", "task.model.fpn.depth", fpn.additional_layer_depth
@@ -147,6 +154,11 @@ def _head_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
     yield f"{at}.depth", "task.model.fpn.predictor_depth", predictor.depth
     yield f"{at}.use_depthwise", "task.model.fpn.predictor_separable", predictor.use_depthwise
     yield f"{at}.share_prediction_tower", "task.model.fpn.shared_tower", predictor.share_prediction_tower
+
+
+def _stddev_setting(at: str, hyperparams: Any, key: str) -> Iterator[tuple[str, str, Any]]:
+    if kind := hyperparams.initializer.WhichOneof("initializer_oneof"):
+        yield f"{at}.initializer.{kind}.stddev", key, _short(getattr(hyperparams.initializer, kind).stddev)
 
 
 def _anchor_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:

@@ -14,12 +14,17 @@ from pipelines.detection.input_pipeline import network_input
 from pipelines.detection.ssd_config import SSDModel
 from pipelines.weights.files import WeightsFile, load_graph
 from pipelines.weights.plain_network import PlainNetwork
-from pipelines.weights.slim_names import detector_variables, family_of
+from pipelines.weights.slim_names import detector_variables, last_endpoint
 
 TOLERANCE = 1e-4
-_LAST_MAP = {"MobilenetV1": "Conv2d_13_pointwise", "MobilenetV2": "layer_19"}
-# Compared where the last convolution differs: Keras applications keeps its width whatever the multiplier.
-_INNER_MAP = {"MobilenetV1": "Conv2d_11_pointwise", "MobilenetV2": "layer_14"}
+# Compared where the last map differs: Keras applications keeps its width whatever the multiplier, and the classifiers
+# of v3 have wider blocks at the end.
+_INNER_MAPS = {
+    "Conv2d_13_pointwise": "Conv2d_11_pointwise",
+    "layer_19": "layer_14",
+    "layer_17": "layer_13",
+    "layer_13": "layer_9",
+}
 _KERAS_LAYERS = {
     "Conv2d_13_pointwise": "conv_pw_13_relu",
     "Conv2d_11_pointwise": "conv_pw_11_relu",
@@ -96,7 +101,8 @@ def certify(
     """
     height, width = config.input_size
     image = network_input(tf.constant(picture), height, width)[None]
-    endpoint = (_LAST_MAP if whole_backbone else _INNER_MAP)[family_of(model)]
+    last = last_endpoint(model)
+    endpoint = last if whole_backbone else _INNER_MAPS[last]
     compared = ("box_encodings", "class_logits")[: 1 + classes] if whole else ("features",)
     beside = file.path if file.kind == "graph" else file.path.parent / "frozen_inference_graph.pb"
     if whole and beside.is_file():

@@ -16,6 +16,7 @@ from pipelines.detection.ssd_config import SSDModel
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.weights.certificate import Certificate, certify, probe_picture
 from pipelines.weights.files import WeightsFile, display_name, open_weights
+from pipelines.weights.slim_names import family_of
 
 _MULTIPLIERS = (1.0, 0.75, 0.5, 0.25, 0.35, 1.3, 1.4)
 
@@ -102,8 +103,11 @@ def recognise(file: WeightsFile) -> str:
             return "ssd_mobilenet_v1_fpn_320"
         return "ssdlite_mobilenet_v1" if is_lite else "ssd_mobilenet_v1"
     stems = ", ".join(config.stem for config in packaged_configs())
+    if v3 := [name for name in names if "MobilenetV3/" in name]:
+        is_large = any("/expanded_conv_14/" in name for name in v3)
+        return f"ssdlite_mobilenet_v3_{'large' if is_large else 'small'}"
     raise InputError(
-        f"these are not weights of a MobileNet v1 or v2 (the first names are {sorted(names)[:3]})",
+        f"these are not weights of a MobileNet v1, v2 or v3 (the first names are {sorted(names)[:3]})",
         where=str(file.path),
         fix=f"If they are, say which network with --config: {stems}.",
     )
@@ -120,11 +124,15 @@ def _fit_to(file: WeightsFile, experiment: Experiment) -> None:
     config = experiment.params.task.model
     if file.kind in ("tf1", "graph", "npz") and config.fpn.enabled:
         experiment.set("task.model.fpn.descend_smoothed", False, "TF1 weights")
-    key = {"MobileNetV1": ("Conv2d_12_pointwise", 1024), "MobileNetV2": ("expanded_conv_16/project", 320)}
+    key = {
+        "MobileNetV1": ("Conv2d_12_pointwise", 1024),
+        "MobileNetV2": ("expanded_conv_16/project", 320),
+        "MobileNetV3Large": ("expanded_conv_11/project", 112),
+        "MobileNetV3Small": ("expanded_conv_7/project", 48),
+    }
     scope, channels = key[config.backbone.model_id]
-    family = config.backbone.model_id.replace("MobileNet", "Mobilenet")
     model = ssd_model.build_ssd_model(SSDModel(input_size=[64, 64], backbone=config.backbone), num_classes=1)
-    shape = file.shapes.get(key_function(file, model)(f"FeatureExtractor/{family}/{scope}/weights"))
+    shape = file.shapes.get(key_function(file, model)(f"FeatureExtractor/{family_of(model)}/{scope}/weights"))
     if shape:
         nearest = min(_MULTIPLIERS, key=lambda multiplier: abs(multiplier * channels - shape[-1]))
         experiment.set("task.model.backbone.depth_multiplier", nearest, "the file")

@@ -13,9 +13,26 @@ import tensorflow as tf
 
 Read = Callable[[str], npt.NDArray[Any]]
 _EPSILON = 1e-3
+_FAMILIES = ("MobilenetV1", "MobilenetV2", "MobilenetV3")
 _V1_STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 # Stride of each bottleneck of v2; the first does not expand.
 _V2_STRIDES = (1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
+# The same of v3, large and small, by the number of bottlenecks; and the first of them with the hard swish.
+_V3_STRIDES = {15: (1, 2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1), 11: (2, 2, 1, 2, 1, 1, 1, 1, 2, 1, 1)}
+_V3_HARD_SWISH_FROM = {15: 6, 11: 3}
+# The two maps of an SSD, and the four that a pyramid can stand on; of v3 by the number of bottlenecks.
+_SSD_MAPS = {
+    "MobilenetV1": ("Conv2d_11_pointwise", "Conv2d_13_pointwise"),
+    "MobilenetV2": ("layer_15/expansion_output", "layer_19"),
+    15: ("layer_14/expansion_output", "layer_17"),
+    11: ("layer_10/expansion_output", "layer_13"),
+}
+_PYRAMID_MAPS = {
+    "MobilenetV1": ("Conv2d_3_pointwise", "Conv2d_5_pointwise", "Conv2d_11_pointwise", "Conv2d_13_pointwise"),
+    "MobilenetV2": ("layer_4", "layer_7", "layer_14", "layer_19"),
+    15: ("layer_4", "layer_7", "layer_13", "layer_17"),
+    11: ("layer_2", "layer_4", "layer_9", "layer_13"),
+}
 
 
 class PlainNetwork:
@@ -33,8 +50,10 @@ class PlainNetwork:
     ) -> None:
         self._names, self._read = set(names), read
         self._descend_smoothed, self._pad_to_even = descend_smoothed, pad_to_even
-        self._family = next(family for family in ("MobilenetV1", "MobilenetV2") if self._has_scope(family))
+        self._family = next(family for family in _FAMILIES if self._has_scope(family))
         self._root = f"FeatureExtractor/{self._family}"
+        blocks = sum(name.startswith(self._root) and name.endswith("/project/weights") for name in self._names)
+        self._kind: str | int = blocks if self._family == "MobilenetV3" else self._family
 
     def _has_scope(self, family: str) -> bool:
         return any(name.startswith(f"FeatureExtractor/{family}/") for name in self._names)
@@ -49,16 +68,41 @@ class PlainNetwork:
                 net = self._conv(net, f"{self._root}/Conv2d_{number}_pointwise")
                 maps[f"Conv2d_{number}_pointwise"] = net
             return maps
+        if self._family == "MobilenetV3":
+            return self._v3_features(images)
         net = self._conv(images, f"{self._root}/Conv", 2)
         for number, stride in enumerate(_V2_STRIDES):
             scope = f"{self._root}/expanded_conv_{number}" if number else f"{self._root}/expanded_conv"
             wide = self._conv(net, f"{scope}/expand") if number else net
             maps[f"layer_{number + 2}/expansion_output"] = wide
             narrow = self._depthwise(wide, f"{scope}/depthwise", stride)
-            narrow = self._norm(self._raw_conv(narrow, f"{scope}/project"), f"{scope}/project/BatchNorm")
+            narrow = self._norm_conv(narrow, f"{scope}/project")
             net = net + narrow if stride == 1 and net.shape[-1] == narrow.shape[-1] else narrow
             maps[f"layer_{number + 2}"] = net
         maps["layer_19"] = self._conv(net, f"{self._root}/Conv_1")
+        return maps
+
+    def _v3_features(self, images: Any) -> dict[str, Any]:
+        maps: dict[str, Any] = {}
+        blocks = int(self._kind)
+        net = _hard_swish(self._norm_conv(images, f"{self._root}/Conv", 2))
+        for number, stride in enumerate(_V3_STRIDES[blocks]):
+            scope = f"{self._root}/expanded_conv_{number}" if number else f"{self._root}/expanded_conv"
+            activate = _hard_swish if number >= _V3_HARD_SWISH_FROM[blocks] else tf.nn.relu
+            expands = f"{scope}/expand/weights" in self._names
+            wide = activate(self._norm_conv(net, f"{scope}/expand")) if expands else net
+            maps[f"layer_{number + 2}/expansion_output"] = wide
+            kernel = self._array(f"{scope}/depthwise/depthwise_weights")
+            narrow = tf.nn.depthwise_conv2d(wide, kernel, [1, stride, stride, 1], "SAME")
+            narrow = activate(self._norm(narrow, f"{scope}/depthwise/BatchNorm"))
+            if f"{scope}/squeeze_excite/Conv/weights" in self._names:
+                squeezed = self._raw_conv(tf.reduce_mean(narrow, [1, 2], keepdims=True), f"{scope}/squeeze_excite/Conv")
+                gate = self._raw_conv(tf.nn.relu(squeezed), f"{scope}/squeeze_excite/Conv_1")
+                narrow = narrow * tf.clip_by_value(gate + 3.0, 0.0, 6.0) * 0.16667  # slim's sixth
+            narrow = self._norm_conv(narrow, f"{scope}/project")
+            net = net + narrow if stride == 1 and net.shape[-1] == narrow.shape[-1] else narrow
+            maps[f"layer_{number + 2}"] = net
+        maps[f"layer_{blocks + 2}"] = _hard_swish(self._norm_conv(net, f"{self._root}/Conv_1"))
         return maps
 
     def predictions(self, images: Any) -> dict[str, Any]:
@@ -72,8 +116,7 @@ class PlainNetwork:
         return {"box_encodings": tf.concat(boxes, 1), "class_logits": tf.concat(logits, 1)}
 
     def _ssd_maps(self, maps: dict[str, Any]) -> list[Any]:
-        last = "Conv2d_13_pointwise" if self._family == "MobilenetV1" else "layer_19"
-        first = "Conv2d_11_pointwise" if self._family == "MobilenetV1" else "layer_15/expansion_output"
+        first, last = _SSD_MAPS[self._kind]
         found = [maps[first], maps[last]]
         for number in range(2, 20):
             marks = (f"/{last}_", f"_Conv2d_{number}_")
@@ -110,8 +153,7 @@ class PlainNetwork:
     def _pyramid(self, maps: dict[str, Any]) -> list[Any]:
         scope = f"{self._root}/fpn"
         top = max(int(name.split("projection_")[1][0]) for name in self._names if "/fpn/projection_" in name)
-        v1 = ("Conv2d_3_pointwise", "Conv2d_5_pointwise", "Conv2d_11_pointwise", "Conv2d_13_pointwise")
-        names = (v1 if self._family == "MobilenetV1" else ("layer_4", "layer_7", "layer_14", "layer_19"))[-top:]
+        names = _PYRAMID_MAPS[self._kind][-top:]
         net = self._raw_conv(maps[names[-1]], f"{scope}/projection_{top}")
         found = [net]
         for number in range(top - 1, 0, -1):
@@ -145,7 +187,10 @@ class PlainNetwork:
         return rows
 
     def _conv(self, net: Any, scope: str, stride: int = 1) -> Any:
-        return self._relu6_norm(self._raw_conv(net, scope, stride), f"{scope}/BatchNorm")
+        return tf.nn.relu6(self._norm_conv(net, scope, stride))
+
+    def _norm_conv(self, net: Any, scope: str, stride: int = 1) -> Any:
+        return self._norm(self._raw_conv(net, scope, stride), f"{scope}/BatchNorm")
 
     def _depthwise(self, net: Any, scope: str, stride: int) -> Any:
         kernel = self._array(f"{scope}/depthwise_weights")
@@ -172,6 +217,10 @@ class PlainNetwork:
 
     def _array(self, name: str) -> npt.NDArray[np.float32]:
         return np.asarray(self._read(name), np.float32)
+
+
+def _hard_swish(net: Any) -> Any:
+    return net * tf.clip_by_value(net + 3.0, 0.0, 6.0) / 6.0
 
 
 def _as_rows(boxes: Any, logits: Any) -> tuple[Any, Any]:

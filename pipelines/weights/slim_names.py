@@ -8,9 +8,13 @@ from typing import Any
 
 import tf_keras
 
-_SCOPE_OF_BACKBONE = {"Conv2d_0": "MobilenetV1", "Conv": "MobilenetV2"}
-_LAST_ENDPOINT = {"MobilenetV1": "Conv2d_13_pointwise", "MobilenetV2": "layer_19"}
-_COARSE_LEVELS_COUNT_FROM = {"MobilenetV1": 14, "MobilenetV2": 20}
+# Last endpoint of a backbone -> its scope, and the number that levels of a pyramid beyond it count from.
+_FAMILIES = {
+    "Conv2d_13_pointwise": ("MobilenetV1", 14),
+    "layer_19": ("MobilenetV2", 20),
+    "layer_17": ("MobilenetV3", 18),  # large
+    "layer_13": ("MobilenetV3", 14),  # small
+}
 _TOWERS = {"shared": "PredictionTower", "box": "BoxPredictionTower", "class": "ClassPredictionTower"}
 DETECTOR_PREFIX = "FeatureExtractor/"
 
@@ -34,22 +38,28 @@ def backbone_scopes(model: tf_keras.Model) -> list[str]:
 
 def detector_variables(model: tf_keras.Model) -> dict[str, Any]:
     """Map the names of a TF1 OD API checkpoint to all the variables of a detector of ours."""
-    family = family_of(model)
+    last = last_endpoint(model)
     names = {f"{DETECTOR_PREFIX}{name}": variable for name, variable in backbone_variables(model).items()}
     layers = {layer.name: layer for layer in model.layers}
     if any(name.startswith("fpn_") for name in layers):
-        return names | _pyramid_variables(layers, family) | _shared_predictor_variables(layers)
-    return names | _extra_layer_variables(layers, family) | _predictor_variables(layers)
+        return names | _pyramid_variables(layers, last) | _shared_predictor_variables(layers)
+    return names | _extra_layer_variables(layers, last) | _predictor_variables(layers)
 
 
 def family_of(model: tf_keras.Model) -> str:
-    """Return slim's name of the backbone's family: ``MobilenetV1`` or ``MobilenetV2``."""
-    first = next(layer.name for layer in model.get_layer("backbone").layers if layer.weights)
-    return _SCOPE_OF_BACKBONE[first]
+    """Return slim's name of the backbone's family: ``MobilenetV1``, ``MobilenetV2`` or ``MobilenetV3``."""
+    return _FAMILIES[last_endpoint(model)][0]
+
+
+def last_endpoint(model: tf_keras.Model) -> str:
+    """Return slim's name of the backbone's last map."""
+    # The layer_13 of v3 large lies in the middle of it.
+    endpoints = model.get_layer("backbone").output
+    return next(name for name in _FAMILIES if name in endpoints)
 
 
 def _backbone_pairs(model: tf_keras.Model) -> Iterator[tuple[str, Any, Any]]:
-    """Yield scope, convolution and batch norm of every convolution of the backbone."""
+    """Yield scope, convolution and batch norm, if it has one, of every convolution of the backbone."""
     family = family_of(model)
     for block in model.get_layer("backbone").layers:
         scope = f"{family}/{block.name}"
@@ -60,12 +70,15 @@ def _backbone_pairs(model: tf_keras.Model) -> Iterator[tuple[str, Any, Any]]:
             if block._conv0.built:  # the first bottleneck does not expand
                 yield f"{scope}/expand", block._conv0, block._norm0
             yield f"{scope}/depthwise", block._conv1, block._norm1
+            if gate := block._squeeze_excitation:
+                yield f"{scope}/squeeze_excite/Conv", gate._se_reduce, None
+                yield f"{scope}/squeeze_excite/Conv_1", gate._se_expand, None
             yield f"{scope}/project", block._conv2, block._norm2
         elif hasattr(block, "_conv0"):
             yield scope, block._conv0, block._norm0
 
 
-def _extra_layer_variables(layers: dict[str, Any], family: str) -> dict[str, Any]:
+def _extra_layer_variables(layers: dict[str, Any], last: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
     for index in _count(layers, "extra_{}_1x1"):
         wide = layers[f"extra_{index}_3x3_s2"]
@@ -76,7 +89,7 @@ def _extra_layer_variables(layers: dict[str, Any], family: str) -> dict[str, Any
         }
         for layer, scope in scopes.items():
             if layer in layers:
-                full = f"{DETECTOR_PREFIX}{family}/{_LAST_ENDPOINT[family]}_{scope}"
+                full = f"{DETECTOR_PREFIX}{_FAMILIES[last][0]}/{last}_{scope}"
                 names |= _variables_of(full, layers[layer], layers[f"{layer}_bn"])
     return names
 
@@ -93,8 +106,9 @@ def _predictor_variables(layers: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-def _pyramid_variables(layers: dict[str, Any], family: str) -> dict[str, Any]:
+def _pyramid_variables(layers: dict[str, Any], last: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
+    family, first = _FAMILIES[last]
     scope = f"{DETECTOR_PREFIX}{family}/fpn"
     levels = sorted(int(name.split("_")[1]) for name in layers if name.endswith("_projection"))
     for number, level in enumerate(levels, start=1):
@@ -102,7 +116,6 @@ def _pyramid_variables(layers: dict[str, Any], family: str) -> dict[str, Any]:
         if level != levels[-1]:
             layer = f"fpn_{level}_smoothing"
             names |= _variables_of(f"{scope}/smoothing_{number}", layers[layer], layers[f"{layer}_bn"])
-    first = _COARSE_LEVELS_COUNT_FROM[family]
     coarse = [name for name in layers if name.startswith("fpn_") and name.endswith("_coarse")]
     for number, layer in enumerate(sorted(coarse, key=lambda name: int(name.split("_")[1])), start=first):
         names |= _variables_of(f"{scope}/bottom_up_Conv2d_{number}", layers[layer], layers[f"{layer}_bn"])

@@ -75,6 +75,9 @@ _DETECTORS = (
         f"{_TF1}ssd_mobilenet_v2_coco_2018_03_29.tar.gz",
         "b9380178b2e35333f1a735e39745928488bdabeb9ed20bc6fa07af8172cb5adc",
         "ssd_mobilenet_v2",
+        # Its 16.818 million parameters are those of this network to the last one.
+        "not of the network of the sample config: set task.model.head.kernel_size=3 and "
+        "task.model.head.separable_layers=true for the whole detector",
     ),
     ZooWeights(
         "ssdlite_mobilenet_v2_coco",
@@ -147,6 +150,12 @@ def find_zoo_weights(name: str, *, model_id: str = "MobileNetV1", depth_multipli
 
 
 def _imagenet(model_id: str, depth_multiplier: float) -> ZooWeights:
+    if model_id not in _IMAGENET_MULTIPLIERS:
+        raise ConfigError(
+            f"there are no ImageNet weights for {model_id}: the classifier's last blocks are wider than the detector's",
+            where="task.model.backbone.model_id",
+            fix="Leave out --init, or give it an earlier run or a checkpoint of the detector.",
+        )
     names = _IMAGENET_MULTIPLIERS[model_id]
     if depth_multiplier not in names:
         raise ConfigError(

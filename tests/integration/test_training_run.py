@@ -242,7 +242,7 @@ def test_the_folder_of_another_experiment_is_refused_and_stays_as_it_is(workshop
     # A second experiment, registered for this test.
     name = "ssd_mobilenet_v1_for_a_test"
     if name not in exp_factory._REGISTERED_CONFIGS:
-        exp_factory.register_config_factory(name)(registered.ssd_mobilenet_v1)
+        exp_factory.register_config_factory(name)(lambda: exp_factory.get_exp_config("ssd_mobilenet_v1"))
     monkeypatch.setattr(registered, "NAMES", (*registered.NAMES, name))
     run = workshop.copy_run(tmp_path / "run")
     config = run / "config.yaml"

@@ -70,6 +70,18 @@ def test_commands_that_open_the_folders(tmp_path: Path) -> None:
     assert openings_of(tmp_path / "cat", "labelImg", classes) == openings
 
 
+def test_a_plain_set_with_annotations_beside_images(tmp_path: Path) -> None:
+    """The XML is saved where it is, not beside the pictures."""
+    for stem in "ab":
+        write_pair(tmp_path / "annotations", stem)
+    (tmp_path / "annotations" / "images").rename(tmp_path / "images")
+    (tmp_path / "annotations" / "b.xml").unlink()
+    (opening,) = openings_of(tmp_path, "labelImg", tmp_path / CLASSES_FILE)
+    assert (opening.class_name, opening.num_labelled, opening.num_pictures) == (tmp_path.name, 1, 2)
+    images, annotations = tmp_path / "images", tmp_path / "annotations"
+    assert opening.command == ("labelImg", str(images), str(tmp_path / CLASSES_FILE), str(annotations))
+
+
 def test_folders_that_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no pictures"):
         openings_of(tmp_path, "labelImg", tmp_path / CLASSES_FILE)

@@ -57,6 +57,8 @@ def test_the_expansion_that_ssd_v2_branches_off_from():
         ("MobileNetV2", 0.75, 16, {"layer_4": 24, "layer_7": 24, "layer_14": 72, "layer_19": 960}),
         ("MobileNetV2", 0.35, 8, {"layer_4": 8, "layer_7": 16, "layer_14": 32, "layer_15/expansion_output": 192}),
         ("MobileNetV2", 1.4, 16, {"layer_4": 32, "layer_19": 1792}),
+        ("MobileNetV3Large", 0.75, 16, {"layer_4": 24, "layer_14/expansion_output": 528, "layer_17": 360}),
+        ("MobileNetV3Small", 0.75, 16, {"layer_9": 40, "layer_10/expansion_output": 240, "layer_13": 216}),
     ],
 )
 def test_channels_follow_the_object_detection_api(model_id, multiplier, min_depth, expected):

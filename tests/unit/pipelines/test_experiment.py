@@ -123,7 +123,7 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_line(load, text, words):
         ("task.model.backbone.depth_multiplier", "0", "must be above 0"),
         ("task.losses.classification", "focla", "must be one of sigmoid, focal"),
         ("task.losses.unmatched_threshold", "0.7", "must not be above task.losses.matched_threshold"),
-        ("task.init_checkpoint_type", "head", "must be one of backbone, detector"),
+        ("task.init_checkpoint_type", "head", "must be one of auto, backbone, feature_extractor, detector"),
         ("task.train_data.augmentation.flip", "1.5", "must be between 0 and 1"),
         ("task.train_data.augmentation.zoom_out_max", "0.5", "must be 1 or more"),
         ("runtime.distribution_strategy", "mirored", "must be one of off, one_device, mirrored"),
@@ -179,7 +179,9 @@ def test_what_is_no_config_is_refused(load, content, words):
 def test_a_binary_file_a_missing_one_and_a_folder(load, tmp_path):
     with pytest.raises(InputError, match=r"mine\.yaml: cannot read the config .*Give a YAML text file"):
         load(b"\xff\xd8\xff\xe0")
-    with pytest.raises(InputError, match=r"nothing\.yaml: no such config\. .*demo, ssd_mobilenet_v1"):
+    with pytest.raises(
+        InputError, match=r"nothing\.yaml: no such config\. .*demo, retinanet_mobile, ssd_mobilenet_v1,"
+    ):
         load_experiment(tmp_path / "nothing.yaml")
     with pytest.raises(InputError, match="no such config"):
         load_experiment(tmp_path)

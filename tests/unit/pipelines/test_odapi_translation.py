@@ -31,8 +31,8 @@ SAMPLES = {
     "ssd_mobilenet_v2_quantized_300x300_coco": "quantisation",
     "ssdlite_mobilenet_v1_coco": "ssdlite_mobilenet_v1",
     "ssdlite_mobilenet_v2_coco": "ssdlite_mobilenet_v2",
-    "ssdlite_mobilenet_v3_large_320x320_coco": "MobileNet v3",
-    "ssdlite_mobilenet_v3_small_320x320_coco": "MobileNet v3",
+    "ssdlite_mobilenet_v3_large_320x320_coco": "ssdlite_mobilenet_v3_large",
+    "ssdlite_mobilenet_v3_small_320x320_coco": "ssdlite_mobilenet_v3_small",
 }
 
 
@@ -67,9 +67,10 @@ def test_each_sample_becomes_an_experiment_or_says_why_not(sample, tmp_path, nam
         return
     experiment = load_experiment(sample(name))
     assert experiment.name == SAMPLES[name]
+    from_scratch = {"task.init_checkpoint"} if "_v3_" in name else set()
     assert set(experiment.unconfigured) == {
         "task.init_checkpoint", "task.train_data.input_path", "task.validation_data.input_path", "task.label_map",
-    }  # fmt: skip
+    } - from_scratch  # fmt: skip
     # The way that `tagbox config import` goes.
     path = tmp_path / "imported.yaml"
     path.write_text(dump_experiment(experiment))
@@ -147,6 +148,38 @@ def test_the_values_of_a_pyramid_with_the_focal_loss(sample):
         "trainer.optimizer_config.warmup.linear.warmup_steps": 2000,
     }
     assert {key: values[key] for key in expected} == expected
+
+
+def test_the_values_of_ssdlite_mobilenet_v3(sample, edited):
+    name = "ssdlite_mobilenet_v3_small_320x320_coco"
+    values = dict(leaves_of(load_experiment(sample(name)).params.as_dict()))
+    expected = {
+        "task.model.num_classes": 90,
+        "task.model.input_size": [320, 320],
+        "task.model.backbone.model_id": "MobileNetV3Small",
+        "task.model.backbone.init_stddev": 0.03,
+        "task.model.batch_norm.momentum": 0.97,
+        "task.model.fpn.enabled": False,
+        "task.model.head.num_layers": 6,
+        "task.model.head.min_depth": 16,
+        "task.model.head.kernel_size": 3,
+        "task.model.head.separable_layers": True,
+        "task.model.head.separable_predictors": True,
+        "task.model.head.class_prediction_bias_init": -4.6,
+        "task.losses.classification": "focal",
+        "task.losses.focal_alpha": 0.75,
+        "task.losses.miner.enabled": False,
+        "task.losses.normalize_by_code_size": True,
+        "task.losses.background_as_zeros": True,
+        "task.train_data.global_batch_size": 512,
+        "trainer.train_steps": 800_000,
+        "trainer.optimizer_config.learning_rate.cosine.initial_learning_rate": 0.4,
+    }
+    assert {key: values[key] for key in expected} == expected
+    overridden = ("override_base_feature_extractor_hyperparams: true", "use_depthwise: true")
+    plain = edited(name, *((line, line.replace("true", "false")) for line in overridden)).params.task.model
+    assert plain.backbone.init_stddev == 0.09  # slim's own
+    assert (plain.head.separable_layers, plain.head.separable_predictors) == (False, False)
 
 
 def test_the_learning_rate_is_that_of_the_od_api(sample):

@@ -1,5 +1,7 @@
 """Weights of every format arrive, are accounted for, and what is no weights is refused in one line."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ from collectors.errors import InputError
 from pipelines.checkpoints import load_weights
 from pipelines.detection import input_pipeline, ssd_model
 from pipelines.detection.ssd_config import SSDModel
+from pipelines.experiment import load_experiment
 from pipelines.weights import checking
 from pipelines.weights.certificate import run_graph
 from pipelines.weights.checking import check_weights
@@ -142,6 +145,28 @@ def test_a_certificate_holds_and_a_swapped_array_breaks_it(kind, tmp_path, monke
     assert not check_weights(path, names[kind], overrides=overrides).certificate.is_exact
 
 
+def _od_api_config(kind):
+    name = {"ssdlite_v2": "ssdlite_mobilenet_v2", "v2_fpnlite": "ssd_mobilenet_v2_fpnlite_320"}[kind]
+    config = load_experiment(Path(name)).params.task.model
+    config.input_size = [64, 64]
+    config.backbone.depth_multiplier, config.head.min_depth, config.fpn.predictor_depth = 0.05, 8, 8
+    return config
+
+
+@pytest.mark.parametrize("kind", ["ssdlite_v2", "v2_fpnlite"])
+def test_checkpoints_of_the_object_detection_api_under_tensorflow_2(kind, repository):
+    folder = repository / "tests" / "data" / "weights" / f"od_api_tf2_{kind}"
+    model = ssd_model.build_ssd_model(_od_api_config(kind), num_classes=2)
+    imported = load_weights(model, folder)
+    assert (len(imported.loaded), imported.format) == (len(model.variables), "tf2")
+    assert (imported.missing, imported.mismatched, imported.unused) == ((), (), ("step",))
+    reference = np.load(folder / "reference.npz")
+    outputs = model(reference["pictures"].astype(np.float32) * (2 / 255) - 1, training=False)
+    for name in ("box_encodings", "class_logits"):
+        assert np.abs(outputs[name].numpy() - reference[name]).max() < 1e-4, name
+    assert np.abs(model.anchors - reference["anchors"]).max() < 1e-6
+
+
 @pytest.fixture(scope="module")
 def pedestrian(shared_data):
     return shared_data / "weights" / "ssdlite_mobilenet_v2_pedestrian_frozen.pb"
@@ -221,7 +246,7 @@ def test_weights_of_another_architecture(models, tmp_path):
     folded = {n: v for n, v in factory.random_values(models["v1"]).items() if "weights" in n and "v1" not in n}
     path = factory.save_graph({f"{n}_fold": v for n, v in folded.items()}, tmp_path / "folded.pb")
     assert "Its batch norm is folded into the weights" in _refused(path, models["v1"])
-    with pytest.raises(InputError, match="these are not weights of a MobileNet v1 or v2"):
+    with pytest.raises(InputError, match="these are not weights of a MobileNet v1, v2 or v3"):
         check_weights(_npz(tmp_path / "x.npz", {"dense/kernel": np.zeros(3)}))
 
 
