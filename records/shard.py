@@ -19,7 +19,6 @@ from records.features import ExampleSource
 from records.plan import ShardPlan
 from records.tfrecord import Writable, read_frames, write_frames
 
-
 _GATHERED_BYTES = 1 << 20
 
 

@@ -216,9 +216,11 @@ from records.build import build_records
 data, undisturbed, out = map(Path, sys.argv[1:])
 options = {"shard_bytes": 40_000}
 build_records(data, undisturbed, jobs=1, **options)  # fills the cache of the checks
-started = time.monotonic()
-build_records(data, undisturbed.with_name("timed"), jobs=1, **options)
-whole = time.monotonic() - started
+whole = 60.0
+for turn in range(3):  # the quickest: others may be using the machine
+    started = time.monotonic()
+    build_records(data, undisturbed.with_name(f"timed{turn}"), jobs=1, **options)
+    whole = min(whole, time.monotonic() - started)
 chance = random.Random(6)
 killed = 0
 for moment in range(20):
