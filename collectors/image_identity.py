@@ -6,31 +6,36 @@ comes free, because a left-right flip only changes the sign of every odd horizon
 move the hash by 0 to 2 bits, unrelated photographs differ by 20 and more; a crop is not recognised.
 """
 
+import functools
 import hashlib
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+# NumPy is imported where a picture is looked at: starting it takes longer than many a command that looks at none.
 
 NEAR_DUPLICATE_RADIUS = 4
 
 _SIDE = 32
 _COLOUR_STEP_PX = 8
 _KEPT = 8
-_FREQUENCY, _SAMPLE = np.mgrid[0:_KEPT, 0:_SIDE]
-# Rows: the first eight DCT-II basis functions over 32 samples (scipy's unnormalised form).
-_BASIS: npt.NDArray[np.float64] = 2.0 * np.cos(np.pi * _FREQUENCY * (2 * _SAMPLE + 1) / (2 * _SIDE))
-_MIRROR_SIGN = np.where(np.arange(_KEPT) % 2 == 0, 1.0, -1.0)
 
 
 def perceptual_hashes(image: Image.Image) -> tuple[int, int]:
     """Return the perceptual hash of a picture and that of its mirror image, each in ``[0, 2**64)``."""
+    import numpy as np
+
     gray = image if image.mode == "L" else image.convert("L")
     if gray.size != (_SIDE, _SIDE):
         gray = gray.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     pixels = np.frombuffer(gray.tobytes(), np.uint8).reshape(_SIDE, _SIDE).astype(np.float64)
-    low = _BASIS @ pixels @ _BASIS.T
-    return _bits(low), _bits(low * _MIRROR_SIGN)
+    basis, mirror_sign = _basis()
+    low = basis @ pixels @ basis.T
+    return _bits(low), _bits(low * mirror_sign)
 
 
 def pixel_sha256(image: Image.Image, gray: Image.Image | None = None) -> str:
@@ -73,6 +78,8 @@ class NearDuplicateIndex:
     """
 
     def __init__(self, radius: int = NEAR_DUPLICATE_RADIUS) -> None:
+        import numpy as np
+
         self.radius = radius
         self._hashes = np.zeros(1024, np.uint64)
         self._ids = np.zeros(1024, np.int64)
@@ -86,6 +93,8 @@ class NearDuplicateIndex:
         """Remember a picture by its hash; adding an id again replaces it."""
         place = self._place.get(media_id, self._num)
         if place == len(self._hashes):
+            import numpy as np
+
             self._hashes = np.concatenate([self._hashes, np.zeros_like(self._hashes)])
             self._ids = np.concatenate([self._ids, np.zeros_like(self._ids)])
         self._hashes[place] = phash
@@ -111,6 +120,8 @@ class NearDuplicateIndex:
         Returns:
             ``(media id, distance, is mirrored)``, nearest first, then by id. Nothing near: ``[]``.
         """
+        import numpy as np
+
         hashes = self._hashes[: self._num]
         straight = np.bitwise_count(hashes ^ np.uint64(phash))
         mirrored = np.bitwise_count(hashes ^ np.uint64(mirror_phash))
@@ -122,7 +133,19 @@ class NearDuplicateIndex:
         return sorted(found, key=lambda item: (item[1], item[0]))
 
 
-def _bits(low: npt.NDArray[np.float64]) -> int:
+@functools.cache
+def _basis() -> "tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]":
+    """Rows: the first eight DCT-II basis functions over 32 samples (scipy's unnormalised form); and their mirroring."""
+    import numpy as np
+
+    frequency, sample = np.mgrid[0:_KEPT, 0:_SIDE]
+    rows: npt.NDArray[np.float64] = 2.0 * np.cos(np.pi * frequency * (2 * sample + 1) / (2 * _SIDE))
+    return rows, np.where(np.arange(_KEPT) % 2 == 0, 1.0, -1.0)
+
+
+def _bits(low: "npt.NDArray[np.float64]") -> int:
+    import numpy as np
+
     flat = low.ravel()
     middle = flat.size // 2
     # The median as `numpy.median` has it, for a third of its time.

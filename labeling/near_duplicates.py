@@ -7,12 +7,15 @@ drawings of one outline for the same picture. A crop is not recognised.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from collectors.image_identity import perceptual_hashes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 RADIUS = 8
 """Bits of the hash that may differ. Of 240 photographs, saved again or resized: 0 to 6; of unrelated ones: from 10."""
@@ -74,6 +77,8 @@ def near_pairs(first: Sequence[Look | None], second: Sequence[Look | None]) -> I
 
     ``None`` is like nothing. A tenth of a million comparisons takes about a millisecond.
     """
+    import numpy as np
+
     places = [index for index, look in enumerate(second) if look is not None]
     known = [look for look in second if look is not None]
     hashes = np.array([look.phash for look in known], np.uint64)
@@ -91,11 +96,15 @@ def near_pairs(first: Sequence[Look | None], second: Sequence[Look | None]) -> I
                     break
 
 
-def _field(look: Look) -> npt.NDArray[np.int16]:
+def _field(look: Look) -> "npt.NDArray[np.int16]":
+    import numpy as np
+
     return np.frombuffer(look.colours, np.uint8).reshape(_COLOURS_SIDE, _COLOURS_SIDE, 3).astype(np.int16)
 
 
 def _spread(gray: Image.Image) -> float:
+    import numpy as np
+
     levels = np.frombuffer(gray.tobytes(), np.uint8).astype(np.float64)
     mean = levels.sum() / levels.size
     return math.sqrt(max(0.0, levels.dot(levels) / levels.size - mean * mean))

@@ -336,6 +336,8 @@ def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Pat
 
 def _is_manifest_current(new: Manifest, old: Manifest, out_dir: Path) -> bool:
     path = out_dir / manifest.FILE_NAME
+    if not path.exists():
+        return False
     # A newer tagbox alone is no reason to touch the manifest of records that it would write the same.
     same = dataclasses.replace(new, tagbox_version=old.tagbox_version)
     digest = hashlib.sha256()

@@ -20,7 +20,7 @@ from labeling.annotations import Box
 from labeling.check_cache import CheckCache
 from labeling.checks import check_pair
 from labeling.checks.subject import Subject
-from labeling.dataset import DatasetFiles, LabelFile
+from labeling.dataset import DatasetFiles, LabelFile, NormalPaths
 from labeling.findings import Finding, Severity
 from labeling.label_map import LabelMap
 from labeling.pair_reading import PairFacts, read_pairs
@@ -121,10 +121,11 @@ def examine_class(
     Returns:
         Candidates by split.
     """
+    normal = NormalPaths()
     claims: dict[str, list[Path]] = defaultdict(list)
     for label in files.labels:
         for image_path in label.image_paths:
-            claims[os.path.normpath(image_path)].append(label.xml_path)
+            claims[normal.of(image_path)].append(label.xml_path)
     labels = [label for label in files.labels if label.split in splits]
     # What the check of this folder would look at, so that its cache serves both.
     with_looks = selection.with_looks or {label.split for label in files.labels} >= set(SPLITS)
@@ -139,7 +140,7 @@ def examine_class(
         for label, facts in zip(
             group, read_pairs(group, progress=advance, jobs=jobs, with_looks=with_looks, cache=cache), strict=True
         ):
-            judge.judge(label, facts, _rivals(label, claims), found[label.split])
+            judge.judge(label, facts, _rivals(label, claims, normal), found[label.split])
     for image in files.unlabeled:
         if image.split in found:
             found[image.split].num_unlabeled += 1
@@ -278,9 +279,11 @@ class _StaysOutError(Exception):
         self.what = what
 
 
-def _rivals(label: LabelFile, claims: Mapping[str, list[Path]]) -> tuple[Path, ...]:
-    claimants = {path for image in label.image_paths for path in claims[os.path.normpath(image)]}
-    return tuple(sorted(claimants - {label.xml_path}))
+def _rivals(label: LabelFile, claims: Mapping[str, list[Path]], normal: NormalPaths) -> tuple[Path, ...]:
+    claimed = [claims[normal.of(image)] for image in label.image_paths]
+    if all(len(paths) == 1 for paths in claimed):
+        return ()  # itself, as nearly always
+    return tuple(sorted({path for paths in claimed for path in paths} - {label.xml_path}))
 
 
 def _different_labels(found: Mapping[str, SplitCandidates]) -> list[tuple[str, str]]:

@@ -91,6 +91,76 @@ def encode_example_pieces(features: Mapping[str, Feature]) -> list[bytes]:
     return _joined_but_for_large([_TAG_1, _varint(total), *entries])
 
 
+def whole_example(entries: Sequence[bytes]) -> list[bytes]:
+    """Put entries that are encoded already into one example, in pieces as `encode_example_pieces` gives them.
+
+    Args:
+        entries: What `bytes_entry`, `ints_entry` and `floats_entry` gave or parts of it, in the order of the keys'
+            bytes.
+    """
+    return _joined_but_for_large([_TAG_1, _varint(sum(map(len, entries))), *entries])
+
+
+def bytes_entry(key: bytes, *values: bytes) -> bytes:
+    """Write one key with a `BytesList` as `encode_example` does."""
+    if len(values) == 1:
+        return bytes_entry_head(key, len(values[0])) + values[0]
+    content = b"".join([_TAG_1 + _varint(len(value)) + value for value in values])
+    return _entry(key, _KIND_TAGS["BytesList"], content)
+
+
+@functools.lru_cache(maxsize=4096)
+def bytes_entry_head(key: bytes, length: int) -> bytes:
+    """Write all of one key with a `BytesList` of one value that stands before the value.
+
+    Args:
+        key: UTF-8.
+        length: Of the value, in bytes.
+    """
+    # From the inside out: lengths come first in this format.
+    listed = _TAG_1 + _varint(length)
+    feature = _KIND_TAGS["BytesList"] + _varint(len(listed) + length) + listed
+    entry = _delimited(_TAG_1, key) + _TAG_2 + _varint(len(feature) + length) + feature
+    return _TAG_1 + _varint(len(entry) + length) + entry
+
+
+def ints_entry(key: bytes, values: Sequence[int]) -> bytes:
+    """Write one key with an `Int64List` as `encode_example` does.
+
+    Raises:
+        ExampleError: A value is past 64 bits.
+    """
+    try:
+        return _entry(key, _KIND_TAGS["Int64List"], _packed(b"".join([_int64(value) for value in values])))
+    except OverflowError as error:
+        raise ExampleError(f"the values of {key.decode()} do not fit an Int64List: {error}") from error
+
+
+def floats_entry(key: bytes, values: Sequence[float]) -> bytes:
+    """Write one key with a `FloatList` as `encode_example` does.
+
+    Raises:
+        ExampleError: A value is past 32 bits.
+    """
+    try:
+        return _floats_head(key, len(values)) + struct.pack(f"<{len(values)}f", *values)
+    except (OverflowError, struct.error) as error:
+        raise ExampleError(f"the values of {key.decode()} do not fit a FloatList: {error}") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def _floats_head(key: bytes, count: int) -> bytes:
+    packed = _packed(bytes(4 * count))
+    whole = _entry(key, _KIND_TAGS["FloatList"], packed)
+    return whole[: len(whole) - 4 * count]
+
+
+def _entry(key: bytes, kind: bytes, content: bytes) -> bytes:
+    feature = kind + _varint(len(content)) + content
+    entry = _delimited(_TAG_1, key) + _TAG_2 + _varint(len(feature)) + feature
+    return _TAG_1 + _varint(len(entry)) + entry
+
+
 def _entries(features: Mapping[str, Feature]) -> tuple[list[bytes], int]:
     """Return the entries of the map in pieces, and how many bytes they have together."""
     entries: list[bytes] = []

@@ -1,8 +1,13 @@
-"""Building shards on this machine, in this process or in several."""
+"""Building shards on this machine: one after another, in a few threads, or in processes.
+
+Of the time a shard takes, most goes to reading, hashing and writing, which run outside Python's lock. Two threads
+keep two processors busy with that and need no start; more than that wait for each other, and processes do not.
+"""
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,8 +19,11 @@ from records.plan import ShardPlan
 from records.shard import ShardSummary, write_shard
 from records.staging import ShardJob
 
-# Below this, starting processes takes longer than writing.
-_BYTES_WORTH_PROCESSES = 192 << 20
+# Below the first, starting threads takes longer than writing; below the second, starting a process does.
+_BYTES_WORTH_THREADS = 8 << 20
+_BYTES_WORTH_PROCESSES = 2 << 30
+_BYTES_WORTH_CONVERTING = 32 << 20
+_MOST_THREADS = 2
 _POLL_S = 0.25
 
 # In a worker process: how many examples all of them have written, for the one that watches.
@@ -24,10 +32,10 @@ _written: Any = None
 
 @dataclass(frozen=True, slots=True)
 class LocalEngine:
-    """Processes of this machine; see `records.staging.Engine`.
+    """Threads or processes of this machine; see `records.staging.Engine`.
 
     Attributes:
-        workers: How many; ``None`` takes one a processor when there is enough to write, else this process alone.
+        workers: How many; ``None`` takes one a processor when there is enough to write, else one.
     """
 
     workers: int | None = None
@@ -36,11 +44,15 @@ class LocalEngine:
         self, jobs: Sequence[ShardJob], data_root: Path, staging: Path, progress: Progress
     ) -> Iterator[tuple[str, ShardSummary]]:
         """Write every shard; the bytes do not depend on the number of workers."""
-        workers = min(self.workers or _workers_worth(jobs), len(jobs))
+        num_bytes = sum(job.shard.picture_bytes for job in jobs)
+        workers = self.workers or ((os.cpu_count() or 1) if num_bytes >= _BYTES_WORTH_THREADS else 1)
+        workers = min(workers, len(jobs))
         if workers <= 1:
             yield from _in_this_process(jobs, data_root, staging, progress)
-        else:
+        elif _is_worth_processes(jobs, num_bytes):
             yield from _in_processes(jobs, data_root, staging, progress, workers)
+        else:
+            yield from _in_threads(jobs, data_root, staging, progress, min(workers, _MOST_THREADS))
 
 
 def _in_this_process(
@@ -56,15 +68,46 @@ def _in_this_process(
         before += len(shard.examples)
 
 
+class _StoppedError(Exception):
+    """Another thread failed, or Ctrl-C: what is half written is given up."""
+
+
+def _in_threads(
+    jobs: Sequence[ShardJob], data_root: Path, staging: Path, progress: Progress, workers: int
+) -> Iterator[tuple[str, ShardSummary]]:
+    total = sum(len(job.shard.examples) for job in jobs)
+    written = dict.fromkeys((job.name for job in jobs), 0)  # each thread writes its own entry
+    stop = threading.Event()
+
+    def write(job: ShardJob) -> tuple[str, ShardSummary]:
+        def advance(done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001 - the protocol's
+            if stop.is_set():
+                raise _StoppedError
+            written[job.name] = done
+
+        return job.name, write_shard(job.shard, data_root=data_root, path=staging / job.name, progress=advance)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="shard") as pool:
+        try:
+            pending: set[Future[tuple[str, ShardSummary]]] = {pool.submit(write, job) for job in _largest_first(jobs)}
+            while pending:
+                done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+                progress(sum(written.values()), total)
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
 def _in_processes(
     jobs: Sequence[ShardJob], data_root: Path, staging: Path, progress: Progress, workers: int
 ) -> Iterator[tuple[str, ShardSummary]]:
     total = sum(len(job.shard.examples) for job in jobs)
     counter = get_context("spawn").Value("q", 0)
-    # The largest first, so that no process is left alone with it at the end.
-    ordered = sorted(jobs, key=lambda job: (-job.shard.picture_bytes, job.name))
     with process_pool(workers, initializer=_count_into, initargs=(counter,)) as pool:
-        calls = [(_write_named, (name, shard, data_root, staging / name)) for name, shard in ordered]
+        calls = [(_write_named, (name, shard, data_root, staging / name)) for name, shard in _largest_first(jobs)]
         pending = set(submit_all(pool, calls))
         while pending:
             done, pending = wait(pending, timeout=_POLL_S, return_when=FIRST_COMPLETED)
@@ -91,5 +134,12 @@ def _write_named(name: str, shard: ShardPlan, data_root: Path, path: Path) -> tu
     return name, write_shard(shard, data_root=data_root, path=path, progress=advance)
 
 
-def _workers_worth(jobs: Sequence[ShardJob]) -> int:
-    return (os.cpu_count() or 1) if sum(job.shard.picture_bytes for job in jobs) >= _BYTES_WORTH_PROCESSES else 1
+def _largest_first(jobs: Sequence[ShardJob]) -> list[ShardJob]:
+    """Order jobs so that nobody is left alone with a large one at the end."""
+    return sorted(jobs, key=lambda job: (-job.shard.picture_bytes, job.name))
+
+
+def _is_worth_processes(jobs: Sequence[ShardJob], num_bytes: int) -> bool:
+    # Converting a picture takes a hundred times as long as copying it, and holds Python's lock now and then.
+    is_converted = any(example.transcoding for job in jobs for example in job.shard.examples)
+    return num_bytes >= (_BYTES_WORTH_CONVERTING if is_converted else _BYTES_WORTH_PROCESSES)

@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from labeling.annotations import Annotation
@@ -128,6 +127,8 @@ def _as_rgb_jpeg(content: bytes, turn: bool) -> bytes:
 
 
 def _as_8_bits(content: bytes, turn: bool) -> bytes:
+    import numpy as np
+
     with Image.open(io.BytesIO(content)) as opened:
         image = ImageOps.exif_transpose(opened) if turn else opened
         values = np.clip(np.asarray(image, np.int64), 0, 65535)

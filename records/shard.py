@@ -13,11 +13,13 @@ from typing import Any
 from collectors.errors import InputError
 from collectors.files import atomic_writer
 from collectors.progress import Progress, no_progress
+from records.detection_encoding import encode_detection
 from records.errors import DamagedRecordError, PictureChangedError
-from records.example import encode_example_pieces
-from records.features import ExampleSource, detection_features
+from records.features import ExampleSource
 from records.plan import ShardPlan
 from records.tfrecord import Writable, read_frames, write_frames
+
+_GATHERED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,29 @@ class HashingStream:
         self._digest.update(data)
         self.num_bytes += len(data)
         return len(data)
+
+
+class _Gathering:
+    """Passes bytes on in large pieces: with small ones, threads spend their time handing Python's lock around."""
+
+    def __init__(self, stream: HashingStream) -> None:
+        self._stream = stream
+        self._pieces: list[bytes] = []
+        self._num_bytes = 0
+
+    def write(self, data: bytes) -> int:
+        """Take all of ``data``."""
+        self._pieces.append(data)
+        self._num_bytes += len(data)
+        if self._num_bytes >= _GATHERED_BYTES:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        """Pass on what is left."""
+        self._stream.write(b"".join(self._pieces))
+        self._pieces.clear()
+        self._num_bytes = 0
 
 
 def write_shard(shard: ShardPlan, *, data_root: Path, path: Path, progress: Progress = no_progress) -> ShardSummary:
@@ -111,7 +136,9 @@ def stream_shard(
         OSError: The stream refuses the bytes.
     """
     hashing = HashingStream(stream)
-    count = write_frames(hashing, _payloads(shard, read, where, progress))
+    gathering = _Gathering(hashing)
+    count = write_frames(gathering, _payloads(shard, read, where, progress))
+    gathering.flush()
     return ShardSummary(shard.file, count, hashing.num_bytes, hashing.sha256, shard.fingerprint)
 
 
@@ -128,7 +155,7 @@ def summarize_shard(path: Path, *, file: str, fingerprint: str = "") -> ShardSum
 
 def _payloads(shard: ShardPlan, read: Callable[[str], bytes], where: str, progress: Progress) -> Iterator[list[bytes]]:
     for done, source in enumerate(shard.examples, start=1):
-        yield encode_example_pieces(detection_features(source, _read_picture(source, read, where)))
+        yield encode_detection(source, _read_picture(source, read, where))
         progress(done, len(shard.examples))
 
 

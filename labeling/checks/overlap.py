@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from labeling.annotations import Box
 from labeling.checks.box import fault_of
 from labeling.checks.subject import Check, Subject, shown_box
@@ -13,6 +11,8 @@ NEAR_IOU = 0.9
 """Two boxes of one label that share more of their union than this are taken for one object drawn twice."""
 
 _INSIDE_SHARE = 0.95
+# Up to here Python compares faster than NumPy, which takes longer to start than all else.
+_FEW_OBJECTS = 16
 # With more boxes than this, comparing each with all others takes longer than a second; the file has X05 anyway.
 _MOST_OBJECTS = 5000
 
@@ -83,6 +83,11 @@ def _compared(subject: Subject, code: str) -> Iterator[Finding]:
 
 def _near(indices: list[int], boxes: list[Box], *, is_nested: bool) -> Iterator[tuple[int, int, float]]:
     """Yield index of a box, index of the other, and their intersection over union."""
+    if len(boxes) <= _FEW_OBJECTS:
+        yield from _near_of_few(indices, boxes, is_nested=is_nested)
+        return
+    import numpy as np
+
     edges = np.array([(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes])
     areas = (edges[:, 2] - edges[:, 0]) * (edges[:, 3] - edges[:, 1])
     for place, (xmin, ymin, xmax, ymax) in enumerate(edges):
@@ -99,6 +104,25 @@ def _near(indices: list[int], boxes: list[Box], *, is_nested: bool) -> Iterator[
         others = np.nonzero(is_found)[0]
         if len(others):
             yield indices[place], indices[others[0]], float(iou[others[0]])
+
+
+def _near_of_few(indices: list[int], boxes: list[Box], *, is_nested: bool) -> Iterator[tuple[int, int, float]]:
+    """`_near`, one pair at a time."""
+    areas = [(box.xmax - box.xmin) * (box.ymax - box.ymin) for box in boxes]
+    for place, box in enumerate(boxes):
+        for other, rival in enumerate(boxes if is_nested else boxes[:place]):
+            width = max(0, min(rival.xmax, box.xmax) - max(rival.xmin, box.xmin))
+            height = max(0, min(rival.ymax, box.ymax) - max(rival.ymin, box.ymin))
+            shared = width * height
+            union = areas[other] + areas[place] - shared
+            iou = shared / union if union else 0.0  # boxes so small that their area is none
+            if is_nested:
+                is_found = shared >= _INSIDE_SHARE * areas[place] and areas[other] > areas[place] and iou <= NEAR_IOU
+            else:
+                is_found = iou > NEAR_IOU and rival != box  # the very same box is B08
+            if is_found:
+                yield indices[place], indices[other], iou
+                break
 
 
 CHECKS: tuple[Check, ...] = (repeated, nearly_repeated, labelled_twice, nested)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from collectors.errors import ConfigError, InputError
 from collectors.processes import process_pool
 from labeling.check_cache import CheckCache
 from records.build import build_from_plan, build_part, build_records
+from records.errors import PictureChangedError
 from records.local_engine import LocalEngine, _write_named
 from records.output_lock import OutputBusyError, output_lock
 from records.prepare import prepare_build
@@ -147,15 +149,49 @@ def test_workers_import_neither_tensorflow_nor_what_checks_need(tmp_path, data):
     assert not {"tensorflow", "numpy", "PIL.Image", "lxml", "apache_beam", "official"} & set(modules)
 
 
-def test_progress_from_several_processes_counts_every_example(tmp_path, data):
+@pytest.fixture(params=["threads", "processes"])
+def two_workers(request, monkeypatch) -> LocalEngine:
+    """Two workers of either kind, whatever there is to write."""
+    monkeypatch.setattr("records.local_engine._BYTES_WORTH_PROCESSES", 0 if request.param == "processes" else 1 << 40)
+    return LocalEngine(2)
+
+
+def test_several_workers_count_every_example_and_write_the_same_bytes(tmp_path, data, two_workers):
     told = []
-    build_from_plan(
-        prepare_build(data, shard_bytes=_SMALL), tmp_path / "records", engine=LocalEngine(2),
-        progress=lambda *step: told.append(step[:2]),
-    )  # fmt: skip
+    plan = prepare_build(data, shard_bytes=_SMALL)
+    build_from_plan(plan, tmp_path / "records", engine=two_workers, progress=lambda *step: told.append(step[:2]))
     assert told[0] == (0, 48)
     assert told[-1] == (48, 48)
     assert told == sorted(told)
+    build_from_plan(plan, tmp_path / "alone", engine=LocalEngine(1))
+    assert _contents(tmp_path / "records") == _contents(tmp_path / "alone")
+
+
+def test_one_replaced_picture_stops_all_workers_and_leaves_no_half_shard(tmp_path, data, two_workers):
+    plan = prepare_build(data, shard_bytes=_SMALL)
+    example = plan.records[0].shards[-1].examples[-1]
+    picture = data / example.image_path
+    picture.write_bytes(picture.read_bytes()[:-1] + b"\0")
+    out = tmp_path / "records"
+    with pytest.raises(PictureChangedError, match="changed between the check and the build"):
+        build_from_plan(plan, out, engine=two_workers)
+    assert not list(out.rglob("*.tmp"))
+    assert not (out / "manifest.json").exists()
+
+
+def test_an_interruption_stops_the_threads_at_once(tmp_path, data):
+    plan = prepare_build(data)
+    told = []
+
+    def interrupted(*step):
+        told.append(step)
+        if len(told) == 2:  # the first is told before the threads begin
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_from_plan(plan, tmp_path / "records", engine=LocalEngine(2), progress=interrupted)
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("shard")]
 
 
 def test_a_build_after_a_check_reads_no_picture_to_check_it(tmp_path, data, monkeypatch):
@@ -180,9 +216,11 @@ from records.build import build_records
 data, undisturbed, out = map(Path, sys.argv[1:])
 options = {"shard_bytes": 40_000}
 build_records(data, undisturbed, jobs=1, **options)  # fills the cache of the checks
-started = time.monotonic()
-build_records(data, undisturbed.with_name("timed"), jobs=1, **options)
-whole = time.monotonic() - started
+whole = 60.0
+for turn in range(3):  # the quickest: others may be using the machine
+    started = time.monotonic()
+    build_records(data, undisturbed.with_name(f"timed{turn}"), jobs=1, **options)
+    whole = min(whole, time.monotonic() - started)
 chance = random.Random(6)
 killed = 0
 for moment in range(20):

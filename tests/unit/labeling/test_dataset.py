@@ -1,9 +1,12 @@
+import os
 import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from labeling.dataset import IMAGE_SUFFIXES, ImageFile, LabelFile, Match, find_dataset
+from labeling.dataset import IMAGE_SUFFIXES, ImageFile, LabelFile, Match, NormalPaths, find_dataset
 from labeling.errors import DatasetError
 
 
@@ -184,3 +187,15 @@ def test_missing_folder_and_file(tmp_path: Path) -> None:
     _touch(tmp_path, "a.xml")
     with pytest.raises(DatasetError, match="it is a file"):
         find_dataset(tmp_path / "a.xml")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["", "/", "//"]), st.lists(st.sampled_from(["a", "b.jpg", "..", "é"]), max_size=5))
+    )
+)
+def test_normal_paths_are_those_of_normpath(paths):
+    normal = NormalPaths()
+    for start, parts in paths:
+        path = Path(start, *parts)
+        assert normal.of(path) == os.path.normpath(path)

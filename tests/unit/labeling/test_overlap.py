@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.annotations import Annotation, Box, LabeledObject
-from labeling.checks.overlap import NEAR_IOU, nearly_repeated, nested
+from labeling.checks.overlap import NEAR_IOU, _near, nearly_repeated, nested
 from labeling.checks.subject import Subject
 from labeling.dataset import LabelFile, Match
 from labeling.voc_reader import Reading
@@ -53,3 +54,22 @@ def test_broken_boxes_are_not_compared() -> None:
     subject = _subject([LabeledObject("cat", box) for box in boxes * 2])
     assert list(nearly_repeated(subject)) == []
     assert list(nested(subject)) == []
+
+
+_BOXES = st.lists(
+    st.builds(lambda x, y, width, height: Box(x, y, x + width, y + height), _EDGE, _EDGE, *[st.integers(1, 12)] * 2),
+    min_size=2, max_size=24,
+)  # fmt: skip
+
+
+@given(_BOXES, st.booleans(), st.sampled_from([1.0, 0.37]))
+def test_few_boxes_and_many_are_compared_alike(boxes, is_nested, scale):
+    boxes = [Box(*(edge * scale for edge in (box.xmin, box.ymin, box.xmax, box.ymax))) for box in boxes]
+    boxes = [box for box in boxes if box.xmin < box.xmax and box.ymin < box.ymax]
+    indices = list(range(100, 100 + len(boxes)))
+    found = []
+    for few in (0, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("labeling.checks.overlap._FEW_OBJECTS", few)
+            found.append(list(_near(indices, boxes, is_nested=is_nested)))
+    assert found[0] == found[1]
