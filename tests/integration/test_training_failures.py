@@ -246,7 +246,7 @@ def test_weights_that_do_not_fit_end_in_one_line(workshop, tmp_path):
     np.savez(tmp_path / "foreign.npz", conv1=np.zeros(3))
     answer = _train(workshop, tmp_path / "run", "--init", tmp_path / "foreign.npz")
     assert answer.code == 6, answer.err
-    assert "foreign.npz: has no variable of this MobileNet v1 backbone" in answer.error_line
+    assert "foreign.npz: has no variable of this MobileNet v1 detector" in answer.error_line
     assert RunDirectory(tmp_path / "run").read_status()["step"] == 0
 
 
