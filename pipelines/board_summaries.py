@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from labeling.annotations import Box
 from labeling.drawing import beside, detected_box, draw_boxes
+from pipelines.detection.ssd_config import SSDData
 from pipelines.metrics import PASCAL_BY_CLASS, DetectionRecord
 from pipelines.samples import RecordPicture, fit_picture, pick_pictures, truth_boxes
 
@@ -67,16 +68,19 @@ class SideBySide:
     Args:
         paths: The verification records, in the order in which they are evaluated.
         class_names: Name of each class id.
+        data: Which of the pictures are evaluated.
     """
 
-    def __init__(self, paths: Sequence[Path], class_names: Mapping[int, str]) -> None:
-        self._paths, self._class_names = paths, class_names
+    def __init__(self, paths: Sequence[Path], class_names: Mapping[int, str], data: SSDData) -> None:
+        self._paths, self._class_names, self._data = paths, class_names, data
         self._pictures: list[RecordPicture] | None = None
 
     def write(self, summaries: BoardSummaries, record: DetectionRecord, min_score: float | None) -> None:
         """Write ``eval_side_by_side_0``... of an evaluation; ``min_score`` decides which detections are drawn."""
         if self._pictures is None:
-            self._pictures = pick_pictures(self._paths, _PICTURES)
+            self._pictures = pick_pictures(
+                self._paths, _PICTURES, every=self._data.sample_1_of_n, at_most=self._data.max_examples
+            )
         with summaries.summary_writer().as_default():
             for number, picture in enumerate(self._pictures):
                 drawn = self._draw(picture, record, _MIN_SCORE if min_score is None else min_score)
@@ -90,7 +94,7 @@ class SideBySide:
 
     def _draw(self, picture: RecordPicture, record: DetectionRecord, min_score: float) -> Any:
         image, scale = fit_picture(picture.image, _PICTURE_SIDE)
-        # Evaluation goes over the records in their order, so a picture's place is that of its truth.
+        # Evaluation goes over the records in their order, so a picture's place among those read is that of its truth.
         image_id = record.images[picture.place]["id"]
         found = []
         for one in record.detections:

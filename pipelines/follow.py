@@ -116,7 +116,7 @@ class _Follower:
         )
         self._summaries = BoardSummaries(run.validation_events, self._step, training=False)
         paths = [Path(path) for path in data.input_path]
-        self._pictures = SideBySide(paths, self._task.class_names)
+        self._pictures = SideBySide(paths, self._task.class_names, data)
 
     def evaluate(self, step: int, progress: Progress) -> FollowedCheckpoint:
         prefix = next((prefix for number, prefix in checkpoints_in(self._run.last_checkpoints) if number == step), None)

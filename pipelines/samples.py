@@ -20,7 +20,7 @@ _MAX_SIDE = 480
 
 @dataclass(frozen=True, slots=True)
 class RecordPicture:
-    """A picture out of a record with its ground truth, boxes in pixels; ``place`` counts pictures from 0."""
+    """A picture out of a record with its ground truth, boxes in pixels; ``place`` counts those that are read from 0."""
 
     place: int
     name: str
@@ -28,13 +28,21 @@ class RecordPicture:
     boxes: tuple[tuple[int, Box], ...]
 
 
-def pick_pictures(paths: Sequence[Path], limit: int) -> list[RecordPicture]:
-    """Return up to ``limit`` pictures spread evenly over the records; those that cannot be decoded are passed over."""
-    total = sum(1 for path in paths for _ in read_tfrecord(path))
+def pick_pictures(paths: Sequence[Path], limit: int, *, every: int = 1, at_most: int = 0) -> list[RecordPicture]:
+    """Return up to ``limit`` pictures spread evenly over the records; those that cannot be decoded are passed over.
+
+    Args:
+        paths: Record files.
+        limit: Most pictures to return.
+        every: Only each so-manieth picture is read, as an evaluation does with ``sample_1_of_n``.
+        at_most: Only so many are read, as with ``max_examples``; 0 is all.
+    """
+    total = -(-sum(1 for path in paths for _ in read_tfrecord(path)) // every)
+    total = min(total, at_most) if at_most else total
     count = min(limit, total)
-    wanted = {round(place * (total - 1) / max(1, count - 1)) for place in range(count)}
+    wanted = {every * round(place * (total - 1) / max(1, count - 1)) for place in range(count)}
     examples = ((place, example) for place, example in enumerate(read_examples(paths)) if place in wanted)
-    return [picture for place, example in examples if (picture := _picture(place, example)) is not None]
+    return [picture for place, example in examples if (picture := _picture(place // every, example)) is not None]
 
 
 def write_samples(

@@ -130,7 +130,9 @@ def _run(job: _Job) -> dict[str, Any]:
     task.class_names = dict(job.preflight.label_map.items)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
-    pictures = SideBySide(verification.paths, task.class_names) if job.evaluates and job.cluster.is_chief else None
+    pictures = None
+    if job.evaluates and job.cluster.is_chief:
+        pictures = SideBySide(verification.paths, task.class_names, params.task.validation_data)
     progress = TrainingProgress(run, task, params.trainer.train_steps, job.report, pictures)
     # Orbit prints its reports; they are in the log too, and stdout belongs to the command's own data.
     with contextlib.redirect_stdout(io.StringIO()):

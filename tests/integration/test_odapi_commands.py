@@ -14,7 +14,7 @@ pytestmark = pytest.mark.tf
 @pytest.fixture
 def config(workshop, tmp_path):
     """A pipeline.config that reads the workshop's records (two classes)."""
-    return _write(tmp_path / "pipeline.config", workshop)
+    return _write(tmp_path / "pipeline.config", workshop, ("num_examples: 40", "num_examples: 3"))
 
 
 def _write(path, workshop, *replacements):
@@ -48,7 +48,7 @@ def test_old_command_lines_train_and_evaluate(config, tmp_path):
     )  # fmt: skip
     assert judged.code == 0, judged.err
     assert f"in tagbox' own words: tagbox eval {run}" in judged.err
-    assert json.loads(judged.out)["num_images"] == 4
+    assert json.loads(judged.out)["num_images"] == 3
 
 
 def test_paths_to_be_configured_are_named_with_their_lines(workshop, tmp_path):

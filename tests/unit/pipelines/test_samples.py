@@ -44,6 +44,13 @@ def test_pictures_are_spread_evenly(tmp_path, counts, limit, expected):
     assert [int(picture.name) for picture in picked] == expected
 
 
+def test_of_a_part_of_the_records_the_place_is_that_in_the_part(tmp_path):
+    picked = pick_pictures(_records(tmp_path, [6, 5]), 12, every=3)
+    assert [(int(picture.name), picture.place) for picture in picked] == [(0, 0), (3, 1), (6, 2), (9, 3)]
+    picked = pick_pictures(_records(tmp_path, [6, 5]), 2, every=2, at_most=3)
+    assert [(int(picture.name), picture.place) for picture in picked] == [(0, 0), (4, 2)]
+
+
 def test_boxes_are_in_pixels_of_the_picture(tmp_path):
     (picture,) = pick_pictures(_records(tmp_path, [1]), 1)
     ((label, box),) = picture.boxes
