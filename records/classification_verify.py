@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.errors import InputError, TagboxError
+from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
-from labeling.label_map import read_label_map
-from records import label_ids, staging
 from records.classification_features import ENCODED, RAW
 from records.classification_manifest import (
     ClassificationManifest,
@@ -32,6 +30,7 @@ from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import open_workers
 from records.tfrecord import read_frames
 from records.verify_findings import RecordFinding
+from records.verify_surroundings import check_surroundings
 
 _BYTES_WORTH_PROCESSES = 50_000_000
 _NAME_KEY = b"tagbox/drawing"
@@ -91,7 +90,8 @@ def verify_classification(
     findings = [finding for task in tasks for finding in checks[task.path].findings]
     findings += _wrong_counts(folder, listed, checks)
     findings += _overlap(folder, listed, checks)
-    findings += _beside(folder, listed)
+    named = {shard.file for record in listed.records for shard in record.shards}
+    findings += check_surroundings(folder, named, listed.label_map)
     read = [check for check in checks.values() if check.was_read]
     return ClassificationVerifyReport(
         folder,
@@ -309,25 +309,6 @@ def _overlap(folder: Path, listed: ClassificationManifest, checks: Mapping[Path,
             path = folder / shard.file
             for index in np.flatnonzero(np.isin(checks[path].contents, both)).tolist():
                 yield RecordFinding("V17", path, index, "the same picture stands in training as well")
-
-
-def _beside(folder: Path, listed: ClassificationManifest) -> Iterator[RecordFinding]:
-    """Look for what stands beside the records: files nobody lists, label maps, an unfinished build."""
-    named = {shard.file for record in listed.records for shard in record.shards}
-    for path in sorted(folder.glob("*.record*")):
-        if path.name not in named:
-            yield RecordFinding("V13", path, None, "the manifest does not name this file, a glob may train on it")
-    for name in (label_ids.FILE_NAME, Path(label_ids.FILE_NAME).with_suffix(".csv").name):
-        try:
-            same = read_label_map(folder / name).items == listed.label_map
-            message = "it differs from the label map of the manifest"
-        except TagboxError as error:
-            same, message = False, str(error)
-        if not same:
-            yield RecordFinding("V14", folder / name, None, message)
-    if (folder / staging.FOLDER_NAME).is_dir():
-        words = "a build did not finish; run it again and it goes on"
-        yield RecordFinding("V16", folder / staging.FOLDER_NAME, None, words)
 
 
 def _pictures_of(record: ClassificationRecord, index: int) -> tuple[LabelledPictureEntry, ...]:

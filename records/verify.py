@@ -13,11 +13,9 @@ from os import cpu_count
 from pathlib import Path
 from typing import Any
 
-from collectors.errors import TagboxError
 from collectors.processes import process_pool, submit_all
 from collectors.progress import Progress, no_progress
-from labeling.label_map import read_label_map
-from records import croissant, label_ids, staging
+from records import croissant
 from records.dataset_card import is_card_stale
 from records.manifest import Manifest
 from records.plan import SPLITS
@@ -25,6 +23,7 @@ from records.reading import base_name
 from records.record_sets import find_record_sets, split_in_name
 from records.shard_check import ShardCheck, ShardTask, check_shard
 from records.verify_findings import RecordFinding, VerifyReport
+from records.verify_surroundings import check_surroundings
 
 # Below the second, starting processes takes longer than they save; below the first, nothing is worth a word.
 _BYTES_WORTH_THREADS, _BYTES_WORTH_PROCESSES = 1 << 24, 1 << 30
@@ -234,21 +233,7 @@ def _names(paths: Sequence[Path]) -> str:
 def _beside(folder: Path, listed: Manifest) -> Iterator[RecordFinding]:
     """Look for what stands beside the records: files nobody lists, label maps, an unfinished build, an old card."""
     named = {shard.file for entry in listed.records for shard in entry.shards}
-    for path in sorted(folder.glob("*.record*")):
-        if path.name not in named:
-            yield RecordFinding("V13", path, None, "the manifest does not name this file, a glob may train on it")
-    for name in (label_ids.FILE_NAME, Path(label_ids.FILE_NAME).with_suffix(".csv").name):
-        try:
-            same = read_label_map(folder / name).items == listed.label_map
-            message = "it differs from the label map of the manifest"
-        except TagboxError as error:
-            same, message = False, str(error)
-        if not same:
-            yield RecordFinding("V14", folder / name, None, message)
-    if (folder / staging.FOLDER_NAME).is_dir():
-        yield RecordFinding(
-            "V16", folder / staging.FOLDER_NAME, None, "a build did not finish; run it again and it goes on"
-        )
+    yield from check_surroundings(folder, named, listed.label_map)
     if is_card_stale(folder, listed):
         yield RecordFinding(
             "V21", folder / croissant.FILE_NAME, None, f"write the card again: tagbox records card {folder}"
