@@ -12,13 +12,15 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collectors.errors import InputError
 from collectors.files import atomic_writer
+
+_Drawing = TypeVar("_Drawing")
 
 MAX_COORDINATE = 255
 
@@ -96,13 +98,26 @@ def read_simplified(path: Path, on_refused: Callable[[RefusedLine], None]) -> It
     Raises:
         InputError: The file is missing or cannot be read.
     """
+    return read_drawings(path, parse_simplified, on_refused)
+
+
+def read_drawings(
+    path: Path, parse: Callable[[bytes], _Drawing], on_refused: Callable[[RefusedLine], None]
+) -> Iterator[_Drawing]:
+    """Stream the drawings of an ndjson file, each line read by ``parse``; see `read_simplified`.
+
+    Args:
+        path: The file.
+        parse: Raises `LineError` for a line that is not a drawing.
+        on_refused: Called for each of these.
+    """
     try:
         with path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if not line.strip():
                     continue
                 try:
-                    drawing = parse_simplified(line)
+                    drawing = parse(line)
                 except LineError as error:
                     on_refused(RefusedLine(number, error.code, error.reason))
                 else:

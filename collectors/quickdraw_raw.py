@@ -14,8 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.errors import InputError
-from collectors.quickdraw_formats import Drawing, LineError, RefusedLine, metadata_of, parse_object
+from collectors.quickdraw_formats import Drawing, LineError, RefusedLine, metadata_of, parse_object, read_drawings
 from collectors.stroke_simplification import simplify_strokes
 
 TimedStroke: TypeAlias = NDArray[np.float64]
@@ -70,21 +69,7 @@ def read_raw(path: Path, on_refused: Callable[[RefusedLine], None]) -> Iterator[
     Raises:
         InputError: The file is missing or cannot be read.
     """
-    try:
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    drawing = parse_raw(line)
-                except LineError as error:
-                    on_refused(RefusedLine(number, error.code, error.reason))
-                else:
-                    yield drawing
-    except OSError as error:
-        raise InputError(
-            f"cannot read the drawings: {error.strerror or error}", where=str(path), fix="Check the path."
-        ) from error
+    return read_drawings(path, parse_raw, on_refused)
 
 
 def parse_raw(line: bytes) -> RawDrawing:
