@@ -3,7 +3,7 @@
 from lxml import etree
 
 from labeling.annotations import LabeledObject
-from labeling.voc_reader import MAX_BYTES, annotation_of
+from labeling.voc_reader import MAX_BYTES, annotation_of, safe_parser
 
 
 def salvage(content: bytes) -> tuple[LabeledObject, ...]:
@@ -14,18 +14,8 @@ def salvage(content: bytes) -> tuple[LabeledObject, ...]:
     """
     if len(content) > MAX_BYTES or b"<!DOCTYPE" in content or b"<!ENTITY" in content:
         return ()
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        recover=True,
-        remove_comments=True,
-        remove_pis=True,
-    )
     try:
-        root = etree.fromstring(content, parser)
+        root = etree.fromstring(content, safe_parser(recover=True))
     except (etree.XMLSyntaxError, ValueError, LookupError):
         return ()
     if root is None or root.tag != "annotation" or root.getroottree().docinfo.internalDTD is not None:

@@ -96,22 +96,29 @@ class _RefusedError(Exception):
         self.problem = Problem(code, line, None, got, wanted)
 
 
-def _root_of(content: bytes) -> etree._Element:
-    if len(content) > MAX_BYTES:
-        raise _RefusedError("X05", None, f"more than {MAX_BYTES} bytes", "at most 1 MiB")
-    if not content.strip():
-        raise _RefusedError("X10", None, "an empty file" if not content else "nothing but blanks", "an annotation")
-    # One parser a call: an lxml parser must not be shared between threads.
-    parser = etree.XMLParser(
+def safe_parser(*, recover: bool = False) -> etree.XMLParser:
+    """Return a parser that opens no file or address and expands nothing; ``recover`` reads on past what is broken.
+
+    One is made for each call: an lxml parser must not be shared between threads.
+    """
+    return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         dtd_validation=False,
         huge_tree=False,
-        recover=False,
+        recover=recover,
         remove_comments=True,
         remove_pis=True,
     )
+
+
+def _root_of(content: bytes) -> etree._Element:
+    if len(content) > MAX_BYTES:
+        raise _RefusedError("X05", None, f"more than {MAX_BYTES} bytes", "at most 1 MiB")
+    if not content.strip():
+        raise _RefusedError("X10", None, "an empty file" if not content else "nothing but blanks", "an annotation")
+    parser = safe_parser()
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
