@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from collectors.errors import ConfigError
+from pipelines.odapi.decimals import as_written
 from pipelines.odapi.pipeline_config import PipelineConfig
 
 _OURS = "trainer.optimizer_config"
@@ -93,5 +94,4 @@ def _rate_settings(config: PipelineConfig, rate: Any, at: str) -> Iterator[tuple
 
 
 def _rounded(value: Any) -> Any:
-    """Return a 32-bit float as the decimal a person wrote."""
-    return float(f"{value:.7g}") if isinstance(value, float) else value
+    return as_written(value) if isinstance(value, float) else value

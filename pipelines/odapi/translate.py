@@ -1,6 +1,5 @@
 """A pipeline.config becomes an experiment."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ from official.core import exp_factory
 import pipelines.detection.experiments  # noqa: F401 - registers the experiments
 from collectors.errors import ConfigError
 from pipelines.experiment import Experiment
+from pipelines.odapi.decimals import as_written
 from pipelines.odapi.explain import refuse_what_cannot_be_honoured
 from pipelines.odapi.input_paths import expand_input_paths, resolve
 from pipelines.odapi.optimizers import optimizer_settings
@@ -107,7 +107,7 @@ def _model_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
         fixed = ssd.image_resizer.fixed_shape_resizer
         yield "model.ssd.image_resizer.fixed_shape_resizer", "task.model.input_size", [fixed.height, fixed.width]
     yield f"{at}.type", "task.model.backbone.model_id", backbone
-    yield f"{at}.depth_multiplier", "task.model.backbone.depth_multiplier", _short(extractor.depth_multiplier)
+    yield f"{at}.depth_multiplier", "task.model.backbone.depth_multiplier", as_written(extractor.depth_multiplier)
     yield f"{at}.min_depth", "task.model.head.min_depth", extractor.min_depth
     hyperparams = extractor.conv_hyperparams
     override, stddev = "override_base_feature_extractor_hyperparams", "task.model.backbone.init_stddev"
@@ -116,14 +116,14 @@ def _model_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
         yield from _stddev_setting(f"{at}.conv_hyperparams", hyperparams, stddev)
     norm = hyperparams.batch_norm
     at_norm = f"{at}.conv_hyperparams.batch_norm"
-    yield f"{at_norm}.decay", "task.model.batch_norm.momentum", _short(norm.decay)
-    yield f"{at_norm}.epsilon", "task.model.batch_norm.epsilon", _short(norm.epsilon)
+    yield f"{at_norm}.decay", "task.model.batch_norm.momentum", as_written(norm.decay)
+    yield f"{at_norm}.epsilon", "task.model.batch_norm.epsilon", as_written(norm.epsilon)
     frozen = ssd.freeze_batchnorm or not norm.train
     yield f"{at_norm}.train" if not norm.train else "model.ssd.freeze_batchnorm", "task.model.batch_norm.freeze", frozen
     suppression = ssd.post_processing.batch_non_max_suppression
     at = "model.ssd.post_processing.batch_non_max_suppression"
-    yield f"{at}.score_threshold", "task.model.detections.score_threshold", _short(suppression.score_threshold)
-    yield f"{at}.iou_threshold", "task.model.detections.iou_threshold", _short(suppression.iou_threshold)
+    yield f"{at}.score_threshold", "task.model.detections.score_threshold", as_written(suppression.score_threshold)
+    yield f"{at}.iou_threshold", "task.model.detections.iou_threshold", as_written(suppression.iou_threshold)
     yield f"{at}.max_detections_per_class", "task.model.detections.max_per_class", suppression.max_detections_per_class
     yield f"{at}.max_total_detections", "task.model.detections.max_total", suppression.max_total_detections
 
@@ -133,7 +133,7 @@ def _head_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
     predictor = getattr(ssd.box_predictor, name or "convolutional_box_predictor")
     at = f"model.ssd.box_predictor.{name}"
     yield from _stddev_setting(f"{at}.conv_hyperparams", predictor.conv_hyperparams, "task.model.head.init_stddev")
-    bias = _short(predictor.class_prediction_bias_init)
+    bias = as_written(predictor.class_prediction_bias_init)
     yield f"{at}.class_prediction_bias_init", "task.model.head.class_prediction_bias_init", bias
     _, pyramid = _EXTRACTORS[extractor.type]
     yield "model.ssd.feature_extractor.type", "task.model.fpn.enabled", pyramid
@@ -158,7 +158,7 @@ def _head_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
 
 def _stddev_setting(at: str, hyperparams: Any, key: str) -> Iterator[tuple[str, str, Any]]:
     if kind := hyperparams.initializer.WhichOneof("initializer_oneof"):
-        yield f"{at}.initializer.{kind}.stddev", key, _short(getattr(hyperparams.initializer, kind).stddev)
+        yield f"{at}.initializer.{kind}.stddev", key, as_written(getattr(hyperparams.initializer, kind).stddev)
 
 
 def _anchor_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
@@ -183,20 +183,20 @@ def _anchor_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
                 fix="Give both the same min_level and max_level.",
             )
         yield at, "task.model.anchors.generator", "multiscale"
-        yield f"{at}.anchor_scale", "task.model.anchors.anchor_scale", _short(anchors.anchor_scale)
+        yield f"{at}.anchor_scale", "task.model.anchors.anchor_scale", as_written(anchors.anchor_scale)
         yield f"{at}.scales_per_octave", "task.model.anchors.scales_per_octave", anchors.scales_per_octave
-        yield f"{at}.aspect_ratios", "task.model.anchors.aspect_ratios", [_short(r) for r in anchors.aspect_ratios]
+        yield f"{at}.aspect_ratios", "task.model.anchors.aspect_ratios", [as_written(r) for r in anchors.aspect_ratios]
         return
     anchors = generator.ssd_anchor_generator
     yield at, "task.model.anchors.generator", "ssd"
     yield f"{at}.num_layers", "task.model.head.num_layers", anchors.num_layers
-    yield f"{at}.min_scale", "task.model.anchors.min_scale", _short(anchors.min_scale)
-    yield f"{at}.max_scale", "task.model.anchors.max_scale", _short(anchors.max_scale)
+    yield f"{at}.min_scale", "task.model.anchors.min_scale", as_written(anchors.min_scale)
+    yield f"{at}.max_scale", "task.model.anchors.max_scale", as_written(anchors.max_scale)
     if anchors.aspect_ratios:
-        yield f"{at}.aspect_ratios", "task.model.anchors.aspect_ratios", [_short(r) for r in anchors.aspect_ratios]
+        yield f"{at}.aspect_ratios", "task.model.anchors.aspect_ratios", [as_written(r) for r in anchors.aspect_ratios]
     for key in ("interpolated_scale_aspect_ratio", "reduce_boxes_in_lowest_layer"):
         value = getattr(anchors, key)
-        yield f"{at}.{key}", f"task.model.anchors.{key}", value if isinstance(value, bool) else _short(value)
+        yield f"{at}.{key}", f"task.model.anchors.{key}", value if isinstance(value, bool) else as_written(value)
 
 
 def _loss_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
@@ -205,28 +205,28 @@ def _loss_settings(ssd: Any) -> Iterator[tuple[str, str, Any]]:
     yield f"{at}.classification_loss", "task.losses.classification", "focal" if focal else "sigmoid"
     if focal:
         settings, at_focal = loss.classification_loss.weighted_sigmoid_focal, f"{at}.classification_loss"
-        alpha = _short(settings.alpha) if settings.HasField("alpha") else 0.5
+        alpha = as_written(settings.alpha) if settings.HasField("alpha") else 0.5
         yield f"{at_focal}.weighted_sigmoid_focal.alpha", "task.losses.focal_alpha", alpha
-        yield f"{at_focal}.weighted_sigmoid_focal.gamma", "task.losses.focal_gamma", _short(settings.gamma)
+        yield f"{at_focal}.weighted_sigmoid_focal.gamma", "task.losses.focal_gamma", as_written(settings.gamma)
     delta = loss.localization_loss.weighted_smooth_l1.delta
-    yield f"{at}.localization_loss.weighted_smooth_l1.delta", "task.losses.huber_delta", _short(delta)
+    yield f"{at}.localization_loss.weighted_smooth_l1.delta", "task.losses.huber_delta", as_written(delta)
     # Without alpha, the OD API's focal loss weighs objects and background 1 each; alpha 0.5 weighs both by half.
     unweighted = focal and not loss.classification_loss.weighted_sigmoid_focal.HasField("alpha")
-    weight = _short(loss.classification_weight) * (2.0 if unweighted else 1.0)
+    weight = as_written(loss.classification_weight) * (2.0 if unweighted else 1.0)
     yield f"{at}.classification_weight", "task.losses.classification_weight", weight
-    yield f"{at}.localization_weight", "task.losses.localization_weight", _short(loss.localization_weight)
+    yield f"{at}.localization_weight", "task.losses.localization_weight", as_written(loss.localization_weight)
     mined, miner, at = loss.HasField("hard_example_miner"), loss.hard_example_miner, f"{at}.hard_example_miner"
     yield at, "task.losses.miner.enabled", mined
     if mined:
         yield f"{at}.num_hard_examples", "task.losses.miner.num_hard_examples", miner.num_hard_examples
-        yield f"{at}.iou_threshold", "task.losses.miner.iou_threshold", _short(miner.iou_threshold)
+        yield f"{at}.iou_threshold", "task.losses.miner.iou_threshold", as_written(miner.iou_threshold)
         ratio = float(miner.max_negatives_per_positive)
         yield f"{at}.max_negatives_per_positive", "task.losses.miner.max_negatives_per_positive", ratio
         minimum = miner.min_negatives_per_image
         yield f"{at}.min_negatives_per_image", "task.losses.miner.min_negatives_per_image", minimum
     matcher, at = ssd.matcher.argmax_matcher, "model.ssd.matcher.argmax_matcher"
-    yield f"{at}.matched_threshold", "task.losses.matched_threshold", _short(matcher.matched_threshold)
-    yield f"{at}.unmatched_threshold", "task.losses.unmatched_threshold", _short(matcher.unmatched_threshold)
+    yield f"{at}.matched_threshold", "task.losses.matched_threshold", as_written(matcher.matched_threshold)
+    yield f"{at}.unmatched_threshold", "task.losses.unmatched_threshold", as_written(matcher.unmatched_threshold)
     at = "model.ssd.normalize_loc_loss_by_codesize"
     yield at, "task.losses.normalize_by_code_size", ssd.normalize_loc_loss_by_codesize
     zeros = ssd.encode_background_as_zeros
@@ -242,7 +242,7 @@ def _training_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]
     yield f"{at}.max_number_of_boxes", "task.train_data.max_boxes", training.max_number_of_boxes
     yield f"{at}.num_steps", "trainer.train_steps", training.num_steps or _ENDLESS_STEPS
     regularizer = ssd.feature_extractor.conv_hyperparams.regularizer.l2_regularizer
-    decay = _short(regularizer.weight) if training.add_regularization_loss else 0.0
+    decay = as_written(regularizer.weight) if training.add_regularization_loss else 0.0
     at_decay = "model.ssd.feature_extractor.conv_hyperparams.regularizer.l2_regularizer.weight"
     yield at_decay, "task.losses.l2_weight_decay", decay
     checkpoint = training.fine_tune_checkpoint
@@ -271,7 +271,7 @@ def _augmentation_settings(config: PipelineConfig) -> Iterator[tuple[str, str, A
         if name := step.WhichOneof("preprocessing_step"):
             by_name[name] = getattr(step, name)
     flip = by_name.get("random_horizontal_flip")
-    yield f"{at}.random_horizontal_flip", f"{ours}.flip", _short(flip.probability) if flip is not None else 0.0
+    yield f"{at}.random_horizontal_flip", f"{ours}.flip", as_written(flip.probability) if flip is not None else 0.0
     yield f"{at}.ssd_random_crop", f"{ours}.ssd_crop", not _SSD_CROPS.isdisjoint(by_name)
     color = next((name for name in by_name if name in _COLOR_STEPS), None)
     yield f"{at}.{color or ''}".rstrip("."), f"{ours}.color", _COLOR_STRENGTH if color else 0.0
@@ -279,9 +279,9 @@ def _augmentation_settings(config: PipelineConfig) -> Iterator[tuple[str, str, A
     yield f"{at}.random_crop_image", f"{ours}.crop.enabled", crop is not None
     if crop is not None:
         for field in ("min_object_covered", "min_aspect_ratio", "max_aspect_ratio", "min_area", "max_area"):
-            yield f"{at}.random_crop_image.{field}", f"{ours}.crop.{field}", _short(getattr(crop, field))
-        yield f"{at}.random_crop_image.overlap_thresh", f"{ours}.crop.min_overlap", _short(crop.overlap_thresh)
-        yield f"{at}.random_crop_image.random_coef", f"{ours}.crop.probability", _short(1.0 - crop.random_coef)
+            yield f"{at}.random_crop_image.{field}", f"{ours}.crop.{field}", as_written(getattr(crop, field))
+        yield f"{at}.random_crop_image.overlap_thresh", f"{ours}.crop.min_overlap", as_written(crop.overlap_thresh)
+        yield f"{at}.random_crop_image.random_coef", f"{ours}.crop.probability", as_written(1.0 - crop.random_coef)
 
 
 def _data_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
@@ -324,12 +324,3 @@ def _paths_in(config: PipelineConfig) -> Iterator[tuple[str, str, str]]:
 
 def _is_placeholder(path: str) -> bool:
     return any(placeholder in path for placeholder in _PLACEHOLDERS)
-
-
-def _short(value: float) -> float:
-    """Return the shortest decimal that is the same 32-bit float: 0.3333, not 0.33329999446868896."""
-    for digits in range(1, 10):
-        short = float(f"{value:.{digits}g}")
-        if math.isclose(short, value, rel_tol=6e-8):
-            return short
-    return value
