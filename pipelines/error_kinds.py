@@ -75,7 +75,8 @@ class JudgedDetections:
 
     def are(self, kind: ErrorKind) -> BoolArray:
         """Return ``(d,)``: which detections are of a kind of false positive."""
-        return self.kinds == FALSE_POSITIVES.index(kind)
+        of_kind: BoolArray = self.kinds == FALSE_POSITIVES.index(kind)
+        return of_kind
 
     def missed(self, min_score: float = -np.inf) -> BoolArray:
         """Return ``(t,)``: the boxes that are to be found and that no detection of this score explains."""
