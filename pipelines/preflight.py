@@ -74,8 +74,9 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
     if not task.model.num_classes:
         experiment.set("task.model.num_classes", needed, str(label_map_path))
     if needed > task.model.num_classes:
+        has = f"ids up to {needed}" if needed == label_map.max_id else f"{needed} classes"
         raise ConfigError(
-            f"num_classes is {task.model.num_classes}, but the label map {label_map_path} asks for {needed}",
+            f"num_classes is {task.model.num_classes}, but the label map has {has}",
             where=experiment.origins.get("task.model.num_classes", "task.model.num_classes"),
             fix="Set task.model.num_classes to 0 to take it from the label map.",
         )
