@@ -17,6 +17,7 @@ class RunKind:
         truth: What ``num_truth`` of a class counts.
         build_command: What writes its records.
         label_fault: A fault of the data that makes a loss explode.
+        has_report: Whether there is a report.html of it.
     """
 
     word: str
@@ -26,6 +27,7 @@ class RunKind:
     truth: str
     build_command: str
     label_fault: str
+    has_report: bool
 
 
 DETECTOR = RunKind(
@@ -36,6 +38,7 @@ DETECTOR = RunKind(
     truth="boxes",
     build_command="tagbox records build DATA",
     label_fault="boxes of no size (tagbox labels check)",
+    has_report=True,
 )
 CLASSIFIER = RunKind(
     word="classifier",
@@ -45,6 +48,7 @@ CLASSIFIER = RunKind(
     truth="pictures",
     build_command="tagbox records drawings SRC",
     label_fault="a batch too small for the rate",
+    has_report=False,
 )
 
 

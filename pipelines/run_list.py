@@ -9,7 +9,7 @@ import yaml
 
 from collectors.errors import InputError
 from pipelines.run_directory import RunDirectory
-from pipelines.run_kinds import CLASSIFIER, DETECTOR, kind_of
+from pipelines.run_kinds import CLASSIFIER, DETECTOR, RunKind, kind_of
 
 FIGURES = (*DETECTOR.figures, *CLASSIFIER.figures)
 
@@ -109,6 +109,16 @@ def describe(run: RunDirectory) -> dict[str, Any]:
         "chosen": _chosen(run.config_path.read_text(encoding="utf-8")),
         "environment": run.read_environment(),
     }
+
+
+def kind_of_run(run: RunDirectory) -> RunKind:
+    """Return what kind of thing a run trains.
+
+    Raises:
+        InputError: The folder is not that of a run, or its config cannot be read.
+    """
+    run.require()
+    return kind_of(str(read_config(run).get("experiment", "")))
 
 
 def read_config(run: RunDirectory) -> Mapping[str, Any]:

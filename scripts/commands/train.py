@@ -113,7 +113,8 @@ def train(
 
         figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
         say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
-        say(f"report: {write_report(run)}")
+        if kind_of(experiment.name).has_report:
+            say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
