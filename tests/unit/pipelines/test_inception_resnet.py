@@ -150,7 +150,7 @@ def test_other_widths_share_out_what_the_reductions_add():
     assert config.impossible() is None
     assert config.reduction_branches() == ([20, 10], [22, 14, 14])
     assert InceptionResNet().reduction_branches() == ([128, 64], [96, 64, 64])
-    assert InceptionResNet(widths=[1, 6, 11]).build((85, 85, 1), 2).count_params() > 0
+    assert InceptionResNet(widths=[1, 6, 11], depths=[1, 1, 1]).build((85, 85, 1), 2).count_params() > 0
 
 
 @pytest.mark.parametrize(
