@@ -81,6 +81,8 @@ class ClassificationTask(RunTask):
                 where="task.model.num_classes",
                 fix="Set it to 0 to take it from the label map.",
             )
+        # What dropout draws is then a state in the checkpoint, so that a run goes on with the draws it would have had.
+        tf_keras.backend.experimental.enable_tf_random_generator()
         try:
             model = config.network.chosen().build(config.input_shape, config.num_classes)
         except ValueError as error:

@@ -67,7 +67,7 @@ def _variables(run, checkpoint="last"):
     return {
         name: reader.get_tensor(name)
         for name, shape in reader.get_variable_to_shape_map().items()
-        if name.startswith("model/") and "VARIABLE_VALUE" in name
+        if name.startswith("model/") and "VARIABLE_VALUE" in name and "OPTIMIZER_SLOT" not in name
     }
 
 
@@ -284,7 +284,7 @@ def test_records_that_do_not_suit_are_refused_or_remarked_upon(shapes, tmp_path)
     (lacking / "label_map.pbtxt").write_text("item { id: 1 name: 'cross' }\nitem { id: 2 name: 'disc' }\n")
     answer = check(lacking)
     assert answer.code == 2
-    assert "the records have classes square, stripe, which the label map" in answer.error_line
+    assert "the records have class square, which the label map" in answer.error_line
 
     # Half a file, read because its size is not that of the manifest.
     cut = shutil.copytree(shapes.records, tmp_path / "cut")
