@@ -87,7 +87,7 @@ def evaluate(
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
 
     with progress("evaluating, batches") as advance:
         results = run_evaluation(run, checkpoint=checkpoint, input_path=list(records) or None, progress=advance)
@@ -96,7 +96,7 @@ def evaluate(
     else:
         print_results(results)
     if not records:
-        say(f"report: {write_report(run, checkpoint=checkpoint)}")
+        say(f"report: {write_report(run)}")
     return _gate(results, min_ap50)
 
 
@@ -137,7 +137,7 @@ def _follow(run: Any, as_json: bool, min_ap50: float | None) -> int:
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
 
     def report(one: FollowedCheckpoint) -> None:
         best = ", the best so far" if one.is_best else ""

@@ -105,7 +105,7 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and mode == "train_and_eval":
-        from pipelines.report import write_report
+        from pipelines.report.run_report import write_report
 
         say(
             f"best checkpoint (step {results['step']}): AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} "
