@@ -15,7 +15,7 @@ from pipelines.report.detector_charts import (
 from pipelines.report.detector_findings import findings_of
 from pipelines.report.pictures import samples_of, sheet_of, that_fit
 from pipelines.report.run_files import RunFiles
-from pipelines.report.run_kind import RunKind
+from pipelines.report.report_kind import ReportKind
 
 _SAMPLES = 12
 _SAMPLE_BYTES = 1_500_000
@@ -106,7 +106,7 @@ def _pictures(files: RunFiles) -> Section:
     return Section("Verification pictures", blocks)
 
 
-DETECTOR = RunKind(
+DETECTOR = ReportKind(
     words="An SSD MobileNet detector",
     curves=(("AP50", "AP50"), ("AP", "AP (0.50 to 0.95)")),
     is_kind=is_detector,

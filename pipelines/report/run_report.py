@@ -11,11 +11,11 @@ from pipelines.report.detector import DETECTOR
 from pipelines.report.page import render_page
 from pipelines.report.provenance import provenance_section
 from pipelines.report.run_files import RunFiles, read_run
-from pipelines.report.run_kind import RunKind
+from pipelines.report.report_kind import ReportKind
 from pipelines.report.training import loss_chart, score_chart, time_section, training_section
 from pipelines.run_directory import RunDirectory
 
-KINDS: Sequence[RunKind] = (DETECTOR,)
+KINDS: Sequence[ReportKind] = (DETECTOR,)
 """Whose reports there are; the first one that takes a run for its own makes its report."""
 
 
@@ -67,7 +67,7 @@ def page_of(files: RunFiles) -> Page:
     )
 
 
-def kind_of(files: RunFiles) -> RunKind:
+def kind_of(files: RunFiles) -> ReportKind:
     """Return what kind of run this is.
 
     Raises:

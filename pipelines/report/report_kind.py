@@ -8,7 +8,7 @@ from pipelines.report.run_files import RunFiles
 
 
 @dataclass(frozen=True, slots=True)
-class RunKind:
+class ReportKind:
     """The parts of a report that only this kind of run has; `pipelines.report.run_report` has the others.
 
     Attributes:
