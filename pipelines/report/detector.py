@@ -14,8 +14,8 @@ from pipelines.report.detector_charts import (
 )
 from pipelines.report.detector_findings import findings_of
 from pipelines.report.pictures import samples_of, sheet_of, that_fit
-from pipelines.report.run_files import RunFiles
 from pipelines.report.report_kind import ReportKind
+from pipelines.report.run_files import RunFiles
 
 _SAMPLES = 12
 _SAMPLE_BYTES = 1_500_000

@@ -10,8 +10,8 @@ from pipelines.report.blocks import Findings, KeyFigure, Page, Section
 from pipelines.report.detector import DETECTOR
 from pipelines.report.page import render_page
 from pipelines.report.provenance import provenance_section
-from pipelines.report.run_files import RunFiles, read_run
 from pipelines.report.report_kind import ReportKind
+from pipelines.report.run_files import RunFiles, read_run
 from pipelines.report.training import loss_chart, score_chart, time_section, training_section
 from pipelines.run_directory import RunDirectory
 
