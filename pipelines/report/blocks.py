@@ -123,6 +123,11 @@ class Picture:
     caption: str = ""
     path: str = ""
 
+    @property
+    def size_on_page(self) -> int:
+        """Bytes of the page that it takes, without its words."""
+        return 4 * -(-len(self.content) // 3)
+
 
 @dataclass(frozen=True, slots=True)
 class Gallery:

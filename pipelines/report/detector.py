@@ -13,6 +13,7 @@ from pipelines.report.detector_charts import (
     threshold_chart,
 )
 from pipelines.report.detector_findings import findings_of
+from pipelines.report.mistakes import error_chart, error_section, mistake_sections
 from pipelines.report.pictures import samples_of, sheet_of, that_fit
 from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles
@@ -45,7 +46,15 @@ def sections_of(files: RunFiles) -> list[Section]:
     data = data_section(files, counted="boxes", sheet=sheet_of(files))
     if not files.results:
         return [data]
-    return [data, _precision(files), _classes(files), _confusion(files), _pictures(files)]
+    return [
+        data,
+        _precision(files),
+        _classes(files),
+        _confusion(files),
+        _errors(files),
+        *mistake_sections(files),
+        _pictures(files),
+    ]
 
 
 def _drawn(files: RunFiles, chart: Chart | None, name: str, caption: str) -> list[Block]:
@@ -90,6 +99,12 @@ def _confusion(files: RunFiles) -> Section:
         return Section("Confusion", [])
     save_confusion(table, files.run.path / "plots" / "confusion.png")
     return Section("What is taken for what", [table])
+
+
+def _errors(files: RunFiles) -> Section:
+    if chart := error_chart(files.results):
+        save_chart(chart, files.run.path / "plots" / "errors.png")
+    return error_section(files)
 
 
 def _pictures(files: RunFiles) -> Section:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.report.blocks import Column, HeatTable, Measured, Table
-from pipelines.report.charts import BarChart, Bars, LineChart, Mark, Series
+from pipelines.report.charts import LineChart, Mark, Series
 
 Results = Mapping[str, Any]
 
@@ -138,11 +138,3 @@ def size_table(results: Results) -> Table | None:
         Column("AR"),
     ]
     return Table(columns, rows) if rows else None
-
-
-def error_chart(shares: Mapping[str, float]) -> BarChart:
-    """Return how much AP50 each kind of mistake costs."""
-    return BarChart(
-        "AP50 lost to each kind of mistake", "kind", "AP50 lost",
-        list(shares), [Bars("", list(shares.values()), color=1)], horizontal=True,
-    )  # fmt: skip

@@ -13,6 +13,17 @@ _WIDE_INTERVAL = 0.2
 _FITTING_SHARE = 0.9
 _LOOSE = 0.5
 _MOST_NAMED = 6
+_ERROR_ADVICE = {
+    "missed": ("boxes that are missed", "Are they small, hidden or cut off? More such training pictures."),
+    "background": (
+        "detections where nothing is",
+        "Are these objects that nobody labelled? If not, add pictures of what is mistaken, without a box.",
+    ),
+    "mislocalised": ("boxes in the wrong place", "Train longer; look whether the labels are drawn tightly."),
+    "confused": ("boxes taken for another class", "See What is taken for what: are these labels kept apart?"),
+    "confused_mislocalised": ("loose boxes of another class", "See What is taken for what."),
+    "duplicate": ("objects detected twice", "A lower task.model.detections.iou_threshold drops more of them."),
+}
 
 
 def findings_of(files: RunFiles) -> list[Finding]:
@@ -32,7 +43,7 @@ def findings_of(files: RunFiles) -> list[Finding]:
     found += _training(files)
     found += _data(files)
     found += _classes(results)
-    found += _scores(results)
+    found += _errors(files)
     return found
 
 
@@ -164,29 +175,28 @@ def _classes(results: Mapping[str, Any]) -> list[Finding]:
     return found
 
 
-def _scores(results: Mapping[str, Any]) -> list[Finding]:
-    confusion = results.get("confusion")
-    if not confusion or not (results.get("AP50") or 0) > 0.01:
+def _errors(files: RunFiles) -> list[Finding]:
+    results = files.results
+    if not (results.get("AP50") or 0) > 0.01:
         return []
-    counts, background = confusion["counts"], len(confusion["counts"]) - 1
-    missed = sum(row[background] for row in counts[:background])
-    extra = sum(counts[background])
-    truths = sum(sum(row) for row in counts[:background])
-    swapped = sum(counts[row][column] for row in range(background) for column in range(background) if row != column)
     found = []
-    for count, words, todo in (
-        (missed, "boxes are missed", "Are the missed ones small, hidden or cut off? More such training pictures."),
-        (
-            extra,
-            "detections are where nothing is, or doubled",
-            "Add pictures without objects, or with what is mistaken.",
-        ),
-        (swapped, "boxes are found as another class", "See What is taken for what: are these labels kept apart?"),
-    ):
-        if truths and count > 0.2 * truths:
-            found.append(
-                Finding(f"At the best threshold, {count} {words} ({truths} boxes to find).", todo, tone="plain")
+    kinds = (results.get("errors") or {}).get("kinds") or {}
+    lost = {kind: kinds[kind]["lost_AP50"] or 0.0 for kind in _ERROR_ADVICE if kind in kinds}
+    worst = max(lost, key=lost.__getitem__, default="")
+    if worst and lost[worst] >= 0.02:
+        words, todo = _ERROR_ADVICE[worst]
+        number = kinds[worst]["count_at_min_score"]
+        found.append(Finding(f"What costs most ({lost[worst]:.3f} of AP50): {words} ({number}).", todo, tone="plain"))
+    suspects = (files.json("mistakes/mistakes.json") or {}).get("suspects") or []
+    sure = [one for one in suspects if one["score"] >= 0.5]
+    if sure:
+        found.append(
+            Finding(
+                f"{len(sure)} verification labels look wrong, as that of {sure[0].get('xml') or sure[0].get('image')}.",
+                "See Labels to doubt. There may be as many among the training labels.",
+                tone="plain",
             )
+        )
     return found
 
 

@@ -1,7 +1,6 @@
 """Pictures of a report: drawn from records and from what an evaluation stored, as many as a page has room for."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from pipelines.detection_record import DetectionRecord
 from pipelines.report.blocks import Picture
@@ -55,16 +54,8 @@ def that_fit(pictures: Iterable[Picture], limit_bytes: int) -> list[Picture]:
     """Return the first pictures, as many as ``limit_bytes`` of the page hold."""
     fitting, size = [], 0
     for picture in pictures:
-        size += len(picture.content) * 4 // 3
+        size += picture.size_on_page
         if size > limit_bytes:
             break
         fitting.append(picture)
     return fitting
-
-
-def jpeg(path: Path) -> bytes | None:
-    """Return the bytes of a picture file; ``None`` where it is gone."""
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
