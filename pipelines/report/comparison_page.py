@@ -75,9 +75,9 @@ def _verdict(compared: Sequence[ComparedRun]) -> list[Block]:
         Column("pictures"),
         Column("AP50"),
         Column("AP"),
-        Column(f"AP50 more than {first.name}"),
+        Column("AP50 more", tip=f"than {first.name}"),
         Column("p", tip="how often two equally good detectors differ by that much"),
-        Column(f"AP more than {first.name}"),
+        Column("AP more", tip=f"than {first.name}"),
         Column("p", tip="how often two equally good detectors differ by that much"),
     ]
     rows = []
@@ -86,9 +86,10 @@ def _verdict(compared: Sequence[ComparedRun]) -> list[Block]:
         tested = [_measured(more.AP50), more.p_ap50, _measured(more.AP), more.p_ap] if more is not None else [None] * 4
         rows.append([one.name, one.step, one.num_images, _measured(one.AP50), _measured(one.AP), *tested])
     words = Paragraph(
-        "Small figures are the ends of 95 % intervals: how far other verification pictures of the kind would move "
-        "them. p is how often two equally good detectors differ by at least that much on these pictures. A run that is "
-        "trained again with another seed differs by chance as well, and neither figure knows of that.",
+        f"More is meant against {first.name}. Small figures are the ends of 95 % intervals: how far other verification "
+        "pictures of the kind would move them. p is how often two equally good detectors differ by at least that much "
+        "on these pictures. A run that is trained again with another seed differs by chance as well, and neither "
+        "figure knows of that.",
         soft=True,
     )
     return [Findings([_finding(one, first) for one in compared[1:]]), Table(columns, rows), words]
@@ -115,7 +116,7 @@ def _classes(runs: Sequence[RunFiles], names: Sequence[str]) -> list[Block]:
     by_run: list[Mapping[str, Any]] = [files.results.get("per_class") or {} for files in runs]
     classes = list(dict.fromkeys(name for rows in by_run for name in rows))
     columns = [Column("class", numeric=False), *(Column(f"AP50 {name}") for name in names)]
-    columns += [Column(f"{name} more") for name in names[1:]]
+    columns += [Column(f"{name} more", tip=f"than {names[0]}") for name in names[1:]]
     rows = []
     for name in classes:
         reached = [(own.get(name) or {}).get("AP50") for own in by_run]

@@ -192,7 +192,7 @@ def _errors(files: RunFiles) -> list[Finding]:
     if sure:
         found.append(
             Finding(
-                f"{len(sure)} verification labels look wrong, as that of {sure[0].get('xml') or sure[0].get('image')}.",
+                f"{len(sure)} verification {'label looks' if len(sure) == 1 else 'labels look'} wrong.",
                 "See Labels to doubt. There may be as many among the training labels.",
                 tone="plain",
             )

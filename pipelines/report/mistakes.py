@@ -118,7 +118,7 @@ def _album(mistakes: Sequence[Mapping[str, Any]], folder: Path) -> Section:
         if id(one) in shown:
             by_class.setdefault(str(one["class"]), []).append(shown[id(one)])
     if not by_class:
-        return Section("Mistakes", [])
+        return Section("Mistakes", [_as_table(mistakes)] if mistakes else [])
     counts = Counter(str(one["class"]) for one in mistakes)
     more = f" {len(mistakes) - len(shown)} more are in {folder}." if len(shown) < len(mistakes) else ""
     blocks: list[Block] = [
@@ -132,6 +132,15 @@ def _album(mistakes: Sequence[Mapping[str, Any]], folder: Path) -> Section:
         gallery = Gallery(some, _WIDTH_PX)
         blocks += [Heading(title), gallery] if len(by_class) <= _OPEN_CLASSES else [Folded(title, [gallery])]
     return Section("Mistakes", blocks)
+
+
+def _as_table(mistakes: Sequence[Mapping[str, Any]]) -> Block:
+    """List what cannot be shown, because the records are not where they were."""
+    columns = [Column(title, numeric=False) for title in ("class", "what", "XML")]
+    return Folded(
+        f"{len(mistakes)} mistakes, without pictures: the records are not where they were",
+        [Table(columns, [[str(one["class"]), str(one["words"]), _where(one)] for one in mistakes])],
+    )
 
 
 def _suspects(suspects: Sequence[Mapping[str, Any]], folder: Path) -> Section:
@@ -158,7 +167,7 @@ def _suspects(suspects: Sequence[Mapping[str, Any]], folder: Path) -> Section:
                 "Where the detector is sure and the label says otherwise, one of the two is wrong. Look at the most "
                 "suspicious first; mend the XML in LabelImg, build the records again, and evaluate again."
             ),
-            Gallery(shown, _WIDTH_PX),
+            *([Gallery(shown, _WIDTH_PX)] if shown else []),
             Folded(f"{listed} as a table", [Table(columns, rows)]),
         ],
     )

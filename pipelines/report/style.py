@@ -41,7 +41,7 @@ img {{ max-width:100%; height:auto; display:block; border-radius:6px }}
 .scroll {{ overflow-x:auto; max-width:100% }} caption {{ text-align:left; font-size:.875rem; padding-bottom:4px }}
 table {{ border-collapse:collapse }} .wide {{ width:100% }}
 th,td {{ text-align:left; padding:4px 10px 4px 0; border-bottom:1px solid var(--line); vertical-align:top;
-  overflow-wrap:anywhere }} tbody th {{ font-weight:400; min-width:5em }} thead th {{ overflow-wrap:normal }}
+  overflow-wrap:anywhere }} tbody th {{ font-weight:400; min-width:7em }} thead th {{ overflow-wrap:normal }}
 .n {{ text-align:right; font-variant-numeric:tabular-nums; white-space:nowrap; padding-left:10px }}
 td small {{ color:var(--soft) }} th button {{ all:unset; cursor:pointer; text-decoration:underline dotted }}
 th button:focus-visible {{ outline:2px solid var(--link) }}

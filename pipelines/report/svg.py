@@ -20,7 +20,7 @@ _WIDTH, _HEIGHT = 440, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 18, 10, 38
 _DASHES = ("", "6 3", "2 3")
 _BAR_HEIGHT = 20
-_NAME_LETTERS = 18
+_NAME_LETTERS = 21
 
 
 def svg_chart(chart: Chart) -> str:
@@ -131,7 +131,7 @@ def _standing_bars(chart: BarChart) -> str:
 
 
 def _lying_bars(chart: BarChart) -> str:
-    left, widest = 130, _tallest(chart)
+    left, widest = 146, _tallest(chart)
     height = _BAR_HEIGHT * max(1, len(chart.categories)) + 34
     scale = (_WIDTH - left - _RIGHT - 40) / widest
     drawn = []
@@ -149,7 +149,7 @@ def _lying_bars(chart: BarChart) -> str:
                 f"<title>{escaped(category)}: {escaped(bars.name)} {short_number(bars.values[at])}</title></rect>"
             )
             end = max(end, start + bars.values[at])
-        total = short_number(sum(bars.values[at] for bars in chart.bars)) if chart.stacked else ""
+        total = f"{sum(bars.values[at] for bars in chart.bars):.3g}" if chart.stacked else ""
         drawn.append(f'<text x="{left + end * scale + 5:.1f}" y="{y + 13}">{total}</text>')
     label = f'<text x="{(_WIDTH + left) / 2:.0f}" y="{height - 6}" text-anchor="middle">{escaped(chart.y_label)}</text>'
     return _open(chart, height) + "".join(drawn) + label + "</svg>"
