@@ -96,6 +96,9 @@ def evaluate(
     else:
         print_results(results)
     if not records:
+        from pipelines.run_album import write_run_album
+
+        write_run_album(run)
         say(f"report: {write_report(run)}")
     return _gate(results, min_ap50)
 
@@ -154,6 +157,9 @@ def _follow(run: Any, as_json: bool, min_ap50: float | None) -> int:
             return exit_codes.INTERRUPTED
     say(f"the run has ended ({run.read_status().get('state')})")
     if results:
+        from pipelines.run_album import write_run_album
+
+        write_run_album(run)
         say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
