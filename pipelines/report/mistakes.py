@@ -137,9 +137,9 @@ def _album(mistakes: Sequence[Mapping[str, Any]], folder: Path) -> Section:
 def _as_table(mistakes: Sequence[Mapping[str, Any]]) -> Block:
     """List what cannot be shown, because the records are not where they were."""
     columns = [Column(title, numeric=False) for title in ("class", "what", "XML")]
+    rows = [(str(one["class"]), str(one["words"]), _where(one)) for one in mistakes]
     return Folded(
-        f"{len(mistakes)} mistakes, without pictures: the records are not where they were",
-        [Table(columns, [[str(one["class"]), str(one["words"]), _where(one)] for one in mistakes])],
+        f"{len(rows)} mistakes, without pictures: the records are not where they were", [Table(columns, rows)]
     )
 
 
