@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from pipelines.report.blocks import (
     Block,
+    Cell,
     ChartBlock,
     Column,
     Folded,
@@ -70,7 +71,7 @@ def error_table(results: Mapping[str, Any]) -> Table | None:
         Column("AP50 lost", tip="what AP50 would gain if just these were mended"),
         Column("number", tip=f"of detections with scores from {errors.get('min_score', 0):.2f} on"),
     ]
-    rows = [
+    rows: list[list[Cell]] = [
         [name, kinds[kind]["lost_AP50"], kinds[kind]["count_at_min_score"]]
         for kind, name in words.items()
         if kind in kinds
@@ -155,7 +156,7 @@ def _suspects(suspects: Sequence[Mapping[str, Any]], folder: Path) -> Section:
         Column("what to do", numeric=False),
         Column("XML", numeric=False),
     ]
-    rows = [
+    rows: list[list[Cell]] = [
         [float(one["score"]), str(one["class"]), str(one["reason"]), str(one["fix"]), _where(one)]
         for one in suspects[:_SUSPECTS_LISTED]
     ]
