@@ -19,6 +19,7 @@ from pipelines.anchor_share import coverage_of
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
+from pipelines.data_summary import summarize_data
 from pipelines.experiment import Experiment, dump_experiment
 from pipelines.input_wait import WaitingTrainer
 from pipelines.preflight import Preflight
@@ -149,6 +150,7 @@ def _run(job: _Job) -> dict[str, Any]:
         )
     progress.begin(runner)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
+    run.write_data(summarize_data(job.preflight, fit))
     if fit.num_boxes:
         job.notice(fit.summary())
     try:
