@@ -17,7 +17,6 @@ class RunKind:
         truth: What ``num_truth`` of a class counts.
         build_command: What writes its records.
         label_fault: A fault of the data that makes a loss explode.
-        has_report: Whether there is a report.html of it.
         wants_weights: Whether it hardly learns from random weights with a few hundred pictures.
     """
 
@@ -28,7 +27,6 @@ class RunKind:
     truth: str
     build_command: str
     label_fault: str
-    has_report: bool
     wants_weights: bool
 
 
@@ -40,7 +38,6 @@ DETECTOR = RunKind(
     truth="boxes",
     build_command="tagbox records build DATA",
     label_fault="boxes of no size (tagbox labels check)",
-    has_report=True,
     wants_weights=True,
 )
 CLASSIFIER = RunKind(
@@ -51,7 +48,6 @@ CLASSIFIER = RunKind(
     truth="pictures",
     build_command="tagbox records drawings SRC",
     label_fault="a batch too small for the rate",
-    has_report=False,
     wants_weights=False,
 )
 

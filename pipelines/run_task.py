@@ -78,9 +78,15 @@ class RunTask(base_task.Task):
         """
         raise NotImplementedError
 
-    def before_training(self, run: RunDirectory, model: Any, training: Any) -> list[str]:
-        """Hold the built network against the survey of the training records, and return remarks for the person."""
-        return []
+    def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> list[str]:
+        """Write ``data.json`` of the records, and return remarks on how the built network suits them.
+
+        Args:
+            run: Where to write.
+            model: The network.
+            preflight: A `pipelines.preflight.Preflight`.
+        """
+        raise NotImplementedError
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""

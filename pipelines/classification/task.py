@@ -59,6 +59,16 @@ class ClassificationTask(RunTask):
             trains=trains,
         )
 
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
+        """Write the counts of the classes."""
+        run.write_data(
+            {
+                "training": preflight.training.summary(preflight.label_map),
+                "verification": preflight.verification.summary(preflight.label_map),
+            }
+        )
+        return []
+
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
         """Return what draws verification pictures with their best answers."""
         return evidence.AnsweredPictures(paths, self)
