@@ -72,6 +72,9 @@ def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
     key = "task.model.input_size"
     if values.get("task.model.network") == "retinanet_mobile" and any(side % 128 for side in values[key]):
         return key, "must be multiples of 128 for retinanet_mobile, such as [384, 384]"
+    key = "task.train_data.augmentation.mosaic.probability"
+    if values.get(key) and values["task.train_data.cache"]:
+        return key, "must be 0 with task.train_data.cache, which keeps each picture by itself"
     for low, high in _IN_ORDER:
         if low in values and values[low] > values[high]:
             return low, f"must not be above {high}"
@@ -152,6 +155,9 @@ _RULES: dict[str, _Rule] = {
     "task.train_data.augmentation.zoom_out": _SHARE,
     "task.train_data.augmentation.zoom_out_max": _at_least(1),
     "task.train_data.augmentation.color": _SHARE,
+    "task.train_data.augmentation.mosaic.probability": _SHARE,
+    "task.train_data.augmentation.mosaic.min_overlap": _SHARE,
+    "task.train_data.augmentation.close_last": _SHARE,
     **{
         f"task.train_data.augmentation.crop.{key}": _SHARE
         for key in ("probability", "min_object_covered", "min_area", "max_area", "min_overlap")

@@ -129,6 +129,7 @@ def _run(job: _Job) -> dict[str, Any]:
     task = task_factory.get_task(params.task, logging_dir=str(run.path))
     task.class_names = dict(job.preflight.label_map.items)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
+    task.total_steps = params.trainer.train_steps
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = None
     if job.evaluates and job.cluster.is_chief:

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from pipelines.detection.ssd_config import SSDAugmentation, SSDRandomCrop
+from pipelines.detection.augmentation_config import SSDAugmentation, SSDRandomCrop
 
 # The seven cases of the OD API's ssd_random_crop: share of an object the crop must cover, and share of a box that
 # must lie inside the crop for the box to stay.
@@ -23,8 +23,18 @@ _GREY = 128
 _MAX_HUE_SHIFT = 0.05
 
 
-def augment(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmentation) -> tuple[Any, Any, Any]:
+def augment(
+    image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmentation, *, is_mosaic: Any = False
+) -> tuple[Any, Any, Any]:
     """Apply the changes that ``config`` asks for: color, larger canvas, crops, mirror image.
+
+    Args:
+        image: The picture.
+        boxes: Its boxes.
+        classes: Their classes.
+        seed: Decides everything.
+        config: What is asked for.
+        is_mosaic: The picture is one of four, whose objects are small enough without a larger canvas.
 
     Returns:
         Picture, boxes and classes; a crop may have fewer boxes, also none.
@@ -33,9 +43,11 @@ def augment(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmenta
     if config.color > 0:
         image = jitter_color(image, next(seeds), config.color)
     if config.zoom_out > 0:
-        image, boxes = zoom_out(image, boxes, next(seeds), config.zoom_out, config.zoom_out_max)
+        probability = tf.where(is_mosaic, 0.0, config.zoom_out)
+        image, boxes = zoom_out(image, boxes, next(seeds), probability, config.zoom_out_max)
     if config.ssd_crop:
-        image, boxes, classes = ssd_random_crop(image, boxes, classes, next(seeds))
+        least_overlap = tf.where(is_mosaic, config.mosaic.min_overlap, 0.0)
+        image, boxes, classes = ssd_random_crop(image, boxes, classes, next(seeds), least_overlap)
     if config.crop.enabled:
         image, boxes, classes = random_crop(image, boxes, classes, next(seeds), config.crop)
     if config.flip > 0:
@@ -50,17 +62,17 @@ def flip_left_right(image: Any, boxes: Any, seed: Any, probability: float) -> tu
     return tf.cond(flip, lambda: image[:, ::-1, :], lambda: image), tf.where(flip, mirrored, boxes)
 
 
-def ssd_random_crop(image: Any, boxes: Any, classes: Any, seed: Any) -> tuple[Any, Any, Any]:
+def ssd_random_crop(image: Any, boxes: Any, classes: Any, seed: Any, least_overlap: Any = 0.0) -> tuple[Any, Any, Any]:
     """Crop as the SSD paper does, with the OD API's cases; see the constants of this module.
 
-    A box stays when enough of it (by area) lies inside the crop, and is clipped to it.
+    A box stays when enough of it (by area) lies inside the crop, ``least_overlap`` in all cases, and is clipped to it.
     """
     seeds = _split(seed)
     case = tf.random.stateless_uniform([], next(seeds), maxval=len(_CROP_OVERLAPS), dtype=tf.int32)
     overlap = tf.constant(_CROP_OVERLAPS)[case]
     skip = tf.random.stateless_uniform([], next(seeds)) < _CROP_SKIP_PROBABILITY
     limits = {"aspect_ratio_range": _CROP_ASPECT_RANGE, "area_range": _CROP_AREA_RANGE}
-    return _crop(image, boxes, classes, next(seeds), skip, overlap, overlap, **limits)
+    return _crop(image, boxes, classes, next(seeds), skip, overlap, tf.maximum(overlap, least_overlap), **limits)
 
 
 def random_crop(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDRandomCrop) -> tuple[Any, Any, Any]:
@@ -97,13 +109,7 @@ def _crop(
     window = window[0, 0]
 
     def cropped() -> tuple[Any, Any, Any]:
-        top_left, bottom_right = window[:2], window[2:]
-        inside = tf.concat([tf.maximum(clipped[:, :2], top_left), tf.minimum(clipped[:, 2:], bottom_right)], axis=1)
-        area_inside = tf.reduce_prod(tf.maximum(inside[:, 2:] - inside[:, :2], 0.0), axis=1)
-        share = tf.math.divide_no_nan(area_inside, tf.reduce_prod(clipped[:, 2:] - clipped[:, :2], axis=1))
-        # A box that only touches the crop has nothing inside it to learn from, even in the case without a minimum.
-        stays = tf.logical_and(share >= overlap, area_inside > 0)
-        moved = (inside - tf.tile(top_left, [2])) / tf.tile(bottom_right - top_left, [2])
+        moved, stays = boxes_within(boxes, window, overlap)
         picture = tf.slice(image, begin, size)
         return picture, tf.boolean_mask(moved, stays), tf.boolean_mask(classes, stays)
 
@@ -113,7 +119,19 @@ def _crop(
     return picture, new_boxes, new_classes
 
 
-def zoom_out(image: Any, boxes: Any, seed: Any, probability: float, largest: float) -> tuple[Any, Any]:
+def boxes_within(boxes: Any, window: Any, overlap: Any) -> tuple[Any, Any]:
+    """Return boxes in the frame of a window ``(4,)``, cut to it, and which of them stay: enough of their area is in."""
+    clipped = tf.clip_by_value(boxes, 0.0, 1.0)
+    top_left, bottom_right = window[:2], window[2:]
+    inside = tf.concat([tf.maximum(clipped[:, :2], top_left), tf.minimum(clipped[:, 2:], bottom_right)], axis=1)
+    area_inside = tf.reduce_prod(tf.maximum(inside[:, 2:] - inside[:, :2], 0.0), axis=1)
+    share = tf.math.divide_no_nan(area_inside, tf.reduce_prod(clipped[:, 2:] - clipped[:, :2], axis=1))
+    # A box that only touches the window has nothing inside it to learn from, even without a minimum.
+    stays = tf.logical_and(share >= overlap, area_inside > 0)
+    return (inside - tf.tile(top_left, [2])) / tf.tile(bottom_right - top_left, [2]), stays
+
+
+def zoom_out(image: Any, boxes: Any, seed: Any, probability: Any, largest: float) -> tuple[Any, Any]:
     """Put the picture at a random place of a grey canvas, up to ``largest`` times its sides."""
     seeds = _split(seed)
     draws = tf.random.stateless_uniform([3], next(seeds))

@@ -1,5 +1,7 @@
 """Records to batches: TFM's reader and decoder, then augmentation, the OD API's resize, padding."""
 
+import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,9 @@ import tensorflow as tf
 from official.core import input_reader
 from official.vision.dataloaders import tf_example_decoder
 
-from pipelines.detection import augmentation, example_order
+from pipelines.detection import companions, example_order, mosaic
 from pipelines.detection.ssd_config import SSDData
+from pipelines.detection.training_pictures import TrainingPictures
 
 
 class RecordDecoder(tf_example_decoder.TfExampleDecoder):
@@ -17,15 +20,19 @@ class RecordDecoder(tf_example_decoder.TfExampleDecoder):
     ``image/source_id`` may be any text: a number is kept, other text is hashed to one, because TFM's evaluation
     calls for numbers. JPEGs are decoded with the accurate inverse DCT, so that training, evaluation and prediction
     (which reads files with Pillow) see the same pixels.
+
+    Args:
+        smallest: A height and a width that are enough; see `decode_image`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, smallest: Sequence[int] | None = None) -> None:
         super().__init__()
+        self._smallest = smallest
         self._keys_to_features["image/source_id"] = tf.io.FixedLenFeature((), tf.string, "")
         self._keys_to_features["image/object/difficult"] = tf.io.VarLenFeature(tf.int64)
 
     def _decode_image(self, parsed_tensors: dict[str, Any]) -> Any:
-        return decode_image(parsed_tensors["image/encoded"])
+        return decode_image(parsed_tensors["image/encoded"], self._smallest)
 
     def decode(self, serialized_example: Any) -> dict[str, Any]:
         """Decode one serialised ``tf.train.Example``; the keys are TFM's, and ``groundtruth_difficult``."""
@@ -64,6 +71,8 @@ class RecordReader(input_reader.InputReader):
         super().__init__(config, **more)
         self._first_example = first_example
         self._every, self._at_most = config.sample_1_of_n, config.max_examples or -1
+        self._seed_of_companions = config.seed or 0
+        self._companions = mosaic.COMPANIONS if config.augmentation.mosaic.probability > 0 else 0
         self._records = example_order.RecordOrder(
             self._matched_files,
             seed=config.seed or 0,
@@ -82,23 +91,50 @@ class RecordReader(input_reader.InputReader):
     def _read_data_source(
         self, matched_files: Any, dataset_fn: Any, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset:
-        """Return ``(place in the order, serialised example)``; see `example_order.RecordOrder`."""
+        """Return ``(place in the order, serialised example)``; see `example_order.RecordOrder`.
+
+        Training with mosaics adds the serialised companions of each.
+        """
         if not self._is_training:
             # Each worker evaluates every picture: there is nothing to bring together.
             return self._records.once().shard(self._every, 0).take(self._at_most)
         if self._cache:
             return self._records.once()  # TFM shuffles and repeats what it keeps in memory
-        dataset = self._records.endless(self._first_example)
+        if self._companions:
+            begin = companions.window_begin(self._first_example)
+            dataset = companions.with_companions(
+                self._records.endless(begin), self._companions, seed=self._seed_of_companions
+            ).skip(self._first_example - begin)
+        else:
+            dataset = self._records.endless(self._first_example)
         if input_context is not None and input_context.num_input_pipelines > 1:
             dataset = dataset.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
         return dataset
 
 
-def decode_image(encoded: Any) -> Any:
-    """Decode JPEG, PNG, BMP or the first frame of a GIF to uint8 ``(height, width, 3)``."""
+def decode_image(encoded: Any, smallest: Sequence[int] | None = None) -> Any:
+    """Decode JPEG, PNG, BMP or the first frame of a GIF.
+
+    Args:
+        encoded: The bytes of the file.
+        smallest: A height and a width in pixels: JPEGs are decoded at the half, quarter or eighth of their size, which
+            is faster, as long as neither side gets smaller; ``None`` decodes every pixel.
+
+    Returns:
+        uint8 ``(height, width, 3)``.
+    """
+
+    def jpeg(ratio: int) -> Any:
+        return tf.io.decode_jpeg(encoded, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+    def reduced_jpeg() -> Any:
+        fits = tf.reduce_min(tf.io.extract_jpeg_shape(encoded)[:2] // tf.constant(smallest))
+        step = tf.reduce_sum(tf.cast(fits >= tf.constant([2, 4, 8]), tf.int32))
+        return tf.switch_case(step, [functools.partial(jpeg, ratio) for ratio in (1, 2, 4, 8)])
+
     image = tf.cond(
         tf.io.is_jpeg(encoded),
-        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+        reduced_jpeg if smallest else lambda: jpeg(1),
         lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
     )
     image.set_shape([None, None, 3])
@@ -136,6 +172,7 @@ def build_dataset(
     input_context: tf.distribute.InputContext | None = None,
     *,
     first_example: int = 0,
+    closing_example: int | None = None,
 ) -> tf.data.Dataset:
     """Build the batches of one split.
 
@@ -144,6 +181,7 @@ def build_dataset(
         input_size: Height and width of the network's input.
         input_context: Given by distribution strategies.
         first_example: How many training examples were seen before; the batches go on from there.
+        closing_example: From this example on there are no mosaics; ``None`` is never.
 
     Returns:
         A dataset of ``(images, labels)``: images float32 ``(b, height, width, 3)`` in ``[-1, 1]``; labels a dict of
@@ -154,21 +192,18 @@ def build_dataset(
         as if those before had been read, unless ``config.cache`` keeps decoded pictures.
     """
     height, width = input_size
-    seed = config.seed or 0
     decoder = RecordDecoder()
 
-    def decode(place: Any, serialized: Any) -> dict[str, Any]:
-        return decoder.decode(serialized) | {"place": place}
+    def decode(place: Any, serialized: Any, *others: Any) -> dict[str, Any]:
+        return decoder.decode(serialized) | {"place": place} | ({"companions": others[0]} if others else {})
 
-    def for_training(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        image, boxes = decoded["image"], decoded["groundtruth_boxes"]
-        classes = tf.cast(decoded["groundtruth_classes"], tf.int32)
-        solid = tf.logical_and(classes > 0, tf.logical_not(decoded["groundtruth_is_crowd"]))
-        boxes, classes = tf.boolean_mask(boxes, solid), tf.boolean_mask(classes, solid)
-        example_seed = tf.stack([tf.cast(seed, tf.int32), tf.cast(decoded["place"], tf.int32)])
-        image, boxes, classes = augmentation.augment(image, boxes, classes, example_seed, config.augmentation)
-        boxes, classes = boxes[: config.max_boxes], classes[: config.max_boxes]
-        return network_input(image, height, width), {"boxes": boxes, "classes": classes}
+    for_training = TrainingPictures(
+        config,
+        input_size,
+        resize=network_input,
+        decode=RecordDecoder([height * 3 // 4, width * 3 // 4]).decode,
+        closing_place=closing_example,
+    )
 
     def for_evaluation(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         labels = {
@@ -190,7 +225,7 @@ def build_dataset(
         parse = for_training if config.is_training else for_evaluation
         if config.cache and config.is_training:
             # The same pictures come again out of memory; where they stand now is what varies.
-            dataset = dataset.enumerate().map(lambda place, decoded: decoded | {"place": place})
+            dataset = dataset.enumerate(first_example).map(lambda place, decoded: decoded | {"place": place})
         parsed = dataset.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         return parsed.padded_batch(batch_size, drop_remainder=config.drop_remainder)
 

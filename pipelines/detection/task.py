@@ -24,14 +24,16 @@ class SSDDetectionTask(base_task.Task):
     """Trains on records, evaluates with COCO's metrics.
 
     Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
-    had. After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and
-    ``record`` the truth and detections they were computed from.
+    had. ``total_steps``, set as early, lets mosaics and the like end before the run does. After an evaluation,
+    ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the truth and detections
+    they were computed from.
     """
 
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
         self.class_names: Mapping[int, str] = {}
         self.first_step = 0
+        self.total_steps: int | None = None
         self.imported: checkpoints.ImportedWeights | None = None
         self.evaluation: dict[str, Any] = {}
         self.record = DetectionRecord()
@@ -62,10 +64,18 @@ class SSDDetectionTask(base_task.Task):
 
     def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""
-        first_example = self.first_step * params.global_batch_size if params.is_training else 0
         return input_pipeline.build_dataset(
-            params, self.task_config.model.input_size, input_context, first_example=first_example
+            params,
+            self.task_config.model.input_size,
+            input_context,
+            first_example=self.first_step * params.global_batch_size if params.is_training else 0,
+            closing_example=self._closing_example(params),
         )
+
+    def _closing_example(self, params: SSDData) -> int | None:
+        if self.total_steps is None:
+            return None
+        return round(self.total_steps * (1.0 - params.augmentation.close_last)) * params.global_batch_size
 
     def build_metrics(self, training: bool = True) -> list[Any]:
         """Return the running means of the parts of the loss."""

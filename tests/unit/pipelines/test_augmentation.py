@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.detection import augmentation
-from pipelines.detection.ssd_config import SSDAugmentation, SSDRandomCrop
+from pipelines.detection.augmentation_config import SSDAugmentation, SSDRandomCrop
 
 pytestmark = pytest.mark.tf
 
