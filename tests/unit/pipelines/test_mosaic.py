@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.errors import ConfigError
-from pipelines.detection import companions, input_pipeline, mosaic
+from pipelines import companions
+from pipelines.detection import input_pipeline, mosaic
 from pipelines.detection.augmentation_config import SSDAugmentation, SSDMosaic
 from pipelines.detection.ssd_config import SSDData
 from pipelines.experiment import load_experiment
