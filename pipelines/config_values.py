@@ -1,6 +1,7 @@
 """Which values the keys of an experiment config may have."""
 
 import collections.abc
+import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -41,6 +42,9 @@ def fits(value: Any, kind: Any) -> bool:
         return kind is bool
     if kind is float:
         return isinstance(value, int | float)
+    if _is_config(kind) and isinstance(value, dict):
+        kinds = typing.get_type_hints(kind)
+        return all(key in _names_in(kind) and fits(inner, kinds[key]) for key, inner in value.items())
     return not isinstance(kind, type) or isinstance(value, kind)
 
 
@@ -52,7 +56,10 @@ def kind_in_words(kind: Any) -> str:
         parts = [part for part in typing.get_args(kind) if not _is_config(part)]
         return " or ".join(dict.fromkeys(kind_in_words(part) for part in parts))
     if origin is not None:
-        inner = kind_in_words(next(iter(typing.get_args(kind)), Any))
+        item = next(iter(typing.get_args(kind)), Any)
+        if _is_config(item):
+            return f"list of groups with the keys {', '.join(_names_in(item))}"
+        inner = kind_in_words(item)
         return f"list of {inner}s" if inner in ("whole number", "number", "text") else "list"
     return names.get(kind, getattr(kind, "__name__", "value"))
 
@@ -97,6 +104,14 @@ def _one_of(*words: str) -> _Rule:
     return lambda value: value in words, f"must be one of {', '.join(words)}"
 
 
+def _names_in(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+_MULTIPLIERS: _Rule = (
+    lambda rules: all(rule["pattern"] and rule["multiplier"] >= 0 for rule in rules),
+    "must give each a pattern and a multiplier of 0 or more, such as [{pattern: ^FeatureExtractor/, multiplier: 0.1}]",
+)
 _SHARE: _Rule = _between(0, 1)
 _IN_ORDER = (
     ("task.losses.unmatched_threshold", "task.losses.matched_threshold"),
@@ -148,6 +163,9 @@ _RULES: dict[str, _Rule] = {
     "task.losses.miner.max_negatives_per_positive": _at_least(0),
     "task.losses.miner.min_negatives_per_image": _at_least(0),
     "task.init_checkpoint_type": _one_of("auto", "backbone", "feature_extractor", "detector"),
+    "task.freeze": (all, "must not have an empty pattern, which is found in every name"),
+    "task.learning_rate_multipliers": _MULTIPLIERS,
+    "task.gradient_multipliers": _MULTIPLIERS,
     "task.train_data.global_batch_size": _at_least(1),
     "task.train_data.shuffle_buffer_size": _at_least(1),
     "task.train_data.max_boxes": _at_least(1),

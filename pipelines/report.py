@@ -84,6 +84,9 @@ def write_report(run: RunDirectory, *, checkpoint: str = "best", samples: int = 
         ),
         ReportSection("How this was made", _provenance(run)),
     ]
+    if run.training_batch_path.is_file():
+        batch = _image(run.training_batch_path, "what the network was given: pictures cropped, mirrored, put together")
+        sections.insert(0, ReportSection("The first batch of training", batch))
     if has_sheet:
         sheet = _image(plots / "dataset.jpg", "training pictures with their boxes")
         sections.insert(0, ReportSection("Training pictures", sheet))

@@ -219,6 +219,19 @@ class SSDData(tfm.DataConfig):
 
 
 @dataclasses.dataclass
+class VariableMultiplier(hyperparams.Config):
+    """A factor for some variables.
+
+    Attributes:
+        pattern: Regular expression that is looked for in their names.
+        multiplier: The factor, 0 or more.
+    """
+
+    pattern: str = ""
+    multiplier: float = 1.0
+
+
+@dataclasses.dataclass
 class SSDTask(tfm.TaskConfig):
     """One detector to train.
 
@@ -229,6 +242,11 @@ class SSDTask(tfm.TaskConfig):
             ``detector``, or ``auto``: as much as they have.
         init_label_map: Label map of the classes they were trained on; empty takes one that lies with them, or COCO's
             for 90 classes. The class predictor is taken over by class name.
+        freeze: Regular expressions; variables with a name that one is found in stay as they were loaded. See
+            `pipelines.detection.trained_variables` for the names.
+        learning_rate_multipliers: Some variables' share of the learning rate: the optimizer's step, clipped as ever, is
+            multiplied.
+        gradient_multipliers: Factors of gradients, before they are clipped.
     """
 
     model: SSDModel = field(default_factory=SSDModel)
@@ -241,3 +259,6 @@ class SSDTask(tfm.TaskConfig):
     init_checkpoint: str = ""
     init_checkpoint_type: str = "auto"
     init_label_map: str = ""
+    freeze: list[str] = field(default_factory=list)
+    learning_rate_multipliers: list[VariableMultiplier] = field(default_factory=list)
+    gradient_multipliers: list[VariableMultiplier] = field(default_factory=list)

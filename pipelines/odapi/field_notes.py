@@ -12,6 +12,10 @@ _TPU = no("a matter of speed on TPUs; the figures are the same")
 _JOBS = no("all replicas of a run step together; see `tagbox train --workers`")
 _MASKS = no("masks, keypoints and extra channels are no part of a box detector", only=(False, 0))
 _STRENGTH = "the strength is that of augmentation.color"
+_FREEZE = (
+    "task.freeze: found anywhere in a variable's name (the OD API of 2017: from its begin), or else refused; the "
+    "statistics of a batch norm stay with its gamma and beta"
+)
 _IDS = no("ids of pictures are always kept")
 
 NOTES: Mapping[str, Mapping[str, FieldNote]] = {
@@ -319,9 +323,9 @@ NOTES: Mapping[str, Mapping[str, FieldNote]] = {
         "load_all_detection_checkpoint_vars": yes("true takes the box predictors as well, where their shapes agree"),
         "num_steps": yes("0 means for ever: 200,000 are taken, stop when it is good enough"),
         "startup_delay_steps": _JOBS,
-        "bias_grad_multiplier": yes("0 counts as 1", only=(0.0, 1.0)),
-        "freeze_variables": FieldNote(Fate.UNSUPPORTED, "say backbone.freeze in a YAML config instead"),
-        "update_trainable_variables": FieldNote(Fate.UNSUPPORTED, "say backbone.freeze in a YAML config instead"),
+        "bias_grad_multiplier": yes("task.gradient_multipliers: before gradients are clipped; 0 counts as 1"),
+        "freeze_variables": nearly(_FREEZE),
+        "update_trainable_variables": nearly(f"whatever else there is, is frozen: {_FREEZE}"),
         "replicas_to_aggregate": _JOBS,
         "batch_queue_capacity": _QUEUES,
         "num_batch_queue_threads": _QUEUES,

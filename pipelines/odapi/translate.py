@@ -22,6 +22,7 @@ _COLOR_STEPS = (
     "random_adjust_brightness", "random_adjust_contrast", "random_adjust_hue", "random_adjust_saturation",
     "random_distort_color",
 )  # fmt: skip
+_BIASES = "/biases"  # of a variable's name
 _SLIM_STDDEV = 0.09  # of the backbone's kernels
 _SSD_CROPS = {"ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio"}
 
@@ -250,6 +251,16 @@ def _training_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]
         yield f"{at}.fine_tune_checkpoint", "task.init_checkpoint", resolve(checkpoint, config.path.parent)
         yield f"{at}.fine_tune_checkpoint_type", "task.init_checkpoint_type", _checkpoint_kind(training)
     yield from _augmentation_settings(config)
+    frozen = list(training.freeze_variables)
+    if training.update_trainable_variables:
+        yield f"{at}.update_trainable_variables", "task.freeze", [
+            f"^(?!.*(?:{'|'.join(training.update_trainable_variables)}))", *frozen
+        ]  # fmt: skip
+    elif frozen:
+        yield f"{at}.freeze_variables", "task.freeze", frozen
+    if training.bias_grad_multiplier:
+        rule = {"pattern": _BIASES, "multiplier": as_written(training.bias_grad_multiplier)}
+        yield f"{at}.bias_grad_multiplier", "task.gradient_multipliers", [rule]
 
 
 def _checkpoint_kind(training: Any) -> str:
