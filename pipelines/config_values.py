@@ -112,6 +112,10 @@ _MULTIPLIERS: _Rule = (
     lambda rules: all(rule["pattern"] and rule["multiplier"] >= 0 for rule in rules),
     "must give each a pattern and a multiplier of 0 or more, such as [{pattern: ^FeatureExtractor/, multiplier: 0.1}]",
 )
+_RANGE: _Rule = (
+    lambda ends: len(ends) == 2 and 0 <= ends[0] <= ends[1],
+    "must be the least and the largest factor, such as [0.8, 1.25]",
+)
 _SHARE: _Rule = _between(0, 1)
 _IN_ORDER = (
     ("task.losses.unmatched_threshold", "task.losses.matched_threshold"),
@@ -173,6 +177,24 @@ _RULES: dict[str, _Rule] = {
     "task.train_data.augmentation.zoom_out": _SHARE,
     "task.train_data.augmentation.zoom_out_max": _at_least(1),
     "task.train_data.augmentation.color": _SHARE,
+    **{
+        f"task.train_data.augmentation.{key}": _SHARE
+        for key in (
+            "flip_vertical",
+            "rotate",
+            "gray",
+            "jitter.brightness",
+            "jitter.hue",
+            "copy_paste.probability",
+            "copy_paste.min_visible",
+        )
+    },
+    "task.train_data.augmentation.jitter.contrast": _RANGE,
+    "task.train_data.augmentation.jitter.saturation": _RANGE,
+    "task.train_data.augmentation.copy_paste.max_objects": _at_least(1),
+    "task.train_data.augmentation.copy_paste.pool_size": _at_least(1),
+    "task.train_data.augmentation.copy_paste.feather": _between(0, 0.5),
+    "task.train_data.augmentation.copy_paste.max_size": _between(0.05, 0.9),
     "task.train_data.augmentation.mosaic.probability": _SHARE,
     "task.train_data.augmentation.mosaic.min_overlap": _SHARE,
     "task.train_data.augmentation.close_last": _SHARE,

@@ -2,12 +2,15 @@
 
 import functools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from official.vision.dataloaders import tf_example_decoder
 
 from pipelines.detection import mosaic
+from pipelines.detection.copy_paste import ObjectPaster
+from pipelines.detection.object_pool import collect_objects
 from pipelines.detection.ssd_config import SSDData
 from pipelines.detection.training_pictures import TrainingPictures
 from pipelines.record_reader import RecordReader
@@ -122,7 +125,7 @@ def build_dataset(
         input_size: Height and width of the network's input.
         input_context: Given by distribution strategies.
         first_example: How many training examples were seen before; the batches go on from there.
-        closing_example: From this example on there are no mosaics; ``None`` is never.
+        closing_example: From this example on there are no mosaics and pasted objects; ``None`` is never.
 
     Returns:
         A dataset of ``(images, labels)``: images float32 ``(b, height, width, 3)`` in ``[-1, 1]``; labels a dict of
@@ -138,13 +141,15 @@ def build_dataset(
     def decode(place: Any, serialized: Any, *others: Any) -> dict[str, Any]:
         return decoder.decode(serialized) | {"place": place} | ({"companions": others[0]} if others else {})
 
-    for_training = TrainingPictures(
-        config,
-        input_size,
-        resize=network_input,
-        decode=RecordDecoder([height * 3 // 4, width * 3 // 4]).decode,
-        closing_place=closing_example,
-    )
+    def for_training() -> TrainingPictures:
+        return TrainingPictures(
+            config,
+            input_size,
+            resize=network_input,
+            decode=RecordDecoder([height * 3 // 4, width * 3 // 4]).decode,
+            paster=_object_paster(config, reader.paths, max(input_size)),
+            closing_place=closing_example,
+        )
 
     def for_evaluation(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         labels = {
@@ -163,7 +168,7 @@ def build_dataset(
         batch_size = config.global_batch_size
         if context is not None:
             batch_size = context.get_per_replica_batch_size(batch_size)
-        parse = for_training if config.is_training else for_evaluation
+        parse = for_training() if config.is_training else for_evaluation
         if config.cache and config.is_training:
             # The same pictures come again out of memory; where they stand now is what varies.
             dataset = dataset.enumerate(first_example).map(lambda place, decoded: decoded | {"place": place})
@@ -178,3 +183,18 @@ def build_dataset(
         transform_and_batch_fn=parse_and_batch,
     )
     return reader.read(input_context=input_context)
+
+
+def _object_paster(config: SSDData, paths: Sequence[str], largest: int) -> ObjectPaster | None:
+    wanted = config.augmentation.copy_paste
+    if not wanted.probability:
+        return None
+    pool = collect_objects(
+        [Path(path) for path in paths],
+        classes=wanted.classes,
+        limit=wanted.pool_size,
+        margin=wanted.feather,
+        largest=largest,
+        seed=config.seed or 0,
+    )
+    return ObjectPaster(pool, wanted)

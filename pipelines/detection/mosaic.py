@@ -4,11 +4,12 @@ Pictures, boxes, classes and seeds as in `pipelines.detection.augmentation`.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from pipelines.detection import augmentation
+from pipelines.detection.labeled_picture import LabeledPicture
 
 COMPANIONS = 3
 # Sides of a mosaic in sides of the network's input: the crop that follows enlarges a part of it again.
@@ -17,14 +18,6 @@ CANVAS = 1.5
 _CENTER_RANGE = (0.35, 0.65)
 # A picture may be stretched by so much, so that less of it has to be cut off.
 _STRETCH = 4 / 3
-
-
-class LabeledPicture(NamedTuple):
-    """A picture ``(h, w, 3)`` with boxes ``(n, 4)`` and classes ``(n,)``."""
-
-    image: Any
-    boxes: Any
-    classes: Any
 
 
 def compose(pictures: Sequence[LabeledPicture], seed: Any, input_size: Sequence[int], min_overlap: float) -> Any:

@@ -10,6 +10,7 @@ from collectors.errors import ConfigError
 from pipelines import companions
 from pipelines.detection import input_pipeline, mosaic
 from pipelines.detection.augmentation_config import SSDAugmentation, SSDMosaic
+from pipelines.detection.labeled_picture import LabeledPicture
 from pipelines.detection.ssd_config import SSDData
 from pipelines.experiment import load_experiment
 from tests.support.od_api_records import encode_picture, od_example, random_picture, write_records
@@ -34,7 +35,7 @@ def _picture(size, rows, columns, number):
     image = np.zeros((*size, 3), np.uint8)
     image[edges[0] : edges[2], edges[1] : edges[3]] = 255
     box = np.array([edges], np.float32) / np.array([*size, *size], np.float32)
-    return mosaic.LabeledPicture(tf.constant(image), tf.constant(box), tf.constant([number + 1]))
+    return LabeledPicture(tf.constant(image), tf.constant(box), tf.constant([number + 1]))
 
 
 def _bright(image):
@@ -82,14 +83,14 @@ def test_every_box_lies_in_its_own_part_of_the_mosaic(number, drawn):
 
 
 def test_pictures_without_boxes_make_a_mosaic_without_boxes():
-    empty = mosaic.LabeledPicture(tf.zeros([40, 60, 3], tf.uint8), tf.zeros([0, 4]), tf.zeros([0], tf.int32))
+    empty = LabeledPicture(tf.zeros([40, 60, 3], tf.uint8), tf.zeros([0, 4]), tf.zeros([0], tf.int32))
     image, boxes, classes = mosaic.compose([empty] * 4, tf.constant([1, 2]), INPUT, 0.3)
     assert (image.shape, boxes.shape, classes.shape) == ((*CANVAS, 3), (0, 4), (0,))
 
 
 def test_a_small_object_is_shown_whole():
     # Half of the seeds would cut it off, were the part not laid around it.
-    own = mosaic.LabeledPicture(tf.zeros([40, 200, 3], tf.uint8), tf.constant([[0.4, 0.9, 0.6, 1.0]]), tf.constant([1]))
+    own = LabeledPicture(tf.zeros([40, 200, 3], tf.uint8), tf.constant([[0.4, 0.9, 0.6, 1.0]]), tf.constant([1]))
     for number in range(20):
         part = mosaic.cut_to(own, tf.constant(60), tf.constant(60), tf.constant([number, 0]), 0.99)
         assert len(part.boxes) == 1
