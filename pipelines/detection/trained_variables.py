@@ -121,13 +121,13 @@ def scale_steps(optimizer: Any, wanted: Factors) -> None:
         return
     while (wrapped := getattr(optimizer, "inner_optimizer", None) or vars(optimizer).get("_optimizer")) is not None:
         optimizer = wrapped
-    by_key = {optimizer._var_key(variable): factor for variable, factor in wanted}
+    by_key = {_key_of(variable): factor for variable, factor in wanted}
     is_legacy = hasattr(optimizer, "_resource_apply_dense")
     whole_step = optimizer._resource_apply_dense if is_legacy else optimizer.update_step
 
     # Keras looks at the name of the third argument, and leaves it out for newer optimizers.
     def share_of_step(grad: Any, var: Any, apply_state: Any = None) -> Any:
-        before, factor = var.read_value(), by_key.get(optimizer._var_key(var), 1.0)
+        before, factor = var.read_value(), by_key.get(_key_of(var), 1.0)
         step = whole_step(grad, var, apply_state) if is_legacy else whole_step(grad, var)
         if factor == 1.0:
             return step
@@ -135,3 +135,9 @@ def scale_steps(optimizer: Any, wanted: Factors) -> None:
             return var.assign(before + factor * (var.read_value() - before), read_value=False)
 
     setattr(optimizer, "_resource_apply_dense" if is_legacy else "update_step", share_of_step)
+
+
+def _key_of(variable: Any) -> Any:
+    """Return what a variable and its copies on the devices of a strategy have in common."""
+    container = getattr(variable, "_distributed_container", lambda: None)()
+    return (variable if container is None else container)._unique_id

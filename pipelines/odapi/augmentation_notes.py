@@ -52,7 +52,10 @@ AUGMENTATION_NOTES: Mapping[str, Mapping[str, FieldNote]] = {
         "operations": yes("augmentation.ssd_crop_cases; limits left out are those of the paper"),
     },
     "SsdRandomCropOperation": dict.fromkeys(_CROP_LIMITS, _HERE) | {"clip_boxes": yes(only=(True,))},
-    "SsdRandomCropFixedAspectRatioOperation": dict.fromkeys(_CROP_LIMITS, _HERE) | {"clip_boxes": yes(only=(True,))},
+    "SsdRandomCropFixedAspectRatioOperation": {
+        **{limit: _HERE for limit in _CROP_LIMITS if "aspect" not in limit},
+        "clip_boxes": yes(only=(True,)),
+    },
     "SsdRandomCropFixedAspectRatio": {
         "operations": yes("augmentation.ssd_crop_cases; limits left out are those of the paper"),
         "aspect_ratio": no("the shape of the crop varies"),
