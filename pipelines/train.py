@@ -19,6 +19,7 @@ from pipelines.anchor_share import coverage_of
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
+from pipelines.data_summary import summarize_data
 from pipelines.experiment import Experiment, dump_experiment
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
@@ -154,6 +155,7 @@ def _run(job: _Job) -> dict[str, Any]:
         fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
         write_training_batch(fed, strategy, task.class_names, run.training_batch_path)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
+    run.write_data(summarize_data(job.preflight, fit))
     if fit.num_boxes:
         job.notice(fit.summary())
     try:

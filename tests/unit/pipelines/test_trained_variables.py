@@ -107,7 +107,7 @@ def test_clipping_comes_before_and_the_moving_average_after():
     steps = np.stack(after) - np.stack(before)
     # The gradients are (1, 2) times the same: their steps would have the whole clipped length between them.
     assert np.linalg.norm(steps * [[1.0], [2.0]]) == pytest.approx(0.1 * 0.01, rel=1e-3)
-    assert steps[1] == pytest.approx(steps[0], rel=1e-3)
+    assert steps[1] == pytest.approx(steps[0], rel=1e-2)
     averages = [optimizer.get_slot(variable, "average").numpy() for variable in variables]
     assert averages == pytest.approx([0.5 * value for value in after], abs=1e-6)
 
