@@ -31,9 +31,9 @@ def write_training_batch(dataset: Any, strategy: Any, class_names: Mapping[int, 
     local = strategy.experimental_local_results
     shares = zip(local(images), local(labels["boxes"]), local(labels["classes"]), strict=True)
     pictures = [
-        draw_example(*example, class_names)
+        draw_example(image, of_image, classes, class_names)
         for share in shares
-        for example in zip(*(part.numpy() for part in share), strict=True)
+        for image, of_image, classes in zip(*(part.numpy() for part in share), strict=True)
     ]
     with atomic_writer(output) as stream:
         _sheet(pictures[:_MOST_PICTURES]).save(stream, "JPEG", quality=90)

@@ -57,7 +57,7 @@ class SSDDetectionTask(base_task.Task):
             replicas.share_batch_statistics(model)
         return model
 
-    def create_optimizer(self, *arguments: Any, **more: Any) -> Any:  # type: ignore[override]
+    def create_optimizer(self, *arguments: Any, **more: Any) -> Any:
         """Build the optimizer for the model that was built last."""
         optimizer = super().create_optimizer(*arguments, **more)
         trained_variables.scale_steps(optimizer, self.step_factors)
