@@ -35,6 +35,7 @@ class RunTask(base_task.Task):
         kind: What it trains.
         class_names: Name of each class id.
         first_step: The step that training begins after.
+        total_steps: The last step, where that is known.
         evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
     """
 
@@ -44,6 +45,7 @@ class RunTask(base_task.Task):
         super().__init__(params, logging_dir, name)
         self.class_names: Mapping[int, str] = {}
         self.first_step = 0
+        self.total_steps: int | None = None
         self.evaluation: dict[str, Any] = {}
 
     @classmethod
@@ -85,6 +87,16 @@ class RunTask(base_task.Task):
             run: Where to write.
             model: The network.
             preflight: A `pipelines.preflight.Preflight`.
+        """
+        raise NotImplementedError
+
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """Draw the first batch of the training data, as the network gets it, into a JPEG.
+
+        Args:
+            dataset: The batches; who reads them at the same time is not disturbed.
+            strategy: Over whose devices they are spread.
+            output: The file.
         """
         raise NotImplementedError
 

@@ -130,6 +130,7 @@ def _run(job: _Job) -> dict[str, Any]:
     task = task_factory.get_task(params.task, logging_dir=str(run.path))
     task.class_names = dict(job.preflight.label_map.items)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
+    task.total_steps = params.trainer.train_steps
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = None
     if job.evaluates and job.cluster.is_chief:
@@ -148,6 +149,10 @@ def _run(job: _Job) -> dict[str, Any]:
             eval_actions=[progress.after_evaluation],
         )
     progress.begin(runner)
+    if not progress.step and job.cluster.is_chief:
+        # The workers of a cluster take from their data together only.
+        fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
+        task.draw_batch(fed, strategy, run.training_batch_path)
     for remark in task.before_training(run, runner.trainer.model, job.preflight):
         job.notice(remark)
     try:

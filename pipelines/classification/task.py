@@ -69,6 +69,14 @@ class ClassificationTask(RunTask):
         )
         return []
 
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """Draw training pictures with their classes, varied as they are."""
+        images, labels = next(iter(dataset))
+        local = strategy.experimental_local_results
+        batches = zip(local(images), local(labels["classes"]), strict=True)
+        pictures = [pair for batch in batches for pair in zip(*(part.numpy() for part in batch), strict=True)]
+        evidence.write_batch(pictures, self.names, output)
+
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
         """Return what draws verification pictures with their best answers."""
         return evidence.AnsweredPictures(paths, self)

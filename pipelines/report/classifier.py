@@ -98,7 +98,12 @@ def findings_of(files: RunFiles) -> list[Finding]:
 
 def sections_of(files: RunFiles) -> list[Section]:
     """Return the parts of the page that only a classifier has, and write its pictures."""
-    data = data_section(files, counted="pictures")
+    batch = files.run.training_batch_path
+    words = "The first batch as the network was given it, varied as the config says."
+    sheet = (
+        Picture(batch.read_bytes(), "the first batch of training with its classes", words) if batch.is_file() else None
+    )
+    data = data_section(files, counted="pictures", sheet=sheet)
     if not files.results:
         return [data]
     return [data, Section("Each class", [_class_table(files.results)]), _confusion(files), *_pictures(files)]
