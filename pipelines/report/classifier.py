@@ -98,15 +98,18 @@ def findings_of(files: RunFiles) -> list[Finding]:
 
 def sections_of(files: RunFiles) -> list[Section]:
     """Return the parts of the page that only a classifier has, and write its pictures."""
-    batch = files.run.training_batch_path
-    words = "The first batch as the network was given it, varied as the config says."
-    sheet = (
-        Picture(batch.read_bytes(), "the first batch of training with its classes", words) if batch.is_file() else None
-    )
-    data = data_section(files, counted="pictures", sheet=sheet)
+    data = data_section(files, counted="pictures", batch=_first_batch(files))
     if not files.results:
         return [data]
     return [data, Section("Each class", [_class_table(files.results)]), _confusion(files), *_pictures(files)]
+
+
+def _first_batch(files: RunFiles) -> Picture | None:
+    path = files.run.training_batch_path
+    if not path.is_file():
+        return None
+    words = "The first batch as the network was given it, varied as the config says."
+    return Picture(path.read_bytes(), "the first batch of training with its classes", words)
 
 
 def _class_table(results: Mapping[str, Any]) -> Table:
