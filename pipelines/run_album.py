@@ -9,7 +9,7 @@ from pipelines.detection_record import DetectionRecord
 from pipelines.evaluate import stored_experiment
 from pipelines.mistake_album import DEFAULT_LIMIT, find_mistakes, write_album
 from pipelines.picture_origins import RecordPictures
-from pipelines.preflight import expand
+from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 
 

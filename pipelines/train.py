@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 from official.common import distribute_utils
-from official.core import task_factory, train_lib
+from official.core import task_factory, train_lib, train_utils
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
@@ -19,7 +19,9 @@ from pipelines.anchor_share import coverage_of
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
+from pipelines.data_summary import summarize_data
 from pipelines.experiment import Experiment, dump_experiment
+from pipelines.input_wait import WaitingTrainer
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
@@ -148,6 +150,7 @@ def _run(job: _Job) -> dict[str, Any]:
         )
     progress.begin(runner)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
+    run.write_data(summarize_data(job.preflight, fit))
     if fit.num_boxes:
         job.notice(fit.summary())
     try:
@@ -249,6 +252,17 @@ def _input_error(error: tf.errors.OpError, job: _Job) -> InputError:
 
 class _RunFolderRunner(train_lib.OrbitExperimentRunner):
     """TFM's runner with checkpoints where the run folder has them, and curves under the OD API's names."""
+
+    def _build_trainer(self, task: Any, train: bool, evaluate: bool) -> Any:
+        with self.strategy.scope():
+            return train_utils.create_trainer(
+                self.params,
+                task,
+                train=train,
+                evaluate=evaluate,
+                checkpoint_exporter=self._build_best_checkpoint_exporter(),
+                trainer_cls=WaitingTrainer,
+            )
 
     def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
         return tf.train.CheckpointManager(

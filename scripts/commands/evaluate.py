@@ -229,13 +229,13 @@ def _tell(found: _Found, album: Path | None, limit: int, min_ap50: float | None,
 
 
 def _tell_of_run(run: Any, results: dict[str, Any], as_json: bool, limit: int, album: Path | None = None) -> None:
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
     from pipelines.run_album import write_run_album
 
     index = write_run_album(run, limit=limit, output=album)
     _print(results, index, as_json)
     say(f"mistakes: {album or run.mistakes}")
-    say(f"report: {write_report(run, checkpoint=results['checkpoint'])}")
+    say(f"report: {write_report(run)}")
 
 
 def _print(results: dict[str, Any], index: dict[str, Any], as_json: bool) -> None:
