@@ -9,6 +9,7 @@ from official.vision.dataloaders import tf_example_decoder
 
 from pipelines.detection import augmentation, example_order
 from pipelines.detection.ssd_config import SSDData
+from pipelines.plain_graph import as_written
 
 
 class RecordDecoder(tf_example_decoder.TfExampleDecoder):
@@ -157,9 +158,11 @@ def build_dataset(
     seed = config.seed or 0
     decoder = RecordDecoder()
 
+    @as_written
     def decode(place: Any, serialized: Any) -> dict[str, Any]:
         return decoder.decode(serialized) | {"place": place}
 
+    @as_written
     def for_training(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         image, boxes = decoded["image"], decoded["groundtruth_boxes"]
         classes = tf.cast(decoded["groundtruth_classes"], tf.int32)
@@ -170,6 +173,7 @@ def build_dataset(
         boxes, classes = boxes[: config.max_boxes], classes[: config.max_boxes]
         return network_input(image, height, width), {"boxes": boxes, "classes": classes}
 
+    @as_written
     def for_evaluation(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         labels = {
             "boxes": decoded["groundtruth_boxes"],

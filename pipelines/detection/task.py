@@ -13,6 +13,7 @@ from pipelines import metrics as detection_metrics
 from pipelines.detection import input_pipeline, losses, replicas, ssd_model
 from pipelines.detection.ssd_config import SSDData, SSDTask
 from pipelines.detection_record import DetectionRecord
+from pipelines.plain_graph import as_written
 from pipelines.weights.accounting import write_accounting
 from pipelines.weights.file_classes import class_names_of
 
@@ -37,6 +38,7 @@ class SSDDetectionTask(base_task.Task):
         self.record = DetectionRecord()
         self._anchors: Any = None
 
+    @as_written
     def build_model(self) -> tf_keras.Model:
         """Build the network of ``params.model``; ``num_classes`` must be known by now."""
         model = ssd_model.build_ssd_model(self.task_config.model, num_classes=self.task_config.model.num_classes)
@@ -71,6 +73,7 @@ class SSDDetectionTask(base_task.Task):
         """Return the running means of the parts of the loss."""
         return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in _LOSS_NAMES]
 
+    @as_written
     def train_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
     ) -> dict[str, Any]:
@@ -93,6 +96,7 @@ class SSDDetectionTask(base_task.Task):
             metric.update_state(term)
         return {self.loss: total}
 
+    @as_written
     def validation_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
     ) -> dict[str, Any]:
