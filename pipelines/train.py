@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+import tf_keras
 from official.common import distribute_utils
 from official.core import task_factory, train_lib
 from official.modeling import performance
@@ -146,6 +147,8 @@ def _run(job: _Job) -> dict[str, Any]:
             train_actions=[progress.after_training_loop],
             eval_actions=[progress.after_evaluation],
         )
+    with strategy.scope():
+        _make_slots(runner.trainer)
     progress.begin(runner)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
     if fit.num_boxes:
@@ -161,6 +164,15 @@ def _run(job: _Job) -> dict[str, Any]:
         raise
     progress.write_status("done")
     return run.read_results() or {}
+
+
+def _make_slots(trainer: Any) -> None:
+    """Make the optimizer's variables now: those that a first step made would have TensorFlow record the step twice."""
+    optimizer, variables = trainer.optimizer, trainer.model.trainable_variables
+    if isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
+        optimizer._create_all_weights(variables)
+    elif hasattr(optimizer, "build"):
+        optimizer.build(variables)
 
 
 def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> None:
