@@ -18,6 +18,7 @@ class RunKind:
         build_command: What writes its records.
         label_fault: A fault of the data that makes a loss explode.
         has_report: Whether there is a report.html of it.
+        wants_weights: Whether it hardly learns from random weights with a few hundred pictures.
     """
 
     word: str
@@ -28,6 +29,7 @@ class RunKind:
     build_command: str
     label_fault: str
     has_report: bool
+    wants_weights: bool
 
 
 DETECTOR = RunKind(
@@ -39,6 +41,7 @@ DETECTOR = RunKind(
     build_command="tagbox records build DATA",
     label_fault="boxes of no size (tagbox labels check)",
     has_report=True,
+    wants_weights=True,
 )
 CLASSIFIER = RunKind(
     word="classifier",
@@ -49,6 +52,7 @@ CLASSIFIER = RunKind(
     build_command="tagbox records drawings SRC",
     label_fault="a batch too small for the rate",
     has_report=False,
+    wants_weights=False,
 )
 
 

@@ -140,9 +140,9 @@ def _resolve_weights(init: Path, experiment: Any) -> Path:
     from pipelines.weights.fetching import fetch_weights
     from pipelines.weights.zoo import find_zoo_weights, is_zoo_name
 
-    if init.exists() or not is_zoo_name(str(init)):
+    backbone = getattr(experiment.params.task.model, "backbone", None)
+    if init.exists() or backbone is None or not is_zoo_name(str(init)):
         return init
-    backbone = experiment.params.task.model.backbone
     found = find_zoo_weights(str(init), model_id=backbone.model_id, depth_multiplier=backbone.depth_multiplier)
     if found.remark:
         say(f"note: {found.name}: {found.remark}")
@@ -183,12 +183,14 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _say_where_it_stands(experiment: Any, run: Any) -> None:
+    from pipelines.run_kinds import kind_of
+
     done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
     if done >= wanted:
         say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
     elif done:
         say(f"going on at step {done} of {wanted}")
-    elif not experiment.params.task.init_checkpoint:
+    elif kind_of(experiment.name).wants_weights and not experiment.params.task.init_checkpoint:
         say("note: training starts from random weights; give trained ones with --init where you have them")
 
 
