@@ -78,8 +78,8 @@ class RunTask(base_task.Task):
         """
         raise NotImplementedError
 
-    def before_training(self, run: RunDirectory, model: Any, training: Any) -> list[str]:
-        """Hold the built network against the survey of the training records, and return remarks for the person."""
+    def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> list[str]:
+        """Hold the built network against a `pipelines.preflight.Preflight`; return remarks for the person."""
         return []
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:

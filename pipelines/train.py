@@ -150,7 +150,7 @@ def _run(job: _Job) -> dict[str, Any]:
     with strategy.scope():
         _make_slots(runner.trainer)
     progress.begin(runner)
-    for remark in task.before_training(run, runner.trainer.model, job.preflight.training):
+    for remark in task.before_training(run, runner.trainer.model, job.preflight):
         job.notice(remark)
     try:
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():

@@ -99,11 +99,10 @@ def _compared(
             why_not = f"it was evaluated on other pictures ({shared} of {len(answers)} are also those of {first_name})"
         else:
             deltas = [ours - theirs for ours, theirs in zip((top1, top5), _hits(first, pictures), strict=True)]
-            difference = ClassifierDifference(
-                *(_mean_interval(delta, resamples, seed) for delta in deltas),
-                *(_chance(delta, resamples, seed) for delta in deltas),
-            )
-    return ComparedClassifier(name, step, len(pictures), *figures, difference, why_not)
+            top1_by, top5_by = (_mean_interval(delta, resamples, seed) for delta in deltas)
+            top1_p, top5_p = (_chance(delta, resamples, seed) for delta in deltas)
+            difference = ClassifierDifference(top1_by, top5_by, top1_p, top5_p)
+    return ComparedClassifier(name, step, len(pictures), figures[0], figures[1], difference, why_not)
 
 
 def _hits(answers: dict[tuple[str, str], StoredAnswer], pictures: Sequence[tuple[str, str]]) -> tuple[Hits, Hits]:

@@ -14,6 +14,7 @@ from labeling.label_map import LabelMap
 from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
 from pipelines.anchor_share import coverage_of
+from pipelines.data_summary import summarize_data
 from pipelines.detection import input_pipeline, losses, record_survey, replicas, ssd_model
 from pipelines.detection.ssd_config import SSDData, SSDTask
 from pipelines.detection_analysis import analyse_detections
@@ -69,9 +70,10 @@ class SSDDetectionTask(RunTask):
             trains=trains,
         )
 
-    def before_training(self, run: RunDirectory, model: tf_keras.Model, training: Any) -> list[str]:
-        """Compare the boxes with the anchors."""
-        fit = coverage_of(training, model.anchors, self.task_config.model.input_size)
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
+        """Compare the boxes with the anchors, and count what there is into ``data.json``."""
+        fit = coverage_of(preflight.training, model.anchors, self.task_config.model.input_size)
+        run.write_data(summarize_data(preflight, fit))
         return [fit.summary()] if fit.num_boxes else []
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
@@ -167,6 +169,7 @@ class SSDDetectionTask(RunTask):
                     is_crowd=labels["is_crowd"][row],
                     areas=labels["areas"][row],
                     difficult=labels["difficult"][row],
+                    origin={name: _plain(labels[name][row]) for name in input_pipeline.ORIGIN if name in labels},
                     detected_boxes=found["detection_boxes"][row][:count],
                     detected_classes=found["detection_classes"][row][:count],
                     scores=found["detection_scores"][row][:count],
@@ -204,3 +207,8 @@ class SSDDetectionTask(RunTask):
         )
         decay = config.losses.l2_weight_decay * ssd_model.l2_loss(model)
         return terms.classification + terms.localization + decay, [terms.classification, terms.localization, decay]
+
+
+def _plain(value: Any) -> str | int:
+    """Return what TensorFlow says in bytes or in a number of its own."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else int(value)

@@ -100,7 +100,7 @@ def evaluate(
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
 
     with progress("evaluating, batches") as advance:
         results = run_evaluation(run, checkpoint=checkpoint, input_path=list(records) or None, progress=advance)
@@ -109,7 +109,10 @@ def evaluate(
     else:
         _print_results(results, kind)
     if not records and kind.has_report:
-        say(f"report: {write_report(run, checkpoint=checkpoint)}")
+        from pipelines.run_album import write_run_album
+
+        write_run_album(run)
+        say(f"report: {write_report(run)}")
     return gate.passed_by(results)
 
 
@@ -164,7 +167,7 @@ def _follow(run: Any, as_json: bool, gate: _Gate) -> int:
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
     from pipelines.run_list import kind_of_run
 
     def report(one: FollowedCheckpoint) -> None:
@@ -185,6 +188,9 @@ def _follow(run: Any, as_json: bool, gate: _Gate) -> int:
     kind = kind_of_run(run)
     gate.require_known_to(kind)
     if results and kind.has_report:
+        from pipelines.run_album import write_run_album
+
+        write_run_album(run)
         say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)

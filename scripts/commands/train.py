@@ -108,12 +108,15 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and mode == "train_and_eval":
-        from pipelines.report import write_report
+        from pipelines.report.run_report import write_report
+        from pipelines.run_album import write_run_album
         from pipelines.run_kinds import kind_of
 
-        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
+        kind = kind_of(experiment.name)
+        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind.figures)
         say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
-        if kind_of(experiment.name).has_report:
+        if kind.has_report:
+            write_run_album(run)
             say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
