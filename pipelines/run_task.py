@@ -35,6 +35,7 @@ class RunTask(base_task.Task):
         kind: What it trains.
         class_names: Name of each class id.
         first_step: The step that training begins after.
+        total_steps: The last step of the run; ``None`` where it is not known.
         evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
     """
 
@@ -44,6 +45,7 @@ class RunTask(base_task.Task):
         super().__init__(params, logging_dir, name)
         self.class_names: Mapping[int, str] = {}
         self.first_step = 0
+        self.total_steps: int | None = None
         self.evaluation: dict[str, Any] = {}
 
     @classmethod
@@ -81,6 +83,13 @@ class RunTask(base_task.Task):
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> list[str]:
         """Hold the built network against a `pipelines.preflight.Preflight`; return remarks for the person."""
         return []
+
+    def trained_variables(self, model: Any) -> list[Any]:
+        """Return the variables that the optimizer changes."""
+        return list(model.trainable_variables)
+
+    def draw_training_batch(self, dataset: Any, strategy: Any, run: RunDirectory) -> None:
+        """Draw the first batch of ``dataset`` into the run folder, where there is something to be seen in it."""
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from collectors.errors import TagboxError
 from pipelines.evaluate import evaluation_row, write_evaluation
+from pipelines.input_wait import INPUT_WAIT_SHARE
 from pipelines.run_directory import RunDirectory
 from pipelines.run_task import BoardPictures, RunTask
 
@@ -18,8 +19,9 @@ class TrainingReport:
     """Where a run stands, told after every loop of steps.
 
     ``loss`` is the mean over the last loop; ``steps_per_second`` the rate since this session's first loop;
-    ``eta_s`` the seconds that remain at that rate, 0 while there is none; ``figure`` the newest value of the figure
-    that decides which checkpoint is best, whose name is ``figure_name``; ``None`` before the first evaluation.
+    ``input_wait_share`` the share of the last loop that was waiting for batches, 0 to 1; ``eta_s`` the seconds that
+    remain at that rate, 0 while there is none; ``figure`` the newest value of the figure that decides which checkpoint
+    is best, whose name is ``figure_name``; ``None`` before the first evaluation.
     """
 
     step: int
@@ -27,6 +29,7 @@ class TrainingReport:
     loss: float
     learning_rate: float
     steps_per_second: float
+    input_wait_share: float
     eta_s: float
     figure: float | None
     figure_name: str
@@ -89,6 +92,7 @@ class TrainingProgress:
             **{name: f"{float(output[name]):.5f}" for name in (*kind.losses, *kind.accuracies)},
             "learning_rate": f"{float(output['learning_rate']):.6g}",
             "steps_per_second": f"{rate:.3f}",
+            "input_wait_share": f"{output[INPUT_WAIT_SHARE]:.4f}",
             **dict.fromkeys(reversed(kind.figures), ""),
         }
         self._run.append_row(row)
@@ -102,6 +106,7 @@ class TrainingProgress:
                 loss=loss,
                 learning_rate=float(output["learning_rate"]),
                 steps_per_second=rate,
+                input_wait_share=output[INPUT_WAIT_SHARE],
                 eta_s=remaining,
                 figure=self._figures()[kind.figures[0]],
                 figure_name=kind.figures[0],
