@@ -110,16 +110,12 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and mode == "train_and_eval":
-        from pipelines.report.run_report import write_report
-        from pipelines.run_album import write_run_album
         from pipelines.run_kinds import kind_of
+        from pipelines.run_pages import write_run_pages
 
-        kind = kind_of(experiment.name)
-        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind.figures)
+        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
         say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
-        if kind.has_report:
-            write_run_album(run)
-            say(f"report: {write_report(run)}")
+        say(f"report: {write_run_pages(run)}")
     if as_json:
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
