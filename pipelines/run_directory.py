@@ -69,6 +69,11 @@ class RunDirectory:
         """The run's own copy of the label map."""
         return self.path / "label_map.pbtxt"
 
+    @property
+    def training_batch_path(self) -> Path:
+        """The picture of the first batch that the run was trained on."""
+        return self.path / "plots" / "train_batch.jpg"
+
     def require(self) -> None:
         """Check that this is the folder of a run.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 from official.common import distribute_utils
-from official.core import task_factory, train_lib
+from official.core import task_factory, train_lib, train_utils
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
@@ -21,10 +21,12 @@ from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
 from pipelines.data_summary import summarize_data
 from pipelines.experiment import Experiment, dump_experiment
+from pipelines.input_wait import WaitingTrainer
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
 from pipelines.run_log import logging_into
+from pipelines.training_batch import write_training_batch
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
 ALONE = Cluster()
@@ -130,6 +132,7 @@ def _run(job: _Job) -> dict[str, Any]:
     task = task_factory.get_task(params.task, logging_dir=str(run.path))
     task.class_names = dict(job.preflight.label_map.items)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
+    task.total_steps = params.trainer.train_steps
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = None
     if job.evaluates and job.cluster.is_chief:
@@ -148,6 +151,10 @@ def _run(job: _Job) -> dict[str, Any]:
             eval_actions=[progress.after_evaluation],
         )
     progress.begin(runner)
+    if not progress.step and job.cluster.is_chief:
+        # The workers of a cluster take from their data together only.
+        fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
+        write_training_batch(fed, strategy, task.class_names, run.training_batch_path)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
     run.write_data(summarize_data(job.preflight, fit))
     if fit.num_boxes:
@@ -251,6 +258,17 @@ def _input_error(error: tf.errors.OpError, job: _Job) -> InputError:
 
 class _RunFolderRunner(train_lib.OrbitExperimentRunner):
     """TFM's runner with checkpoints where the run folder has them, and curves under the OD API's names."""
+
+    def _build_trainer(self, task: Any, train: bool, evaluate: bool) -> Any:
+        with self.strategy.scope():
+            return train_utils.create_trainer(
+                self.params,
+                task,
+                train=train,
+                evaluate=evaluate,
+                checkpoint_exporter=self._build_best_checkpoint_exporter(),
+                trainer_cls=WaitingTrainer,
+            )
 
     def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
         return tf.train.CheckpointManager(
