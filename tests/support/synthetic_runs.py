@@ -93,7 +93,7 @@ def write_run(
     counts = {name: number for number, name in names.items()}
     split = {"files": [str(records)], "num_images": num_images, "num_boxes": sum(counts.values()), "classes": counts}
     run.write_data({"training": split, "verification": split, "anchors": _ANCHORS})
-    if pictures:
+    if pictures and record.images:
         encoded = noisy_pictures(6)
         write_records(records, (_example(image, record, encoded[at % 6]) for at, image in enumerate(record.images)))
         album = find_mistakes(record, names, min_score=results["confusion"]["min_score"])
