@@ -71,7 +71,7 @@ LEAVES = {
     "docs/how-to/trust-records.md": ["example.png", "named.png", "records/croissant.json"],
     "docs/how-to/build-classification-records.md": ["drawing.png", "tf/train.tfrecord", "tag_records/manifest.json"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
-    "docs/how-to/watch-and-compare-runs.md": ["runs/split/report.html", "comparison.png", "curves.png"],
+    "docs/how-to/watch-and-compare-runs.md": ["runs/split/report.html", "curves.png", "comparison.html"],
     "docs/how-to/train-on-several-machines.md": ["job.yaml", "job.json"],
     "docs/how-to/split-into-training-and-verification.md": ["plot.png"],
     "docs/how-to/convert-labels.md": ["yolo_set/data.yaml", "from_coco/raccoon/verification/raccoon-04.xml"],
