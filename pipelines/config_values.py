@@ -72,6 +72,12 @@ def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
     key = "task.model.input_size"
     if values.get("task.model.network") == "retinanet_mobile" and any(side % 128 for side in values[key]):
         return key, "must be multiples of 128 for retinanet_mobile, such as [384, 384]"
+    average = "trainer.optimizer_config.ema.average_decay"
+    if average in values:
+        if values.get("trainer.optimizer_config.optimizer.type") not in _AVERAGED:
+            return "trainer.optimizer_config.optimizer.type", f"must be one of {', '.join(_AVERAGED)} with ema"
+        if values.get("runtime.loss_scale") or values.get("runtime.mixed_precision_dtype") == "float16":
+            return average, "cannot go with float16 and its loss scale; use bfloat16"
     for low, high in _IN_ORDER:
         if low in values and values[low] > values[high]:
             return low, f"must not be above {high}"
@@ -94,6 +100,8 @@ def _one_of(*words: str) -> _Rule:
     return lambda value: value in words, f"must be one of {', '.join(words)}"
 
 
+# TFM averages the weights of its older optimizers only.
+_AVERAGED = ("adagrad", "adam", "adamw", "lamb", "lars", "rmsprop", "sgd")
 _SHARE: _Rule = _between(0, 1)
 _IN_ORDER = (
     ("task.losses.unmatched_threshold", "task.losses.matched_threshold"),
@@ -166,6 +174,8 @@ _RULES: dict[str, _Rule] = {
     "trainer.checkpoint_interval": _at_least(1),
     "trainer.validation_interval": _at_least(1),
     "trainer.max_to_keep": _at_least(1),
+    "trainer.optimizer_config.ema.average_decay": (lambda decay: 0 <= decay < 1, "must be 0 or more and below 1"),
+    "trainer.optimizer_config.ema.start_step": _at_least(0),
     "runtime.distribution_strategy": _one_of(
         "off", "one_device", "mirrored", "multi_worker_mirrored", "tpu", "parameter_server"
     ),

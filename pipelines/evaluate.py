@@ -12,6 +12,7 @@ from collectors.errors import InputError
 from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
+from pipelines.averaging import take_averages
 from pipelines.detection.task import SSDDetectionTask
 from pipelines.detection_analysis import analyse_detections
 from pipelines.detection_record import coco_dataset, require_finite_scores
@@ -115,7 +116,7 @@ def open_run(run: RunDirectory) -> tuple[Experiment, SSDDetectionTask, Any]:
 
 
 def restore(model: Any, run: RunDirectory, checkpoint: str) -> int:
-    """Load a checkpoint of the run into the model and return its step.
+    """Load a checkpoint of the run into the model, averaged weights where it has them, and return its step.
 
     Raises:
         InputError: There is none, or it does not fit the model.
@@ -125,6 +126,7 @@ def restore(model: Any, run: RunDirectory, checkpoint: str) -> int:
     try:
         status = tf.train.Checkpoint(model=model, global_step=step).read(prefix)
         status.expect_partial().assert_existing_objects_matched()
+        take_averages(model, prefix)
     except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
         raise InputError(
             f"cannot load the checkpoint ({str(error).splitlines()[0]})",

@@ -14,6 +14,7 @@ from pipelines.run_directory import RunDirectory
 from records.reading import read_examples
 
 _NUM_CLASSES = "num_classes"
+_AVERAGE = "trainer.optimizer_config.ema"
 
 
 def refuse_another_experiment(experiment: Experiment, run: RunDirectory) -> None:
@@ -40,6 +41,14 @@ def refuse_another_experiment(experiment: Experiment, run: RunDirectory) -> None
                 where=str(run.path),
                 fix=choose if key != _NUM_CLASSES else f"With other classes it is another detector: {choose}",
             )
+    averaged, asked = (one.params.trainer.optimizer_config.ema is not None for one in (before, experiment))
+    if averaged != asked and checkpoint_files.checkpoints_in(run.last_checkpoints):
+        raise ConfigError(
+            f"this folder holds a run {'with' if averaged else 'without'} averaged weights "
+            f"({_AVERAGE} is {'set' if averaged else 'not set'} there)",
+            where=str(run.path),
+            fix=choose,
+        )
 
 
 def fix_seed(experiment: Experiment, run: RunDirectory) -> None:

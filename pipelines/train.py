@@ -10,12 +10,14 @@ from typing import Any
 
 import tensorflow as tf
 from official.common import distribute_utils
-from official.core import task_factory, train_lib
+from official.core import actions, task_factory, train_lib, train_utils
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
 from pipelines.anchor_share import coverage_of
+from pipelines.averaging import AveragingTrainer
+from pipelines.best_checkpoint import NetworkExporter
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
@@ -250,6 +252,18 @@ def _input_error(error: tf.errors.OpError, job: _Job) -> InputError:
 class _RunFolderRunner(train_lib.OrbitExperimentRunner):
     """TFM's runner with checkpoints where the run folder has them, and curves under the OD API's names."""
 
+    def _build_trainer(self, task: Any, train: bool, evaluate: bool) -> Any:
+        exporter = self._build_best_checkpoint_exporter()
+        with self.strategy.scope():
+            return train_utils.create_trainer(self.params, task, train, evaluate, exporter, AveragingTrainer)
+
+    def _build_best_checkpoint_exporter(self) -> NetworkExporter | None:
+        trainer = self.params.trainer
+        if not trainer.best_checkpoint_export_subdir:
+            return None
+        folder = str(Path(self.model_dir) / trainer.best_checkpoint_export_subdir)
+        return NetworkExporter(folder, trainer.best_checkpoint_eval_metric, trainer.best_checkpoint_metric_comp)
+
     def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
         return tf.train.CheckpointManager(
             self.trainer.checkpoint,
@@ -265,7 +279,11 @@ class _RunFolderRunner(train_lib.OrbitExperimentRunner):
             run, step = RunDirectory(Path(self.model_dir)), self.trainer.global_step
             self._summary_manager = BoardSummaries(run.training_events, step, training=True)
             self._eval_summary_manager = BoardSummaries(run.validation_events, step, training=False)
-        return super()._build_controller(*arguments, save_summary=save_summary, **more)
+        controller = super()._build_controller(*arguments, save_summary=save_summary, **more)
+        # Averaged weights are in every checkpoint; TFM would save them a second time after each evaluation.
+        kept = (action for action in controller.eval_actions if not isinstance(action, actions.EMACheckpointing))
+        controller.eval_actions = tuple(kept)
+        return controller
 
 
 def _fit_intervals(trainer: Any) -> None:
