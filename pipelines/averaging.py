@@ -45,7 +45,7 @@ class AveragingTrainer(base_trainer.Trainer):
     ) -> None:
         if isinstance(optimizer, optimization.ExponentialMovingAverage):
             settings = config.trainer.optimizer_config.ema.as_dict()
-            optimizer = ExactAverage(optimizer._optimizer, **settings)  # noqa: SLF001 - TFM has no other way to it
+            optimizer = ExactAverage(optimizer._optimizer, **settings)
         super().__init__(config, task, model, optimizer, **more)
 
     def initialize(self) -> None:

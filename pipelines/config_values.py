@@ -44,6 +44,12 @@ def fits(value: Any, kind: Any) -> bool:
     return not isinstance(kind, type) or isinstance(value, kind)
 
 
+def takes_any_number(kind: Any) -> bool:
+    """Tell whether a declared type is a number that need not be whole, or null."""
+    parts = {part for part in (typing.get_args(kind) or (kind,)) if part is not type(None)}
+    return parts == {float}
+
+
 def kind_in_words(kind: Any) -> str:
     """Return a declared type as a person says it: ``whole number``, ``list of numbers``..."""
     names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
@@ -174,6 +180,11 @@ _RULES: dict[str, _Rule] = {
     "trainer.checkpoint_interval": _at_least(1),
     "trainer.validation_interval": _at_least(1),
     "trainer.max_to_keep": _at_least(1),
+    "trainer.early_stopping.patience": _at_least(0),
+    "trainer.early_stopping.min_delta": _at_least(0),
+    "trainer.early_stopping.min_steps": _at_least(0),
+    "trainer.early_stopping.metric": _one_of("", "AP50", "AP", "validation_loss"),
+    "trainer.loss_upper_bound": _above(0),
     "trainer.optimizer_config.ema.average_decay": (lambda decay: 0 <= decay < 1, "must be 0 or more and below 1"),
     "trainer.optimizer_config.ema.start_step": _at_least(0),
     "runtime.distribution_strategy": _one_of(

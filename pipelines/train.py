@@ -21,7 +21,9 @@ from pipelines.best_checkpoint import NetworkExporter
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
+from pipelines.early_stopping import reason_to_stop
 from pipelines.experiment import Experiment, dump_experiment
+from pipelines.loss_guard import LossGuard, what_happened
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
@@ -69,6 +71,8 @@ def train(
     if cluster.is_chief:
         refuse_another_experiment(experiment, run)
     evaluates = evaluates and preflight.verification.num_examples > 0
+    if experiment.params.trainer.early_stopping.patience and not evaluates:
+        notice("trainer.early_stopping has no effect: this process does not evaluate")
     with own_folder(run, cluster) as own:
         fix_seed(experiment, own)
         job = _Job(experiment, preflight, own, cluster, evaluates, report, should_stop, notice)
@@ -136,6 +140,7 @@ def _run(job: _Job) -> dict[str, Any]:
     if job.evaluates and job.cluster.is_chief:
         pictures = SideBySide(verification.paths, task.class_names, params.task.validation_data)
     progress = TrainingProgress(run, task, params.trainer.train_steps, job.report, pictures)
+    guard = LossGuard(run)
     # Orbit prints its reports; they are in the log too, and stdout belongs to the command's own data.
     with contextlib.redirect_stdout(io.StringIO()):
         runner = _RunFolderRunner(
@@ -145,28 +150,33 @@ def _run(job: _Job) -> dict[str, Any]:
             params,
             str(run.path),
             save_summary=job.cluster.is_chief,
-            train_actions=[progress.after_training_loop],
+            train_actions=[progress.after_training_loop, guard],
             eval_actions=[progress.after_evaluation],
         )
     progress.begin(runner)
+    guard.begin(runner)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
     if fit.num_boxes:
         job.notice(fit.summary())
     try:
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():
-            _to_the_last_step(job, runner, progress)
+            reason = _to_the_last_step(job, runner, progress)
     except tf.errors.OpError as error:
         raise _input_error(error, job) from error
     except RuntimeError as error:
         if "loss value" in str(error):
-            raise _blown_up(error, job) from error
+            raise _blown_up(job) from error
         raise
-    progress.write_status("done")
+    progress.write_status("done", reason)
     return run.read_results() or {}
 
 
-def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> None:
-    """Train in loops and evaluate where an uninterrupted run would, wherever this session began."""
+def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> str:
+    """Train in loops and evaluate where an uninterrupted run would, wherever this session began.
+
+    Returns:
+        Why the run ended before its last step; empty when it did not.
+    """
     trainer, controller = job.experiment.params.trainer, runner.controller
     total, interval = trainer.train_steps, trainer.validation_interval
     begun_at = progress.step
@@ -175,7 +185,8 @@ def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> Non
         # Stopped after this step and before its figures were written.
         progress.write_status("running")
         controller.evaluate(trainer.validation_steps)
-    while progress.step < total:
+    reason = _reason_to_stop(job, runner, progress)
+    while progress.step < total and not reason:
         if progress.step == begun_at:
             progress.write_status("running")
         evaluation_due = min((progress.step // interval + 1) * interval, total)
@@ -185,10 +196,31 @@ def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> Non
             _stop_if_asked(job, runner, progress)
         if job.evaluates:
             controller.evaluate(trainer.validation_steps)
-            _stop_if_asked(job, runner, progress)
+            reason = _reason_to_stop(job, runner, progress)
+            if not reason:
+                _stop_if_asked(job, runner, progress)
     if progress.step > begun_at:
         controller.save_checkpoint()
     leave_together(runner.strategy, is_chief=job.cluster.is_chief)
+    return reason
+
+
+def _reason_to_stop(job: _Job, runner: Any, progress: TrainingProgress) -> str:
+    """Return why the run ends here, before its last step, and tell the person; empty when it does not."""
+    trainer = job.experiment.params.trainer
+    settings, best = trainer.early_stopping, trainer.best_checkpoint_eval_metric
+    if not job.evaluates or not settings.patience or progress.step >= trainer.train_steps:
+        return ""
+    metric = settings.metric or best
+    lower = metric.endswith("loss") if metric != best else trainer.best_checkpoint_metric_comp == "lower"
+    rows = job.run.read_rows()
+    why = reason_to_stop(rows, settings, step=progress.step, metric=metric, lower_is_better=lower)
+    # The chief has the figures of all sessions.
+    if not of_chief(runner.strategy, int(bool(why)), is_chief=job.cluster.is_chief):
+        return ""
+    reason = f"early stopping: {why}"
+    job.notice(f"the run ends at step {progress.step} of {trainer.train_steps} ({reason})")
+    return reason
 
 
 def _stop_if_asked(job: _Job, runner: Any, progress: TrainingProgress) -> None:
@@ -205,14 +237,15 @@ def _stop_if_asked(job: _Job, runner: Any, progress: TrainingProgress) -> None:
     )
 
 
-def _blown_up(error: RuntimeError, job: _Job) -> ConfigError:
-    """Say why a loss that is not a number any more is the end, after setting aside what it spoilt."""
+def _blown_up(job: _Job) -> ConfigError:
+    """Say why a loss that has exploded or is not a number is the end, after setting aside what it spoilt."""
     run, key = job.run, "trainer.optimizer_config.learning_rate"
+    what = what_happened(run)
     step = sound_step(run, job.notice) if checkpoints_in(run.last_checkpoints) else 0
     kept = f"the checkpoint of step {step} is sound and is gone on from" if step else "no checkpoint was written yet"
     rate = job.experiment.params.trainer.optimizer_config.learning_rate
     return ConfigError(
-        f"training blew up: {error}; {kept}",
+        f"training blew up: {what}; {kept}",
         where=str(run.path),
         fix=f"Usual causes: a rate too high ({key}.{rate.type} is {rate.get().as_dict().get('initial_learning_rate')}) "
         "or no warm-up, a gradient that is not clipped (global_clipnorm), boxes of no size (tagbox labels check), "

@@ -73,14 +73,19 @@ class TrainingProgress:
         """Tell whether the figures of this step stand in results.csv; they are written last."""
         return self.step in self._run.evaluated_steps()
 
-    def write_status(self, state: str) -> None:
-        """Write the status file, with the newest figures."""
-        self._run.write_status(state, step=self.step, total_steps=self._total, **self._run.newest_figures())
+    def write_status(self, state: str, reason: str = "") -> None:
+        """Write the status file, with the newest figures, and the reason for an early end."""
+        more = {"reason": reason} if reason else {}
+        self._run.write_status(state, step=self.step, total_steps=self._total, **self._run.newest_figures(), **more)
 
     def after_training_loop(self, output: dict[str, Any]) -> None:
         """Write the row of a loop of steps, and tell the person."""
         now = time.monotonic()
-        self.step = int(self._runner.trainer.global_step.numpy())
+        step = int(self._runner.trainer.global_step.numpy())
+        if step <= self.step:
+            # TFM went back to a checkpoint (trainer.recovery_max_trials).
+            self._run.drop_rows_after(step - 1)
+        self.step = step
         loss = float(output["training_loss"])
         rate = self._rate(now)
         row = {

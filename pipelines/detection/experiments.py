@@ -9,6 +9,7 @@ from official.modeling import optimization
 
 from pipelines.detection import task as _task  # noqa: F401 - registers the task
 from pipelines.detection.ssd_config import SSDTask
+from pipelines.trainer_config import TrainerConfig
 
 _V2 = {"backbone": {"model_id": "MobileNetV2"}}
 _LITE = {"head": {"kernel_size": 3, "separable_layers": True, "separable_predictors": True}}
@@ -83,7 +84,7 @@ def _short_fine_tuning() -> tfm.ExperimentConfig:
 
     ``decay_steps`` 0 lets the cosine end with the run.
     """
-    config = tfm.ExperimentConfig(task=SSDTask())
+    config = tfm.ExperimentConfig(task=SSDTask(), trainer=TrainerConfig())
     config.runtime.distribution_strategy = "off"
     config.trainer.override(
         {

@@ -175,8 +175,11 @@ def _say_what_is_there(preflight: Any, moved: list[str]) -> None:
 
 
 def _say_where_it_stands(experiment: Any, run: Any) -> None:
-    done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
-    if done >= wanted:
+    status, wanted = run.read_status(), experiment.params.trainer.train_steps
+    done, reason = status.get("step", 0), status.get("reason")
+    if reason and done < wanted:
+        say(f"this run ended at step {done} ({reason}); a larger trainer.early_stopping.patience, or 0, goes on")
+    elif done >= wanted:
         say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
     elif done:
         say(f"going on at step {done} of {wanted}")

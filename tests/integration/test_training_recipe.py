@@ -88,3 +88,49 @@ def test_averages_need_an_optimizer_that_can_be_averaged(workshop):
         load_experiment(workshop.config, [AVERAGED, "trainer.optimizer_config.optimizer.type=adamw_experimental"])
     with pytest.raises(ConfigError, match=r"average_decay` is 1.*below 1"):
         load_experiment(workshop.config, ["trainer.optimizer_config.ema.average_decay=1.0"])
+
+
+# --- an early end ---------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_gets_no_better_ends_early_and_says_so(workshop, tmp_path):
+    run, notices = RunDirectory(tmp_path / "run"), []
+    # Nothing can get better by 100 within one evaluation.
+    early = (
+        "trainer.early_stopping.patience=1",
+        "trainer.early_stopping.min_delta=100",
+        "trainer.validation_interval=5",
+    )
+    _train(workshop, run.path, *early, notices=notices)
+    status = run.read_status()
+    assert (status["state"], status["step"], status["total_steps"]) == ("done", 10, 20)
+    assert status["reason"].startswith("early stopping: AP50 has not been better than ")
+    assert f"the run ends at step 10 of 20 ({status['reason']})" in notices
+    assert (run.last_checkpoints / "ckpt-10.index").is_file()
+    # Again: the rows of results.csv say the same, and nothing is trained.
+    rows, notices = run.read_rows(), []
+    _train(workshop, run.path, *early, notices=notices)
+    assert run.read_rows() == rows
+    assert f"the run ends at step 10 of 20 ({status['reason']})" in notices
+    assert run.read_status()["reason"] == status["reason"]
+    # Asked to, it goes on, and gets where the run that was never stopped got.
+    _train(workshop, run.path, "trainer.early_stopping.patience=0")
+    assert "reason" not in run.read_status()
+    assert _column(run.path, "loss") == pytest.approx(_column(workshop.run, "loss"), rel=1e-4)
+
+
+# --- a loss that explodes -------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_explodes_ends_the_run_before_it_is_not_a_number(workshop, tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"blew up: the loss is \d+.* at step \d+, and began at 1\d\.\d+; the checkp"):
+        _train(
+            workshop, run.path, "trainer.optimizer_config.learning_rate.cosine.initial_learning_rate=30",
+            "trainer.optimizer_config.optimizer.sgd.global_clipnorm=null", "trainer.steps_per_loop=2",
+            "trainer.checkpoint_interval=2", "trainer.recovery_max_trials=1",
+        )  # fmt: skip
+    # TFM went back to a checkpoint once: the rows of the first try are gone.
+    steps = [int(row["step"]) for row in run.read_rows()]
+    assert steps == sorted(set(steps))
+    assert run.read_status()["state"] == "failed"
