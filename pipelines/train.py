@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
 from pipelines.run_log import logging_into
+from pipelines.time_budget import TimeBudget
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
 ALONE = Cluster()
@@ -44,6 +46,7 @@ def train(
     notice: Callable[[str], None] = lambda _: None,
     evaluates: bool = True,
     cluster: Cluster = ALONE,
+    budget: TimeBudget | None = None,
 ) -> dict[str, Any]:
     """Train until the last step, evaluating along the way; go on where the run folder stands.
 
@@ -59,6 +62,7 @@ def train(
         notice: Told in sentences what the person should know: how well the anchors fit, what was set aside.
         evaluates: Whether this process evaluates; without, `pipelines.follow.follow` can.
         cluster: This process's place among several that train together; `pipelines.cluster.join` came before.
+        budget: Ends the run on time; it has planned the experiment's steps.
 
     Returns:
         The figures of the best checkpoint, as in ``results.json``; an empty dict without an evaluation.
@@ -75,7 +79,7 @@ def train(
         notice("trainer.early_stopping has no effect: this process does not evaluate")
     with own_folder(run, cluster) as own:
         fix_seed(experiment, own)
-        job = _Job(experiment, preflight, own, cluster, evaluates, report, should_stop, notice)
+        job = _Job(experiment, preflight, own, cluster, evaluates, report, should_stop, notice, budget)
         write_atomically(own.config_path, dump_experiment(experiment))
         write_atomically(own.label_map_path, Path(experiment.params.task.label_map).read_bytes())
         own.write_environment(command)
@@ -95,6 +99,7 @@ class _Job:
     report: Callable[[TrainingReport], None]
     should_stop: Callable[[], bool]
     notice: Callable[[str], None]
+    budget: TimeBudget | None
 
 
 def _account_for(job: _Job) -> dict[str, Any]:
@@ -155,6 +160,8 @@ def _run(job: _Job) -> dict[str, Any]:
         )
     progress.begin(runner)
     guard.begin(runner)
+    if job.budget:
+        job.budget.begin(runner.trainer.optimizer, validation_interval=params.trainer.validation_interval)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
     if fit.num_boxes:
         job.notice(fit.summary())
@@ -178,24 +185,25 @@ def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> str
         Why the run ended before its last step; empty when it did not.
     """
     trainer, controller = job.experiment.params.trainer, runner.controller
-    total, interval = trainer.train_steps, trainer.validation_interval
-    begun_at = progress.step
-    is_due = bool(begun_at) and (begun_at % interval == 0 or begun_at >= total)
+    interval, begun_at = trainer.validation_interval, progress.step
+    is_due = bool(begun_at) and (begun_at % interval == 0 or begun_at >= trainer.train_steps)
     if job.evaluates and is_due and not any_of_all(runner.strategy, progress.is_evaluated()):
         # Stopped after this step and before its figures were written.
         progress.write_status("running")
-        controller.evaluate(trainer.validation_steps)
+        _evaluate(job, runner)
     reason = _reason_to_stop(job, runner, progress)
-    while progress.step < total and not reason:
+    while progress.step < trainer.train_steps and not reason:
         if progress.step == begun_at:
             progress.write_status("running")
-        evaluation_due = min((progress.step // interval + 1) * interval, total)
-        while progress.step < evaluation_due:
-            until = min(progress.step + trainer.steps_per_loop, evaluation_due)
+        evaluation_due = (progress.step // interval + 1) * interval
+        # A time budget may change how many steps there are.
+        while progress.step < min(evaluation_due, trainer.train_steps):
+            until = min(progress.step + trainer.steps_per_loop, evaluation_due, trainer.train_steps)
             controller.train(until, checkpoint_at_completion=False)
+            _keep_time(job, progress)
             _stop_if_asked(job, runner, progress)
         if job.evaluates:
-            controller.evaluate(trainer.validation_steps)
+            _evaluate(job, runner)
             reason = _reason_to_stop(job, runner, progress)
             if not reason:
                 _stop_if_asked(job, runner, progress)
@@ -203,6 +211,20 @@ def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> str
         controller.save_checkpoint()
     leave_together(runner.strategy, is_chief=job.cluster.is_chief)
     return reason
+
+
+def _evaluate(job: _Job, runner: Any) -> None:
+    begun = time.monotonic()
+    runner.controller.evaluate(job.experiment.params.trainer.validation_steps)
+    if job.budget:
+        job.budget.after_evaluation(time.monotonic() - begun)
+
+
+def _keep_time(job: _Job, progress: TrainingProgress) -> None:
+    """Let a time budget decide anew how many steps there are."""
+    if job.budget and (change := job.budget.after_loop(progress.step, evaluates=job.evaluates)):
+        job.experiment.params.trainer.train_steps = progress.total_steps = job.budget.plan.train_steps
+        job.notice(change)
 
 
 def _reason_to_stop(job: _Job, runner: Any, progress: TrainingProgress) -> str:

@@ -55,7 +55,7 @@ class TrainingProgress:
         report: Callable[[TrainingReport], None],
         pictures: SideBySide | None = None,
     ) -> None:
-        self._run, self._task, self._total = run, task, total_steps
+        self._run, self._task, self.total_steps = run, task, total_steps
         self._report, self._pictures = report, pictures
         self._runner: Any = None
         self._first: tuple[int, float] | None = None
@@ -76,7 +76,9 @@ class TrainingProgress:
     def write_status(self, state: str, reason: str = "") -> None:
         """Write the status file, with the newest figures, and the reason for an early end."""
         more = {"reason": reason} if reason else {}
-        self._run.write_status(state, step=self.step, total_steps=self._total, **self._run.newest_figures(), **more)
+        self._run.write_status(
+            state, step=self.step, total_steps=self.total_steps, **self._run.newest_figures(), **more
+        )
 
     def after_training_loop(self, output: dict[str, Any]) -> None:
         """Write the row of a loop of steps, and tell the person."""
@@ -102,11 +104,11 @@ class TrainingProgress:
         self._run.append_row(row)
         if not math.isfinite(loss):
             return  # TFM's recovery action, which follows, ends the run with the reason
-        remaining = (self._total - self.step) / rate if rate else 0.0
+        remaining = (self.total_steps - self.step) / rate if rate else 0.0
         self._report(
             TrainingReport(
                 step=self.step,
-                total_steps=self._total,
+                total_steps=self.total_steps,
                 loss=loss,
                 learning_rate=float(output["learning_rate"]),
                 steps_per_second=rate,
