@@ -20,7 +20,8 @@ from pipelines.experiment import Experiment
 from pipelines.metrics import evaluate_detections
 from pipelines.preflight import Preflight, RecordSurvey
 from pipelines.smoke_diagnosis import GOAL, Finding, SeenEvaluation, SeenRecords, SeenTraining, diagnose
-from records.reading import DetectionExample, decode_example, detection_example
+from records.example import decode_example
+from records.reading import DetectionExample, detection_example
 from records.tfrecord import read_tfrecord, write_frames
 
 PICTURES = 8
@@ -146,7 +147,7 @@ def _initial_rate(learning_rate: Any) -> float:
     settings = learning_rate.get()
     if learning_rate.type == "stepwise":
         return float(max(settings.values))
-    return float(getattr(settings, "initial_learning_rate", None) or getattr(settings, "learning_rate", 0.0))
+    return float(getattr(settings, "initial_learning_rate", 0.0) or getattr(settings, "learning_rate", 0.0))
 
 
 def _look_at(pictures: list[DetectionExample], anchors: Any, input_size: list[int]) -> SeenRecords:

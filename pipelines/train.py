@@ -25,6 +25,7 @@ from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own
 from pipelines.early_stopping import reason_to_stop
 from pipelines.experiment import Experiment, dump_experiment
 from pipelines.loss_guard import LossGuard, what_happened
+from pipelines.optimizer_rates import rate_remark
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
@@ -77,6 +78,8 @@ def train(
     evaluates = evaluates and preflight.verification.num_examples > 0
     if experiment.params.trainer.early_stopping.patience and not evaluates:
         notice("trainer.early_stopping has no effect: this process does not evaluate")
+    if remark := rate_remark(experiment):
+        notice(remark)
     with own_folder(run, cluster) as own:
         fix_seed(experiment, own)
         job = _Job(experiment, preflight, own, cluster, evaluates, report, should_stop, notice, budget)
