@@ -1,6 +1,7 @@
 """Evaluate a run on its verification records."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pipelines.detection.task import SSDDetectionTask
 from pipelines.detection_analysis import analyse_detections
 from pipelines.detection_record import coco_dataset, require_finite_scores
 from pipelines.experiment import Experiment, load_experiment
-from pipelines.preflight import expand
+from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 
 
@@ -49,12 +50,14 @@ def evaluate(
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
     data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
+    begun = time.monotonic()
     Validation(task, model).run(progress)
+    seconds = time.monotonic() - begun
     require_finite_scores(task.record)
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
         return {**_results(task), "step": step, "checkpoint": checkpoint}
-    return write_evaluation(run, task, step, checkpoint=checkpoint)
+    return write_evaluation(run, task, step, checkpoint=checkpoint, seconds=seconds)
 
 
 class Validation:
@@ -163,9 +166,16 @@ def evaluation_row(step: int, evaluation: dict[str, Any], validation_loss: Any) 
     }
 
 
-def write_evaluation(run: RunDirectory, task: SSDDetectionTask, step: int, *, checkpoint: str) -> dict[str, Any]:
-    """Write the figures and the data behind them into the run folder, and return the figures."""
+def write_evaluation(
+    run: RunDirectory, task: SSDDetectionTask, step: int, *, checkpoint: str, seconds: float | None = None
+) -> dict[str, Any]:
+    """Write the figures and the data behind them into the run folder, and return the figures.
+
+    ``seconds`` is how long the detecting took, where that is known.
+    """
     results = {**_results(task), "step": step, "checkpoint": checkpoint}
+    if seconds is not None:
+        results["evaluation_s"] = round(seconds, 2)
     truth = coco_dataset(task.record, task.class_names)
     write_atomically(run.path / "ground_truth.json", json.dumps(truth))
     write_atomically(run.path / "detections.json", json.dumps(task.record.detections))

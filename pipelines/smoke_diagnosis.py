@@ -173,9 +173,7 @@ def _weights(seen: SeenTraining) -> Finding:
     if not seen.learning_rate:
         sentence = f"no weight moves in {seen.steps} steps: the learning rate is 0"
     else:
-        sentence = (
-            f"no weight moves in {seen.steps} steps at a rate of {seen.learning_rate:g}: raise it or freeze less"
-        )
+        sentence = f"no weight moves in {seen.steps} steps at a rate of {seen.learning_rate:g}: raise it or freeze less"
     return Finding("weights", False, sentence)
 
 

@@ -22,6 +22,7 @@ from pipelines.best_checkpoint import NetworkExporter
 from pipelines.board_summaries import BoardSummaries, SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
+from pipelines.data_summary import summarize_data
 from pipelines.early_stopping import reason_to_stop
 from pipelines.experiment import Experiment, dump_experiment
 from pipelines.loss_guard import LossGuard, what_happened
@@ -166,6 +167,7 @@ def _run(job: _Job) -> dict[str, Any]:
     if job.budget:
         job.budget.begin(runner.trainer.optimizer, validation_interval=params.trainer.validation_interval)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
+    run.write_data(summarize_data(job.preflight, fit))
     if fit.num_boxes:
         job.notice(fit.summary())
     try:

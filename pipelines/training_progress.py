@@ -121,7 +121,8 @@ class TrainingProgress:
     def after_evaluation(self, output: dict[str, Any]) -> None:
         """Write the row of an evaluation, and what the best one leaves."""
         if self._is_best():
-            write_evaluation(self._run, self._task, self.step, checkpoint="best")
+            seconds = time.monotonic() - self._loop_ended
+            write_evaluation(self._run, self._task, self.step, checkpoint="best", seconds=seconds)
         self._run.append_row(evaluation_row(self.step, self._task.evaluation, output.get("validation_loss")))
         if self._pictures:
             summaries = self._runner.controller.eval_summary_manager

@@ -9,6 +9,9 @@ from pipelines.detection import augmentation
 from pipelines.detection.ssd_config import SSDData
 from pipelines.record_reader import RecordReader
 
+ORIGIN = ("file_name", "xml", "place")
+"""What an evaluation batch says of where each picture comes from."""
+
 
 class RecordDecoder(tf_example_decoder.TfExampleDecoder):
     """TFM's decoder, made to read what the OD API's scripts wrote as well.
@@ -27,14 +30,27 @@ class RecordDecoder(tf_example_decoder.TfExampleDecoder):
         return decode_image(parsed_tensors["image/encoded"])
 
     def decode(self, serialized_example: Any) -> dict[str, Any]:
-        """Decode one serialised ``tf.train.Example``; the keys are TFM's, and ``groundtruth_difficult``."""
+        """Decode one serialised ``tf.train.Example``.
+
+        The keys are TFM's, and ``groundtruth_difficult``, ``file_name`` and ``xml``.
+        """
         decoded: dict[str, Any] = super().decode(serialized_example)
         source_id = decoded["source_id"]
         numeric = tf.strings.regex_full_match(source_id, "[0-9]{1,9}")
         hashed = tf.strings.as_string(tf.strings.to_hash_bucket_fast(source_id, 2**31 - 1))
         decoded["source_id"] = tf.where(numeric, source_id, hashed)
         decoded["groundtruth_difficult"] = _difficult_marks(serialized_example, decoded["groundtruth_classes"])
+        decoded |= _file_names(serialized_example)
         return decoded
+
+
+def _file_names(serialized_example: Any) -> dict[str, Any]:
+    """Return ``file_name`` and ``xml`` of a picture, as far as the record says them; empty where it does not."""
+    keys = ("tagbox/image_path", "image/filename", "tagbox/xml_path")
+    kinds = {key: tf.io.VarLenFeature(tf.string) for key in keys}
+    parsed = tf.io.parse_single_example(serialized_example, kinds)
+    image_path, filename, xml = (tf.concat([parsed[key].values, [""]], 0)[0] for key in keys)
+    return {"file_name": tf.where(image_path == "", filename, image_path), "xml": xml}
 
 
 def _difficult_marks(serialized_example: Any, classes: Any) -> Any:
@@ -101,7 +117,7 @@ def build_dataset(
         A dataset of ``(images, labels)``: images float32 ``(b, height, width, 3)`` in ``[-1, 1]``; labels a dict of
         ``boxes`` ``(b, m, 4)`` normalised ``ymin xmin ymax xmax``, ``classes`` int32 ``(b, m)`` (0 is padding), and for
         evaluation also ``source_id``, ``height``, ``width`` ``(b,)``, ``is_crowd``, ``areas`` and ``difficult``
-        ``(b, m)``.
+        ``(b, m)``, and `ORIGIN` ``(b,)``.
         The training dataset never ends; the same seed gives the same batches, and from ``first_example`` on the same
         as if those before had been read, unless ``config.cache`` keeps decoded pictures.
     """
@@ -132,6 +148,7 @@ def build_dataset(
             "source_id": decoded["source_id"],
             "height": decoded["height"],
             "width": decoded["width"],
+            **{name: decoded[name] for name in ORIGIN},
         }
         return network_input(decoded["image"], height, width), labels
 

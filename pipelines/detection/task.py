@@ -121,6 +121,7 @@ class SSDDetectionTask(base_task.Task):
                     is_crowd=labels["is_crowd"][row],
                     areas=labels["areas"][row],
                     difficult=labels["difficult"][row],
+                    origin={name: _plain(labels[name][row]) for name in input_pipeline.ORIGIN if name in labels},
                     detected_boxes=found["detection_boxes"][row][:count],
                     detected_classes=found["detection_classes"][row][:count],
                     scores=found["detection_scores"][row][:count],
@@ -144,6 +145,11 @@ class SSDDetectionTask(base_task.Task):
         )
         decay = config.losses.l2_weight_decay * ssd_model.l2_loss(model)
         return terms.classification + terms.localization + decay, [terms.classification, terms.localization, decay]
+
+
+def _plain(value: Any) -> str | int:
+    """Return what TensorFlow says in bytes or in a number of its own."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else int(value)
 
 
 def _replicas(*trees: dict[str, Any]) -> list[tuple[dict[str, Any], ...]]:

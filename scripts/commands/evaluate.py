@@ -87,7 +87,7 @@ def evaluate(
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
 
     with progress("evaluating, batches") as advance:
         results = run_evaluation(run, checkpoint=checkpoint, input_path=list(records) or None, progress=advance)
@@ -96,7 +96,10 @@ def evaluate(
     else:
         print_results(results)
     if not records:
-        say(f"report: {write_report(run, checkpoint=checkpoint)}")
+        from pipelines.run_album import write_run_album
+
+        write_run_album(run)
+        say(f"report: {write_report(run)}")
     return _gate(results, min_ap50)
 
 
@@ -137,7 +140,7 @@ def _follow(run: Any, as_json: bool, min_ap50: float | None) -> int:
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
 
     def report(one: FollowedCheckpoint) -> None:
         best = ", the best so far" if one.is_best else ""
@@ -154,6 +157,9 @@ def _follow(run: Any, as_json: bool, min_ap50: float | None) -> int:
             return exit_codes.INTERRUPTED
     say(f"the run has ended ({run.read_status().get('state')})")
     if results:
+        from pipelines.run_album import write_run_album
+
+        write_run_album(run)
         say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)

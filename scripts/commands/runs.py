@@ -74,30 +74,55 @@ def show(run_dir: Path, as_json: bool) -> int:
     return exit_codes.DONE
 
 
+@runs.command("report")
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+def report_command(run_dir: Path) -> int:
+    """Draw the report.html of a RUN again, from what its folder says.
+
+    No model is loaded and nothing is evaluated: a matter of seconds, for a run that was moved or trained by an older
+    tagbox.
+    """
+    from pipelines.report.run_report import write_report
+    from pipelines.run_directory import RunDirectory
+
+    say(f"report: {write_report(RunDirectory(run_dir))}")
+    return exit_codes.DONE
+
+
 @runs.command("compare")
 @click.argument("run_dirs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), default=Path("comparison.png"), show_default=True,
               help="Draw the curves of all runs into this PNG.")  # fmt: skip
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE",
+              help="Also write a page: figures, curves, classes, and how the runs differ.")  # fmt: skip
 @click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, show_default=True,
               help="How often pictures are drawn for intervals and tests.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
 @json_option
-def compare_command(run_dirs: tuple[Path, ...], output: Path, resamples: int, seed: int, as_json: bool) -> int:
+def compare_command(
+    run_dirs: tuple[Path, ...], output: Path, page: Path | None, resamples: int, seed: int, as_json: bool
+) -> int:
     """Compare RUNs with the first: curves in one picture, figures with 95 % intervals, a paired test.
 
     The figures are those of the detections that each run's evaluation stored.
     """
     from pipelines.comparison import compare
-    from pipelines.plots import plot_comparison
+    from pipelines.plots import save_charts
+    from pipelines.report.comparison_charts import comparison_charts
     from pipelines.run_directory import RunDirectory
 
     folders = [RunDirectory(path) for path in run_dirs]
     with progress("comparing, runs") as advance:
         compared = compare(folders, resamples=resamples, seed=seed, progress=advance)
     names = [one.name for one in compared]
-    plot_comparison(dict(zip(names, (run.read_rows() for run in folders), strict=True)), output)
+    save_charts(comparison_charts(dict(zip(names, (run.read_rows() for run in folders), strict=True))), output)
+    if page:
+        from pipelines.report.comparison_page import write_comparison
+
+        write_comparison(folders, compared, page)
     if as_json:
-        write_json({"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)})
+        content = {"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)}
+        write_json(content | ({"page": str(page)} if page else {}))
     else:
         write_table(
             ["run", "step", "pictures", "AP50", "AP", "AP50 to first", "p", "AP to first", "p"],
@@ -108,6 +133,8 @@ def compare_command(run_dirs: tuple[Path, ...], output: Path, resamples: int, se
         if one.not_comparable:
             say(f"{one.name} is not tested against {names[0]}: {one.not_comparable}")
     say(f"curves: {output}")
+    if page:
+        say(f"page: {page}")
     return exit_codes.DONE
 
 

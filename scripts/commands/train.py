@@ -117,12 +117,14 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and evaluates:
-        from pipelines.report import write_report
+        from pipelines.report.run_report import write_report
+        from pipelines.run_album import write_run_album
 
         say(
             f"best checkpoint (step {results['step']}): AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} "
             f"on {results['num_images']} verification pictures"
         )
+        write_run_album(run)
         say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
