@@ -8,9 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 import tf_keras
-from official.core import base_trainer
 from official.modeling import optimization
 
+from pipelines.input_wait import WaitingTrainer
 from pipelines.weights.object_graph import GRAPH_KEY, ObjectGraph, own_paths
 
 
@@ -37,7 +37,7 @@ class ExactAverage(optimization.ExponentialMovingAverage):
         return list(zip(self._average_weights, self._model_weights, strict=True))
 
 
-class AveragingTrainer(base_trainer.Trainer):
+class AveragingTrainer(WaitingTrainer):
     """TFM's trainer with `ExactAverage` where its config has a moving average."""
 
     def __init__(

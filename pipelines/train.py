@@ -11,15 +11,13 @@ from typing import Any
 
 import tensorflow as tf
 from official.common import distribute_utils
-from official.core import actions, task_factory, train_lib, train_utils
+from official.core import task_factory
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
 from pipelines.anchor_share import coverage_of
-from pipelines.averaging import AveragingTrainer
-from pipelines.best_checkpoint import NetworkExporter
-from pipelines.board_summaries import BoardSummaries, SideBySide
+from pipelines.board_summaries import SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
 from pipelines.data_summary import summarize_data
@@ -30,6 +28,7 @@ from pipelines.optimizer_rates import rate_remark
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
+from pipelines.run_folder_runner import RunFolderRunner
 from pipelines.run_log import logging_into
 from pipelines.time_budget import TimeBudget
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
@@ -152,7 +151,7 @@ def _run(job: _Job) -> dict[str, Any]:
     guard = LossGuard(run)
     # Orbit prints its reports; they are in the log too, and stdout belongs to the command's own data.
     with contextlib.redirect_stdout(io.StringIO()):
-        runner = _RunFolderRunner(
+        runner = RunFolderRunner(
             strategy,
             task,
             "train_and_eval" if job.evaluates else "train",
@@ -307,43 +306,6 @@ def _input_error(error: tf.errors.OpError, job: _Job) -> InputError:
         where=str(run.path),
         fix=f"The log is {run.log_path}. If a record is damaged, `tagbox records verify` finds it.",
     )
-
-
-class _RunFolderRunner(train_lib.OrbitExperimentRunner):
-    """TFM's runner with checkpoints where the run folder has them, and curves under the OD API's names."""
-
-    def _build_trainer(self, task: Any, train: bool, evaluate: bool) -> Any:
-        exporter = self._build_best_checkpoint_exporter()
-        with self.strategy.scope():
-            return train_utils.create_trainer(self.params, task, train, evaluate, exporter, AveragingTrainer)
-
-    def _build_best_checkpoint_exporter(self) -> NetworkExporter | None:
-        trainer = self.params.trainer
-        if not trainer.best_checkpoint_export_subdir:
-            return None
-        folder = str(Path(self.model_dir) / trainer.best_checkpoint_export_subdir)
-        return NetworkExporter(folder, trainer.best_checkpoint_eval_metric, trainer.best_checkpoint_metric_comp)
-
-    def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
-        return tf.train.CheckpointManager(
-            self.trainer.checkpoint,
-            directory=str(RunDirectory(Path(self.model_dir)).last_checkpoints),
-            max_to_keep=self.params.trainer.max_to_keep,
-            step_counter=self.trainer.global_step,
-            checkpoint_interval=self.params.trainer.checkpoint_interval,
-            init_fn=self.trainer.initialize,
-        )
-
-    def _build_controller(self, *arguments: Any, save_summary: bool = True, **more: Any) -> Any:
-        if save_summary:
-            run, step = RunDirectory(Path(self.model_dir)), self.trainer.global_step
-            self._summary_manager = BoardSummaries(run.training_events, step, training=True)
-            self._eval_summary_manager = BoardSummaries(run.validation_events, step, training=False)
-        controller = super()._build_controller(*arguments, save_summary=save_summary, **more)
-        # Averaged weights are in every checkpoint; TFM would save them a second time after each evaluation.
-        kept = (action for action in controller.eval_actions if not isinstance(action, actions.EMACheckpointing))
-        controller.eval_actions = tuple(kept)
-        return controller
 
 
 def _fit_intervals(trainer: Any) -> None:

@@ -11,6 +11,7 @@ from collectors.errors import TagboxError
 from pipelines.board_summaries import SideBySide
 from pipelines.detection.task import SSDDetectionTask
 from pipelines.evaluate import evaluation_row, write_evaluation
+from pipelines.input_wait import INPUT_WAIT_SHARE
 from pipelines.run_directory import RunDirectory
 
 
@@ -19,8 +20,8 @@ class TrainingReport:
     """Where a run stands, told after every loop of steps.
 
     ``loss`` is the mean over the last loop; ``steps_per_second`` the rate since this session's first loop;
-    ``eta_s`` the seconds that remain at that rate, 0 while there is none; ``ap50`` the newest figure, ``None`` before
-    the first evaluation.
+    ``input_wait_share`` the share of the last loop that was waiting for batches, 0 to 1; ``eta_s`` the seconds that
+    remain at that rate, 0 while there is none; ``ap50`` the newest figure, ``None`` before the first evaluation.
     """
 
     step: int
@@ -28,6 +29,7 @@ class TrainingReport:
     loss: float
     learning_rate: float
     steps_per_second: float
+    input_wait_share: float
     eta_s: float
     ap50: float | None
 
@@ -98,6 +100,7 @@ class TrainingProgress:
             "regularization_loss": f"{float(output['regularization_loss']):.5f}",
             "learning_rate": f"{float(output['learning_rate']):.6g}",
             "steps_per_second": f"{rate:.3f}",
+            "input_wait_share": f"{output[INPUT_WAIT_SHARE]:.4f}",
             "AP": "",
             "AP50": "",
         }
@@ -112,6 +115,7 @@ class TrainingProgress:
                 loss=loss,
                 learning_rate=float(output["learning_rate"]),
                 steps_per_second=rate,
+                input_wait_share=output[INPUT_WAIT_SHARE],
                 eta_s=remaining,
                 ap50=self._run.newest_figures()["AP50"],
             )

@@ -1,6 +1,7 @@
 """``tagbox train``: run an experiment in a run folder."""
 
 import os
+import statistics
 import sys
 import time
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ from scripts.options import (
 )
 from scripts.output import figure, progress, say, write_json, write_table
 from scripts.training_line import training_line
+
+_SLOW_INPUT_SHARE = 0.1
 
 
 @click.command()
@@ -275,16 +278,16 @@ def _train(
 
     is_fresh = not run.read_status().get("step", 0)
     with stop_on_signal() as should_stop, training_line() as show:
-        told: list[bool] = []
+        told: list[Any] = []
 
         def report(where: Any) -> None:
             if is_fresh and not told and (imported := read_accounting(run.path)):
                 say(f"weights of {imported.path}: {imported.summary()} (named in {run.path}/weights.json)")
-            told.append(True)
+            told.append(where)
             show(where)
 
         try:
-            return run_training(
+            results = run_training(
                 experiment,
                 preflight,
                 run,
@@ -299,3 +302,15 @@ def _train(
         except InterruptedRunError as stop:
             say(str(stop))
             return None
+    _say_how_fast(told[1:], experiment.params.task.train_data.global_batch_size)
+    return results
+
+
+def _say_how_fast(loops: list[Any], batch_size: int) -> None:
+    """Say the rate of the loops after the first, which spent its time on tracing, and what the input had of it."""
+    if not loops or not (rate := loops[-1].steps_per_second):
+        return
+    waiting = statistics.mean(loop.input_wait_share for loop in loops)
+    say(f"{rate:.2f} steps a second, {rate * batch_size:.1f} pictures; {waiting:.1%} of the time waiting for input")
+    if waiting > _SLOW_INPUT_SHARE:
+        say("note: the input holds the training up; tagbox config time shows by how much")
