@@ -25,10 +25,10 @@ from records.reading import DetectionExample, detection_example
 from records.tfrecord import read_tfrecord, write_frames
 
 PICTURES = 8
+SECONDS = 100.0
 _LOOK_AT = 400
 _LOOP = 5
 _FIRST_EVALUATION, _EVALUATE_EVERY = 40, 20
-_MOST_STEPS = 400
 _MOMENTUM = 0.97
 _OUTSIDE = 0.5
 
@@ -61,7 +61,8 @@ def smoke_test(
     experiment: Experiment,
     preflight: Preflight,
     *,
-    seconds: float = 100.0,
+    seconds: float | None = None,
+    most_steps: int = 400,
     report: Callable[[int, float], None] = lambda _step, _loss: None,
 ) -> SmokeReport:
     """Train on eight pictures as they are, without augmentation, until they are known by heart or the time is over.
@@ -72,7 +73,8 @@ def smoke_test(
     Args:
         experiment: Checked and completed by `pipelines.preflight.prepare`; it stays as it is.
         preflight: What that returned.
-        seconds: After so long it ends, measured from the call on.
+        seconds: After so long it ends, measured from the call on; `SECONDS` when not given.
+        most_steps: After so many steps it ends.
         report: Told after every few steps: the step and the loss.
 
     Raises:
@@ -98,7 +100,7 @@ def smoke_test(
         if not records.are_usable:
             return SmokeReport(False, None, 0, time.monotonic() - begun, diagnose(records, None, None))
         task.initialize(model)
-        training, evaluation = _Attempt(task, model, params, begun + seconds, report).run()
+        training, evaluation = _Attempt(task, model, params, begun + (seconds or SECONDS), most_steps, report).run()
         findings = diagnose(records, training, evaluation)
         ap50 = evaluation.ap50 if evaluation else None
         return SmokeReport((ap50 or 0.0) >= GOAL, ap50, training.steps, time.monotonic() - begun, findings)
@@ -186,9 +188,16 @@ class _Attempt:
     """The steps and the evaluations."""
 
     def __init__(
-        self, task: Any, model: Any, params: Any, deadline: float, report: Callable[[int, float], None]
+        self,
+        task: Any,
+        model: Any,
+        params: Any,
+        deadline: float,
+        most_steps: int,
+        report: Callable[[int, float], None],
     ) -> None:
-        self._task, self._model, self._deadline, self._report = task, model, deadline, report
+        self._task, self._model, self._report = task, model, report
+        self._deadline, self._most_steps = deadline, most_steps
         optimizer = params.trainer.optimizer_config
         self._rate = optimizer.learning_rate.constant.learning_rate
         self._threshold = params.task.model.detections.score_threshold
@@ -209,7 +218,7 @@ class _Attempt:
         losses: list[dict[str, float]] = []
         evaluation: SeenEvaluation | None = None
         steps, loop_s = 0, 0.0
-        while steps < _MOST_STEPS and time.monotonic() + loop_s < self._deadline:
+        while steps < self._most_steps and time.monotonic() + loop_s < self._deadline:
             begun = time.monotonic()
             losses.append(self._loop())
             steps += _LOOP
@@ -236,7 +245,7 @@ class _Attempt:
             last_classification=last["classification_loss"],
             first_localization=first["localization_loss"],
             last_localization=last["localization_loss"],
-            is_out_of_time=steps < _MOST_STEPS and moved > 0 and math.isfinite(last["loss"]),
+            is_out_of_time=steps < self._most_steps and moved > 0 and math.isfinite(last["loss"]),
         )
         return seen, evaluation
 

@@ -24,7 +24,7 @@ _WARMUP = "trainer.optimizer_config.warmup"
 _INTERVAL = "trainer.validation_interval"
 # How far off the plan may be, and how often it is looked at, as shares of the budget.
 _TOLERANCE, _PAUSE = 0.02, 0.05
-_RECENT_LOOPS = 20
+_RECENT_LOOPS, _NEWEST_LOOPS, _END = 20, 3, 0.15
 
 
 class TimeBudget:
@@ -88,8 +88,9 @@ class TimeBudget:
         if not self._paces or now - self._reviewed_s < min(_PAUSE * total_s, max(0.0, total_s - now) / 4):
             return ""
         self._reviewed_s = now
-        step_s = statistics.mean(self._paces)
         left_s = total_s - now - FINISH_S
+        # Near the end what counts is how fast it is now.
+        step_s = statistics.mean(self._paces[-_NEWEST_LOOPS:] if left_s < _END * total_s else self._paces)
         slowness = step_s / self.plan.measured.step_s
         if evaluates and not self._is_traced:
             left_s -= slowness * self.plan.measured.evaluation_start_s
