@@ -134,3 +134,28 @@ def test_a_loss_that_explodes_ends_the_run_before_it_is_not_a_number(workshop, t
     steps = [int(row["step"]) for row in run.read_rows()]
     assert steps == sorted(set(steps))
     assert run.read_status()["state"] == "failed"
+
+
+# --- a time budget --------------------------------------------------------------------------------------------------
+
+
+def test_a_run_with_a_budget_ends_on_time_with_its_schedule_at_its_end(workshop, tmp_path):
+    """On a machine that is twice as slow as it was measured; its clock is the number of steps."""
+    from pipelines.time_budget import TimeBudget
+    from pipelines.time_plan import MeasuredTimes, TimePlan
+
+    run, steps, notices = RunDirectory(tmp_path / "run"), [0], []
+    plan = TimePlan(1.0, 50, 50, 5, 25, 5, MeasuredTimes(1.0, 1.0, 0.0, 0.0))
+    experiment = load_experiment(workshop.config, ["trainer.train_steps=50", "trainer.validation_interval=25"])
+    preflight = prepare(experiment, workshop.records)
+    train(
+        experiment, preflight, run, command=[], report=lambda where: steps.append(where.step), notice=notices.append,
+        budget=TimeBudget(plan, run, used_s=0.0, clock=lambda: 2.0 * steps[-1]),
+    )  # fmt: skip
+    status = run.read_status()
+    assert (status["state"], status["step"], status["total_steps"]) == ("done", 25, 25)
+    assert [int(row["step"]) for row in run.read_rows() if row["AP50"]] == [25]
+    assert _column(run.path, "learning_rate")[-1] == pytest.approx(0.0, abs=1e-6)
+    assert any(
+        "the machine is slower than it was (2 s a step): 25 steps in all instead of 50" in one for one in notices
+    )
