@@ -105,6 +105,8 @@ class TimeBudget:
             first_s = to_next * step_s + evaluation_s
             fitting = to_next + steps_in(left_s - first_s, step_s=step_s, evaluation_s=evaluation_s, interval=interval)
         total = step + max(0, fitting)
+        if (over := total % interval) < interval / 8 and total - over > step:
+            total -= over  # a few steps more are not worth an evaluation of their own
         if abs(total - self.plan.train_steps) * step_s <= _TOLERANCE * total_s:
             self.write()
             return ""
