@@ -46,10 +46,12 @@ class SeenTraining:
         learning_rate: The rate, the same all the time.
         num_variables: Weights (tensors) that training changes.
         num_moved: Those that are not what they were.
-        first_classification: Loss.
-        last_classification: Loss.
-        first_localization: Loss.
-        last_localization: Loss.
+        first_loss: The whole, with regularization.
+        last_loss: The same.
+        first_classification: Part of it.
+        last_classification: The same.
+        first_localization: Part of it.
+        last_localization: The same.
         is_out_of_time: Whether the clock ended it.
     """
 
@@ -57,6 +59,8 @@ class SeenTraining:
     learning_rate: float
     num_variables: int
     num_moved: int
+    first_loss: float = math.nan
+    last_loss: float = math.nan
     first_classification: float = math.nan
     last_classification: float = math.nan
     first_localization: float = math.nan
@@ -178,10 +182,7 @@ def _weights(seen: SeenTraining) -> Finding:
 
 
 def _rate(seen: SeenTraining) -> Finding:
-    last, first = (
-        seen.last_classification + seen.last_localization,
-        seen.first_classification + seen.first_localization,
-    )
+    last, first = seen.last_loss, seen.first_loss
     at = f"at a learning rate of {seen.learning_rate:g}"
     less = "take a tenth of it, a warm-up, or clip gradients (global_clipnorm)"
     if not math.isfinite(last):

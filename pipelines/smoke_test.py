@@ -241,6 +241,8 @@ class _Attempt:
             learning_rate=self._rate,
             num_variables=len(variables),
             num_moved=moved,
+            first_loss=first["loss"],
+            last_loss=last["loss"],
             first_classification=first["classification_loss"],
             last_classification=last["classification_loss"],
             first_localization=first["localization_loss"],
@@ -250,13 +252,11 @@ class _Attempt:
         return seen, evaluation
 
     def _loop(self) -> dict[str, float]:
-        total = 0.0
-        for _ in range(_LOOP):
-            total = float(self._step(*self._batch)[self._task.loss])
+        totals = [float(self._step(*self._batch)[self._task.loss]) for _ in range(_LOOP)]
         found = {metric.name: float(metric.result()) for metric in self._metrics}
         for metric in self._metrics:
             metric.reset_states()
-        return {**found, "loss": total}
+        return {**found, "loss": sum(totals) / len(totals)}
 
     def _evaluate(self, losses: dict[str, float]) -> SeenEvaluation:
         figures = self._validation.run()
