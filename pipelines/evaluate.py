@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
 from pipelines.averaging import take_averages
+from pipelines.detection.input_pipeline import evaluation_batches
 from pipelines.detection.task import SSDDetectionTask
 from pipelines.detection_analysis import analyse_detections
-from pipelines.detection_record import coco_dataset, require_finite_scores
+from pipelines.detection_record import DetectionRecord, coco_dataset, require_finite_scores
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
+from records.labelled_examples import LabelledExamples
 
 
 def evaluate(
@@ -46,18 +49,80 @@ def evaluate(
     Raises:
         InputError: The run has no checkpoint, the records are gone, or a score is not a finite number.
     """
+    if input_path:
+        return evaluate_records(run, input_path, checkpoint=checkpoint, progress=progress).results
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
-    data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
+    data.input_path = [str(path) for path in records_of(run, data.input_path)]
     begun = time.monotonic()
     Validation(task, model).run(progress)
     seconds = time.monotonic() - begun
     require_finite_scores(task.record)
-    if input_path:
-        # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
-        return {**_results(task), "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation on other pictures than the run's own found; nothing of it is written.
+
+    Attributes:
+        results: As `evaluate` returns them.
+        record: Truth and detections.
+        class_names: Name of each class id.
+    """
+
+    results: dict[str, Any]
+    record: DetectionRecord
+    class_names: dict[int, str]
+
+
+def evaluate_records(
+    run: RunDirectory, input_path: list[str], *, checkpoint: str = "best", progress: Progress = no_progress
+) -> Evaluation:
+    """Evaluate a run on other records than its own; see `evaluate`."""
+    experiment, task, model = open_run(run)
+    step = restore(model, run, checkpoint)
+    experiment.params.task.validation_data.input_path = [str(path) for path in records_of(run, input_path)]
+    return _evaluated(task, model, None, step, checkpoint, progress)
+
+
+def evaluate_folder(
+    run: RunDirectory, examples: LabelledExamples, *, checkpoint: str = "best", progress: Progress = no_progress
+) -> Evaluation:
+    """Evaluate a run on a labelled folder; pictures are read while the network works.
+
+    Args:
+        run: The run folder.
+        examples: The folder, read with the label map of the run.
+        checkpoint: See `evaluate`.
+        progress: Told after every batch.
+
+    Raises:
+        InputError: The run has no checkpoint, nothing in the folder can be judged, or a picture changed meanwhile.
+    """
+    if not examples.sources:
+        raise InputError("no picture in it can be judged", where=str(examples.folder), fix="See: tagbox labels check")
+    _, task, model = open_run(run)
+    step = restore(model, run, checkpoint)
+    scalar = tf.TensorSpec((), tf.string)
+    serialized = tf.data.Dataset.from_generator(examples.encoded, output_signature=scalar)
+    config = task.task_config
+    data = evaluation_batches(serialized, config.validation_data.global_batch_size, config.model.input_size)
+    evaluation = _evaluated(task, model, data, step, checkpoint, progress)
+    for image in evaluation.record.images:
+        image |= {key: str(examples.folder / image[key]) for key in ("file_name", "xml") if key in image}
+    return evaluation
+
+
+def _evaluated(
+    task: SSDDetectionTask, model: Any, data: tf.data.Dataset | None, step: int, checkpoint: str, progress: Progress
+) -> Evaluation:
+    # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
+    Validation(task, model, data).run(progress)
+    require_finite_scores(task.record)
+    results = {**_results(task), "step": step, "checkpoint": checkpoint}
+    return Evaluation(results, task.record, dict(task.class_names))
 
 
 class Validation:
@@ -66,11 +131,12 @@ class Validation:
     Args:
         task: Its ``validation_data`` names the records; ``evaluation`` and ``record`` hold the result of a run.
         model: Whose weights are judged.
+        data: Batches to take instead of the records.
     """
 
-    def __init__(self, task: SSDDetectionTask, model: Any) -> None:
+    def __init__(self, task: SSDDetectionTask, model: Any, data: tf.data.Dataset | None = None) -> None:
         self._task = task
-        self._data = task.build_inputs(task.task_config.validation_data)
+        self._data = task.build_inputs(task.task_config.validation_data) if data is None else data
         self._step = tf.function(lambda images, labels: task.validation_step((images, labels), model))
 
     def run(self, progress: Progress = no_progress) -> dict[str, float]:

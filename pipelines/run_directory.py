@@ -65,9 +65,19 @@ class RunDirectory:
         return self.path / "checkpoints" / "best"
 
     @property
+    def mistakes(self) -> Path:
+        """Folder of the album of mistakes; see `pipelines.mistake_album`."""
+        return self.path / "mistakes"
+
+    @property
     def label_map_path(self) -> Path:
         """The run's own copy of the label map."""
         return self.path / "label_map.pbtxt"
+
+    @property
+    def training_batch_path(self) -> Path:
+        """The picture of the first batch that the run was trained on."""
+        return self.path / "plots" / "train_batch.jpg"
 
     def require(self) -> None:
         """Check that this is the folder of a run.

@@ -31,6 +31,7 @@ from pipelines.run_directory import RunDirectory
 from pipelines.run_folder_runner import RunFolderRunner
 from pipelines.run_log import logging_into
 from pipelines.time_budget import TimeBudget
+from pipelines.training_batch import write_training_batch
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
 ALONE = Cluster()
@@ -143,6 +144,7 @@ def _run(job: _Job) -> dict[str, Any]:
     task = task_factory.get_task(params.task, logging_dir=str(run.path))
     task.class_names = dict(job.preflight.label_map.items)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
+    task.total_steps = params.trainer.train_steps
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = None
     if job.evaluates and job.cluster.is_chief:
@@ -165,6 +167,10 @@ def _run(job: _Job) -> dict[str, Any]:
     guard.begin(runner)
     if job.budget:
         job.budget.begin(runner.trainer.optimizer, validation_interval=params.trainer.validation_interval)
+    if not progress.step and job.cluster.is_chief:
+        # The workers of a cluster take from their data together only.
+        fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
+        write_training_batch(fed, strategy, task.class_names, run.training_batch_path)
     fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
     run.write_data(summarize_data(job.preflight, fit))
     if fit.num_boxes:

@@ -10,7 +10,7 @@ from official.core import base_task, task_factory
 
 from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
-from pipelines.detection import input_pipeline, losses, replicas, ssd_model
+from pipelines.detection import input_pipeline, losses, replicas, ssd_model, trained_variables
 from pipelines.detection.ssd_config import SSDData, SSDTask
 from pipelines.detection_record import DetectionRecord
 from pipelines.weights.accounting import write_accounting
@@ -24,26 +24,44 @@ class SSDDetectionTask(base_task.Task):
     """Trains on records, evaluates with COCO's metrics.
 
     Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
-    had. After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and
-    ``record`` the truth and detections they were computed from.
+    had. ``total_steps``, set as early, lets mosaics and the like end before the run does. After an evaluation,
+    ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the truth and detections
+    they were computed from. ``step_factors`` are the shares of the learning rate of the model that was built last.
     """
 
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
         self.class_names: Mapping[int, str] = {}
         self.first_step = 0
+        self.total_steps: int | None = None
         self.imported: checkpoints.ImportedWeights | None = None
         self.evaluation: dict[str, Any] = {}
         self.record = DetectionRecord()
         self._anchors: Any = None
+        self.step_factors: trained_variables.Factors = []
+        self._gradient_factors: trained_variables.Factors = []
 
     def build_model(self) -> tf_keras.Model:
         """Build the network of ``params.model``; ``num_classes`` must be known by now."""
         model = ssd_model.build_ssd_model(self.task_config.model, num_classes=self.task_config.model.num_classes)
         self._anchors = tf.constant(model.anchors)
+        config = self.task_config
+        trained_variables.freeze(model, config.freeze)
+        self.step_factors = trained_variables.factors(
+            model, config.learning_rate_multipliers, "task.learning_rate_multipliers"
+        )
+        self._gradient_factors = trained_variables.factors(
+            model, config.gradient_multipliers, "task.gradient_multipliers"
+        )
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             replicas.share_batch_statistics(model)
         return model
+
+    def create_optimizer(self, *arguments: Any, **more: Any) -> Any:
+        """Build the optimizer for the model that was built last."""
+        optimizer = super().create_optimizer(*arguments, **more)
+        trained_variables.scale_steps(optimizer, self.step_factors)
+        return optimizer
 
     def initialize(self, model: tf_keras.Model) -> None:
         """Load ``init_checkpoint`` into a fresh model, when there is one."""
@@ -62,10 +80,18 @@ class SSDDetectionTask(base_task.Task):
 
     def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""
-        first_example = self.first_step * params.global_batch_size if params.is_training else 0
         return input_pipeline.build_dataset(
-            params, self.task_config.model.input_size, input_context, first_example=first_example
+            params,
+            self.task_config.model.input_size,
+            input_context,
+            first_example=self.first_step * params.global_batch_size if params.is_training else 0,
+            closing_example=self._closing_example(params),
         )
+
+    def _closing_example(self, params: SSDData) -> int | None:
+        if self.total_steps is None:
+            return None
+        return round(self.total_steps * (1.0 - params.augmentation.close_last)) * params.global_batch_size
 
     def build_metrics(self, training: bool = True) -> list[Any]:
         """Return the running means of the parts of the loss."""
@@ -84,10 +110,11 @@ class SSDDetectionTask(base_task.Task):
             scaled = total / num_replicas
             if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
                 scaled = optimizer.get_scaled_loss(scaled)
-        variables = model.trainable_variables
+        variables = trained_variables.trained(model)
         gradients = tape.gradient(scaled, variables)
         if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
+        gradients = trained_variables.scale_gradients(gradients, variables, self._gradient_factors)
         optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
         for metric, term in zip(metrics or [], terms, strict=False):
             metric.update_state(term)

@@ -10,13 +10,16 @@ from pipelines.report.run_files import RunFiles
 _MOST_BARS = 30
 
 
-def data_section(files: RunFiles, *, counted: str, sheet: Picture | None = None) -> Section:
+def data_section(
+    files: RunFiles, *, counted: str, sheet: Picture | None = None, batch: Picture | None = None
+) -> Section:
     """Return the section on the data.
 
     Args:
         files: ``data.json`` is shown; where it is missing, as of older runs, only the sheet is.
         counted: What a class has a number of: ``boxes`` or ``pictures``.
         sheet: Training pictures with their truth.
+        batch: What the network was given of them.
     """
     blocks: list[Block] = []
     training, verification = (files.data.get(split) or {} for split in ("training", "verification"))
@@ -34,6 +37,8 @@ def data_section(files: RunFiles, *, counted: str, sheet: Picture | None = None)
         blocks.append(Paragraph("The run folder has no data.json, which newer trainings write.", soft=True))
     if sheet:
         blocks.append(sheet)
+    if batch:
+        blocks.append(batch)
     return Section("Data", blocks)
 
 

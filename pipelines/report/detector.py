@@ -14,7 +14,7 @@ from pipelines.report.detector_charts import (
 )
 from pipelines.report.detector_findings import findings_of
 from pipelines.report.mistakes import error_chart, error_section, mistake_sections
-from pipelines.report.pictures import samples_of, sheet_of, that_fit
+from pipelines.report.pictures import first_batch_of, samples_of, sheet_of, that_fit
 from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles
 
@@ -43,7 +43,7 @@ def key_figures(files: RunFiles) -> list[KeyFigure]:
 
 def sections_of(files: RunFiles) -> list[Section]:
     """Return the parts of the page that only a detector has, and write their charts into ``plots/``."""
-    data = data_section(files, counted="boxes", sheet=sheet_of(files))
+    data = data_section(files, counted="boxes", sheet=sheet_of(files), batch=first_batch_of(files))
     if not files.results:
         return [data]
     return [

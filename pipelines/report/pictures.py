@@ -19,6 +19,15 @@ def sheet_of(files: RunFiles) -> Picture | None:
     return Picture(path.read_bytes(), "training pictures with their boxes", "Training pictures with their boxes.")
 
 
+def first_batch_of(files: RunFiles) -> Picture | None:
+    """Return the first batch of training as the network was given it; ``None`` of runs that did not draw it."""
+    path = files.run.training_batch_path
+    if not path.is_file():
+        return None
+    words = "The first batch as the network was given it: cropped, mirrored, put together."
+    return Picture(path.read_bytes(), "the first batch of training with its boxes", words)
+
+
 def samples_of(files: RunFiles, *, limit: int) -> tuple[list[Picture], str]:
     """Draw verification pictures, truth and detections side by side, into ``samples/``.
 

@@ -60,6 +60,30 @@ def check(path: Path, overrides: tuple[str, ...], records_dir: Path | None) -> i
     return exit_codes.DONE
 
 
+@config.command("variables")
+@click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key; repeat it.")
+@json_option
+def variables(path: Path, overrides: tuple[str, ...], as_json: bool) -> int:
+    """List the variables of a CONFIG's network: name, shape, parameters, and whether they are trained.
+
+    Names are what task.freeze and task.learning_rate_multipliers look into.
+    """
+    quieten_tensorflow()
+    from pipelines.experiment import load_experiment
+    from pipelines.variable_table import described_variables
+
+    found = described_variables(load_experiment(path, overrides))
+    if as_json:
+        write_json([one._asdict() for one in found])
+    else:
+        rows = [[one.name, "x".join(map(str, one.shape)), str(one.parameters), one.trained] for one in found]
+        write_table(["variable", "shape", "parameters", "trained"], rows)
+    moved = sum(one.parameters for one in found if one.learning_rate)
+    say(f"{len(found)} variables, {sum(one.parameters for one in found)} parameters, {moved} of them trained")
+    return exit_codes.DONE
+
+
 @config.command("time")
 @click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
 @records_option

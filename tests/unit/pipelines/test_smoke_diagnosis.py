@@ -9,7 +9,8 @@ from pipelines.smoke_diagnosis import SeenEvaluation, SeenRecords, SeenTraining,
 
 RECORDS = SeenRecords(num_pictures=8, num_boxes=9, anchor_share=1.0)
 TRAINING = SeenTraining(
-    steps=100, learning_rate=0.02, num_variables=109, num_moved=109, first_loss=12.1, last_loss=0.4, first_classification=10.0,
+    steps=100, learning_rate=0.02, num_variables=109, num_moved=109, first_loss=12.1, last_loss=0.4,
+    first_classification=10.0,
     last_classification=0.3, first_localization=2.0, last_localization=0.01,
 )  # fmt: skip
 EVALUATION = SeenEvaluation(
