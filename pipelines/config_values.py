@@ -139,10 +139,6 @@ _IN_ORDER = (
 )
 _RULES: dict[str, _Rule] = {
     "task.model.num_classes": _at_least(0),
-    "task.model.input_size": (
-        lambda size: len(size) == 2 and min(size) >= 32,
-        "must be a height and a width of at least 32 pixels, such as [300, 300]",
-    ),
     "task.model.network": _one_of("ssd", "retinanet_mobile"),
     "task.model.backbone.model_id": _one_of("MobileNetV1", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small"),
     "task.model.backbone.depth_multiplier": _above(0),
@@ -231,7 +227,7 @@ _RULES: dict[str, _Rule] = {
     "trainer.early_stopping.patience": _at_least(0),
     "trainer.early_stopping.min_delta": _at_least(0),
     "trainer.early_stopping.min_steps": _at_least(0),
-    "trainer.early_stopping.metric": _one_of("", "AP50", "AP", "validation_loss"),
+    "trainer.early_stopping.metric": _one_of("", "AP50", "AP", "top1", "top5", "validation_loss"),
     "trainer.loss_upper_bound": _above(0),
     "trainer.optimizer_config.ema.average_decay": (lambda decay: 0 <= decay < 1, "must be 0 or more and below 1"),
     "trainer.optimizer_config.ema.start_step": _at_least(0),

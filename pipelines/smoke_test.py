@@ -15,10 +15,11 @@ from official.core import task_factory
 
 from collectors.errors import ConfigError
 from pipelines.anchor_share import coverage_of
+from pipelines.detection.record_survey import RecordSurvey
 from pipelines.evaluate import Validation
 from pipelines.experiment import Experiment
 from pipelines.metrics import evaluate_detections
-from pipelines.preflight import Preflight, RecordSurvey
+from pipelines.preflight import Preflight
 from pipelines.smoke_diagnosis import GOAL, Finding, SeenEvaluation, SeenRecords, SeenTraining, diagnose
 from records.example import decode_example
 from records.reading import DetectionExample, detection_example

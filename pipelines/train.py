@@ -1,4 +1,4 @@
-"""Train a detector: TFM's Orbit loop on a run folder that can be left and taken up again."""
+"""Train what a config describes: TFM's Orbit loop on a run folder that can be left and taken up again."""
 
 import contextlib
 import io
@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+import tf_keras
 from official.common import distribute_utils
 from official.core import task_factory
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
-from pipelines.anchor_share import coverage_of
-from pipelines.board_summaries import SideBySide
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
-from pipelines.data_summary import summarize_data
 from pipelines.early_stopping import reason_to_stop
 from pipelines.experiment import Experiment, dump_experiment
 from pipelines.loss_guard import LossGuard, what_happened
@@ -29,9 +27,9 @@ from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
 from pipelines.run_folder_runner import RunFolderRunner
+from pipelines.run_kinds import kind_of
 from pipelines.run_log import logging_into
 from pipelines.time_budget import TimeBudget
-from pipelines.training_batch import write_training_batch
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
 ALONE = Cluster()
@@ -61,7 +59,7 @@ def train(
         command: The words that started this, for the record.
         report: Told where the run stands.
         should_stop: Asked after every loop of steps; true saves the state and ends the run early.
-        notice: Told in sentences what the person should know: how well the anchors fit, what was set aside.
+        notice: Told in sentences what the person should know: how well a network fits the data, what was set aside.
         evaluates: Whether this process evaluates; without, `pipelines.follow.follow` can.
         cluster: This process's place among several that train together; `pipelines.cluster.join` came before.
         budget: Ends the run on time; it has planned the experiment's steps.
@@ -77,6 +75,7 @@ def train(
     if cluster.is_chief:
         refuse_another_experiment(experiment, run)
     evaluates = evaluates and preflight.verification.num_examples > 0
+    _check_early_stopping(experiment)
     if experiment.params.trainer.early_stopping.patience and not evaluates:
         notice("trainer.early_stopping has no effect: this process does not evaluate")
     if remark := rate_remark(experiment):
@@ -89,6 +88,14 @@ def train(
         own.write_environment(command)
         with logging_into(own.log_path):
             return _account_for(job)
+
+
+def _check_early_stopping(experiment: Experiment) -> None:
+    key, metric = "trainer.early_stopping.metric", experiment.params.trainer.early_stopping.metric
+    known = (*kind_of(experiment.name).figures, "validation_loss")
+    if metric and metric not in known:
+        where = experiment.origins.get(key, key)
+        raise ConfigError(f"`{key}` is {metric!r}", where=where, fix=f"It must be one of {', '.join(known)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ def _run(job: _Job) -> dict[str, Any]:
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = None
     if job.evaluates and job.cluster.is_chief:
-        pictures = SideBySide(verification.paths, task.class_names, params.task.validation_data)
+        pictures = task.board_pictures(verification.paths)
     progress = TrainingProgress(run, task, params.trainer.train_steps, job.report, pictures)
     guard = LossGuard(run)
     # Orbit prints its reports; they are in the log too, and stdout belongs to the command's own data.
@@ -163,6 +170,8 @@ def _run(job: _Job) -> dict[str, Any]:
             train_actions=[progress.after_training_loop, guard],
             eval_actions=[progress.after_evaluation],
         )
+    with strategy.scope():
+        _make_slots(runner.trainer.optimizer, task.trained_variables(runner.trainer.model))
     progress.begin(runner)
     guard.begin(runner)
     if job.budget:
@@ -170,11 +179,9 @@ def _run(job: _Job) -> dict[str, Any]:
     if not progress.step and job.cluster.is_chief:
         # The workers of a cluster take from their data together only.
         fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
-        write_training_batch(fed, strategy, task.class_names, run.training_batch_path)
-    fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
-    run.write_data(summarize_data(job.preflight, fit))
-    if fit.num_boxes:
-        job.notice(fit.summary())
+        task.draw_batch(fed, strategy, run.training_batch_path)
+    for remark in task.before_training(run, runner.trainer.model, job.preflight):
+        job.notice(remark)
     try:
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():
             reason = _to_the_last_step(job, runner, progress)
@@ -186,6 +193,14 @@ def _run(job: _Job) -> dict[str, Any]:
         raise
     progress.write_status("done", reason)
     return run.read_results() or {}
+
+
+def _make_slots(optimizer: Any, variables: list[Any]) -> None:
+    """Make the optimizer's variables now: those that a first step made would have TensorFlow record the step twice."""
+    if isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
+        optimizer._create_all_weights(variables)
+    elif hasattr(optimizer, "build"):
+        optimizer.build(variables)
 
 
 def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> str:
@@ -275,12 +290,12 @@ def _blown_up(job: _Job) -> ConfigError:
     what = what_happened(run)
     step = sound_step(run, job.notice) if checkpoints_in(run.last_checkpoints) else 0
     kept = f"the checkpoint of step {step} is sound and is gone on from" if step else "no checkpoint was written yet"
-    rate = job.experiment.params.trainer.optimizer_config.learning_rate
+    rate, kind = job.experiment.params.trainer.optimizer_config.learning_rate, kind_of(job.experiment.name)
     return ConfigError(
         f"training blew up: {what}; {kept}",
         where=str(run.path),
         fix=f"Usual causes: a rate too high ({key}.{rate.type} is {rate.get().as_dict().get('initial_learning_rate')}) "
-        "or no warm-up, a gradient that is not clipped (global_clipnorm), boxes of no size (tagbox labels check), "
+        f"or no warm-up, a gradient that is not clipped (global_clipnorm), {kind.label_fault}, "
         "damaged weights in task.init_checkpoint. Change it, then run the same command again.",
     )
 
