@@ -115,7 +115,8 @@ def train(
             f"best checkpoint (step {results['step']}): AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} "
             f"on {results['num_images']} verification pictures"
         )
-        write_run_album(run)
+        if "errors" in results:  # an older tagbox ended the run without them
+            write_run_album(run)
         say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
