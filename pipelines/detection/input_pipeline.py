@@ -13,6 +13,7 @@ from pipelines.detection.copy_paste import ObjectPaster
 from pipelines.detection.object_pool import collect_objects
 from pipelines.detection.ssd_config import SSDData
 from pipelines.detection.training_pictures import TrainingPictures
+from pipelines.plain_graph import as_written
 from pipelines.record_reader import RecordReader
 
 ORIGIN = ("file_name", "xml", "place")
@@ -154,6 +155,7 @@ def build_dataset(
     height, width = input_size
     decoder = RecordDecoder()
 
+    @as_written
     def decode(place: Any, serialized: Any, *others: Any) -> dict[str, Any]:
         return decoder.decode(serialized) | {"place": place} | ({"companions": others[0]} if others else {})
 
@@ -167,6 +169,7 @@ def build_dataset(
             closing_place=closing_example,
         )
 
+    @as_written
     def for_evaluation(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         return _for_evaluation(decoded, input_size)
 
@@ -174,7 +177,7 @@ def build_dataset(
         batch_size = config.global_batch_size
         if context is not None:
             batch_size = context.get_per_replica_batch_size(batch_size)
-        parse = for_training() if config.is_training else for_evaluation
+        parse = as_written(for_training().__call__) if config.is_training else for_evaluation
         if config.cache and config.is_training:
             # The same pictures come again out of memory; where they stand now is what varies.
             dataset = dataset.enumerate(first_example).map(lambda place, decoded: decoded | {"place": place})

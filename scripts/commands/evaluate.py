@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from scripts import exit_codes, legacy_flags
+from scripts.classifier_results import evaluate_classifier, tell_of_classifier
+from scripts.evaluation_gate import Gate
 from scripts.evaluation_tables import print_results, print_suspects
 from scripts.options import json_option, quieten_tensorflow, stop_on_signal
 from scripts.output import figure, progress, say, write_json
@@ -67,6 +69,12 @@ from scripts.output import figure, progress, say, write_json
     metavar="FIGURE",
     help="End with exit code 1 where AP50 is below this.",
 )
+@click.option(
+    "--min-top1",
+    type=click.FloatRange(0, 1),
+    metavar="FIGURE",
+    help="The same for the top-1 accuracy of a classifier.",
+)
 @json_option
 @legacy_flags.evaluation_flags
 def evaluate(
@@ -83,6 +91,7 @@ def evaluate(
     album: Path | None,
     images: Path | None,
     min_ap50: float | None,
+    min_top1: float | None,
     as_json: bool,
     checkpoint_dir: Path | None,
     run_once: bool,
@@ -91,7 +100,7 @@ def evaluate(
     """Evaluate a RUN on its verification records, or on a FOLDER of pictures with LabelImg's XML.
 
     COCO's and Pascal VOC's AP for all classes and for each, what each kind of error costs, the worst mistakes as
-    pictures, and the labels that are most likely wrong.
+    pictures, and the labels that are most likely wrong. Of a classifier: top-1 and top-5 accuracy, and each class.
 
     With --follow, beside `tagbox train CONFIG --mode train` in another terminal. Or evaluate what any tool has found:
 
@@ -100,10 +109,10 @@ def evaluate(
     if detections or truth:
         if not detections or not truth:
             raise click.UsageError("--detections and --truth go together")
-        if run_dir or follow or records or empty_without_xml or checkpoint != "best":
+        if run_dir or follow or records or empty_without_xml or checkpoint != "best" or min_top1:
             raise click.UsageError("--detections are evaluated without a RUN and without its options")
         found = _evaluate_file(detections, truth, label_map, images)
-        return _tell(found, album, limit, min_ap50, as_json)
+        return _tell(found, album, limit, Gate(AP50=min_ap50), as_json)
     if run_dir is None and checkpoint_dir is None:
         raise click.UsageError("Name a RUN, or give --detections and --truth.")
     if label_map or images:
@@ -111,24 +120,31 @@ def evaluate(
     if empty_without_xml and not folder:
         raise click.UsageError("--empty-without-xml is for a FOLDER")
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_list import kind_of_run
 
     if run_dir is None and checkpoint_dir is not None:
         # eval.py went on until it was stopped, unless it was told to run once.
         run_dir, follow = checkpoint_dir, not run_once
         legacy_flags.announce(["eval", run_dir, *(["--follow"] if follow else [])])
         legacy_flags.announce_without_effect(old_flags)
-    run = RunDirectory(run_dir or Path())
+    run, gate = RunDirectory(run_dir or Path()), Gate(AP50=min_ap50, top1=min_top1)
     if follow:
         if records or folder or album or checkpoint != "best":
             raise click.UsageError("--follow evaluates every checkpoint on the run's own records")
-        return _follow(run, as_json, min_ap50, limit)
+        return _follow(run, as_json, gate, limit)
     if folder and records:
         raise click.UsageError("evaluate on a FOLDER or on --records")
-    run.require()
+    kind = kind_of_run(run)
+    gate.require_known_to(kind)
+    if kind is CLASSIFIER:
+        if folder or album:
+            raise click.UsageError("a classifier is evaluated on its records, or on --records")
+        return gate.passed_by(evaluate_classifier(run, list(records), checkpoint, as_json=as_json))
     if folder:
-        return _tell(_evaluate_folder(run, folder, checkpoint, empty_without_xml), album, limit, min_ap50, as_json)
+        return _tell(_evaluate_folder(run, folder, checkpoint, empty_without_xml), album, limit, gate, as_json)
     if records:
-        return _tell(_evaluate_records(run, list(records), checkpoint), album, limit, min_ap50, as_json)
+        return _tell(_evaluate_records(run, list(records), checkpoint), album, limit, gate, as_json)
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
@@ -136,7 +152,7 @@ def evaluate(
     with progress("evaluating, batches") as advance:
         results = run_evaluation(run, checkpoint=checkpoint, progress=advance)
     _tell_of_run(run, results, as_json, limit, album)
-    return _gate(results, min_ap50)
+    return gate.passed_by(results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +223,7 @@ def _evaluate_folder(run: Any, folder: Path, checkpoint: str, empty_without_xml:
     return _Found(results, found.record, found.class_names, FilePictures(found.record.images, ()), refused=refused)
 
 
-def _tell(found: _Found, album: Path | None, limit: int, min_ap50: float | None, as_json: bool) -> int:
+def _tell(found: _Found, album: Path | None, limit: int, gate: Gate, as_json: bool) -> int:
     """Print an evaluation on other pictures than a run's own, and draw its mistakes where that was asked for."""
     from pipelines.mistake_album import album_index, find_mistakes, write_album
     from pipelines.picture_origins import find_data_root
@@ -224,8 +240,7 @@ def _tell(found: _Found, album: Path | None, limit: int, min_ap50: float | None,
         index = album_index(mistakes, found.record, data_root=root)
     results = found.results | {"refused": list(found.refused)}
     _print(results, index, as_json)
-    gate = _gate(results, min_ap50)
-    return gate or (exit_codes.PARTLY_DONE if found.refused else exit_codes.DONE)
+    return gate.passed_by(results) or (exit_codes.PARTLY_DONE if found.refused else exit_codes.DONE)
 
 
 def _tell_of_run(run: Any, results: dict[str, Any], as_json: bool, limit: int, album: Path | None = None) -> None:
@@ -246,26 +261,18 @@ def _print(results: dict[str, Any], index: dict[str, Any], as_json: bool) -> Non
         print_suspects(index)
 
 
-def _gate(results: dict[str, Any], min_ap50: float | None) -> int:
-    """Return the exit code of ``--min-ap50``, and say why where it is not met."""
-    reached = results.get("AP50")
-    # COCO's precision of what is all right is 1 - 2e-16: a figure is what it is to six digits.
-    if min_ap50 is None or (reached is not None and reached >= min_ap50 - 1e-6):
-        return exit_codes.DONE
-    is_what = "not defined, because there is nothing to find" if reached is None else f"{reached:.6g}"
-    say(f"AP50 is {is_what}; --min-ap50 asks for {min_ap50:g}")
-    return exit_codes.FINDINGS
-
-
-def _follow(run: Any, as_json: bool, min_ap50: float | None, limit: int) -> int:
+def _follow(run: Any, as_json: bool, gate: Gate, limit: int) -> int:
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
+    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_list import kind_of_run
 
     def report(one: FollowedCheckpoint) -> None:
         best = ", the best so far" if one.is_best else ""
-        say(f"step {one.step}: AP50 {figure(one.evaluation['AP50'])}, AP {figure(one.evaluation['AP'])}{best}")
+        figures = ", ".join(f"{name} {figure(one.evaluation[name])}" for name in kind_of_run(run).figures)
+        say(f"step {one.step}: {figures}{best}")
 
     if not run.config_path.is_file():
         say(f"waiting for {run.path} to begin; Ctrl-C ends the waiting")
@@ -277,8 +284,12 @@ def _follow(run: Any, as_json: bool, min_ap50: float | None, limit: int) -> int:
             say(f"{run.path}: no longer followed. Run the same command again to go on.")
             return exit_codes.INTERRUPTED
     say(f"the run has ended ({run.read_status().get('state')})")
-    if results:
+    kind = kind_of_run(run)
+    gate.require_known_to(kind)
+    if results and kind is CLASSIFIER:
+        tell_of_classifier(run, results, as_json=as_json)
+    elif results:
         _tell_of_run(run, results, as_json, limit)
     elif as_json:
         write_json(results)
-    return _gate(results or {}, min_ap50)
+    return gate.passed_by(results or {})
