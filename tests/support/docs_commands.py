@@ -45,6 +45,12 @@ _SMALLER = (
     "task.train_data.global_batch_size=2",
     "trainer.steps_per_loop=2",
 )
+# A classifier has another network.
+_SMALLER_INCEPTION_RESNET = (
+    "task.model.network.inception_resnet.depths=[0,1,0]",
+    "task.train_data.global_batch_size=2",
+    "trainer.steps_per_loop=2",
+)
 
 
 def reason_not_to_run(line: str) -> str | None:
@@ -96,7 +102,8 @@ def _smaller(words: list[str]) -> list[str]:
     if words[0] != "train":
         return words
     steps = _MORE_STEPS if any(word.startswith("trainer.train_steps=") for word in words) else _STEPS
-    overrides = [*_SMALLER, f"trainer.train_steps={steps}"]
+    smaller = _SMALLER_INCEPTION_RESNET if words[1].startswith("inception_resnet") else _SMALLER
+    overrides = [*smaller, f"trainer.train_steps={steps}"]
     return [*words, *(word for override in overrides for word in ("--set", override))]
 
 
