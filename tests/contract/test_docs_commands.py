@@ -34,11 +34,8 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/build-records.md": [docs_world.add_published_split],
     "docs/how-to/trust-records.md": [docs_world.add_other_records],
     "docs/how-to/build-classification-records.md": [docs_world.add_drawings],
-<<<<<<< HEAD
     "docs/how-to/train-inception-resnet.md": [docs_world.add_strokes],
-=======
     "docs/how-to/train-a-quickdraw-classifier.md": [docs_world.add_drawings],
->>>>>>> main
     "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
     "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
