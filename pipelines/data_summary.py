@@ -1,15 +1,18 @@
 """What a run is trained and evaluated on, in numbers: ``data.json`` of the run folder."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.anchor_share import MATCHING_IOU, AnchorCoverage
-from pipelines.preflight import Preflight, RecordSurvey
+from pipelines.detection.record_survey import RecordSurvey
+
+if TYPE_CHECKING:  # it asks the tasks, which ask this module
+    from pipelines.preflight import Preflight
 
 
-def summarize_data(preflight: Preflight, coverage: AnchorCoverage | None = None) -> dict[str, Any]:
+def summarize_data(preflight: "Preflight", coverage: AnchorCoverage | None = None) -> dict[str, Any]:
     """Count what the records of a detector hold.
 
     Args:

@@ -1,8 +1,8 @@
 """Evaluate a run on its verification records."""
 
-import json
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,15 @@ import tensorflow as tf
 from official.core import task_factory
 
 from collectors.errors import InputError
-from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
-from pipelines.detection.task import SSDDetectionTask
-from pipelines.detection_analysis import analyse_detections
-from pipelines.detection_record import coco_dataset, require_finite_scores
+from pipelines.detection.input_pipeline import evaluation_batches
+from pipelines.detection_record import DetectionRecord
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
+from pipelines.run_task import RunTask
+from records.labelled_examples import LabelledExamples
 
 
 def evaluate(
@@ -28,7 +28,7 @@ def evaluate(
     input_path: list[str] | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Evaluate a run and write ``results.json``, ``detections.json`` and ``ground_truth.json`` into it.
+    """Evaluate a run and write ``results.json`` into it, and what its figures were computed from.
 
     On records that are not the run's own, nothing is written.
 
@@ -39,8 +39,7 @@ def evaluate(
         progress: Told after every batch.
 
     Returns:
-        The figures of `pipelines.metrics.evaluate_detections` and what `pipelines.detection_analysis` adds to them,
-        with ``step`` and ``checkpoint``.
+        The figures of the run's task (see `pipelines.run_task.RunTask.results`), with ``step`` and ``checkpoint``.
 
     Raises:
         InputError: The run has no checkpoint, the records are gone, or a score is not a finite number.
@@ -52,24 +51,88 @@ def evaluate(
     begun = time.monotonic()
     Validation(task, model).run(progress)
     seconds = time.monotonic() - begun
-    require_finite_scores(task.record)
+    task.require_sound()
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
-        return {**_results(task), "step": step, "checkpoint": checkpoint}
+        return {**task.results(), "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint, seconds=seconds)
 
 
-class Validation:
-    """Detects in the whole verification set of a task, as often as asked; traced once.
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a detector found in other pictures than the run's own; nothing of it is written.
 
-    Args:
-        task: Its ``validation_data`` names the records; ``evaluation`` and ``record`` hold the result of a run.
-        model: Whose weights are judged.
+    Attributes:
+        results: As `evaluate` returns them.
+        record: Truth and detections.
+        class_names: Name of each class id.
     """
 
-    def __init__(self, task: SSDDetectionTask, model: Any) -> None:
+    results: dict[str, Any]
+    record: DetectionRecord
+    class_names: dict[int, str]
+
+
+def evaluate_records(
+    run: RunDirectory, input_path: list[str], *, checkpoint: str = "best", progress: Progress = no_progress
+) -> Evaluation:
+    """Evaluate a detector on other records than its own; see `evaluate`."""
+    experiment, task, model = open_run(run)
+    step = restore(model, run, checkpoint)
+    experiment.params.task.validation_data.input_path = [str(path) for path in records_of(run, input_path)]
+    return _evaluated(task, model, None, step, checkpoint, progress)
+
+
+def evaluate_folder(
+    run: RunDirectory, examples: LabelledExamples, *, checkpoint: str = "best", progress: Progress = no_progress
+) -> Evaluation:
+    """Evaluate a detector on a labelled folder; pictures are read while the network works.
+
+    Args:
+        run: The run folder.
+        examples: The folder, read with the label map of the run.
+        checkpoint: See `evaluate`.
+        progress: Told after every batch.
+
+    Raises:
+        InputError: The run has no checkpoint, nothing in the folder can be judged, or a picture changed meanwhile.
+    """
+    if not examples.sources:
+        raise InputError("no picture in it can be judged", where=str(examples.folder), fix="See: tagbox labels check")
+    _, task, model = open_run(run)
+    step = restore(model, run, checkpoint)
+    scalar = tf.TensorSpec((), tf.string)
+    serialized = tf.data.Dataset.from_generator(examples.encoded, output_signature=scalar)
+    config = task.task_config
+    data = evaluation_batches(serialized, config.validation_data.global_batch_size, config.model.input_size)
+    evaluation = _evaluated(task, model, data, step, checkpoint, progress)
+    for image in evaluation.record.images:
+        image |= {key: str(examples.folder / image[key]) for key in ("file_name", "xml") if key in image}
+    return evaluation
+
+
+def _evaluated(
+    task: Any, model: Any, data: tf.data.Dataset | None, step: int, checkpoint: str, progress: Progress
+) -> Evaluation:
+    # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
+    Validation(task, model, data).run(progress)
+    task.require_sound()
+    results = {**task.results(), "step": step, "checkpoint": checkpoint}
+    return Evaluation(results, task.record, dict(task.class_names))
+
+
+class Validation:
+    """Evaluates a task on its whole verification set, as often as asked; traced once.
+
+    Args:
+        task: Its ``validation_data`` names the records; it holds the figures afterwards.
+        model: Whose weights are judged.
+        data: Batches to take instead of the records.
+    """
+
+    def __init__(self, task: RunTask, model: Any, data: tf.data.Dataset | None = None) -> None:
         self._task = task
-        self._data = task.build_inputs(task.task_config.validation_data)
+        self._data = task.build_inputs(task.task_config.validation_data) if data is None else data
         self._step = tf.function(lambda images, labels: task.validation_step((images, labels), model))
 
     def run(self, progress: Progress = no_progress) -> dict[str, float]:
@@ -109,7 +172,7 @@ def stored_experiment(run: RunDirectory) -> Experiment:
     return load_experiment(run.config_path)
 
 
-def open_run(run: RunDirectory) -> tuple[Experiment, SSDDetectionTask, Any]:
+def open_run(run: RunDirectory) -> tuple[Experiment, RunTask, Any]:
     """Build the task and the model of a run, with fresh weights; see `restore`."""
     experiment = stored_experiment(run)
     task = task_factory.get_task(experiment.params.task, logging_dir=str(run.path))
@@ -155,9 +218,9 @@ def checkpoint_prefix(run: RunDirectory, checkpoint: str) -> str:
     )
 
 
-def evaluation_row(step: int, evaluation: dict[str, Any], validation_loss: Any) -> dict[str, Any]:
+def evaluation_row(step: int, task: RunTask, validation_loss: Any) -> dict[str, Any]:
     """Return the row of ``results.csv`` of an evaluation; figures that are not defined are empty."""
-    row = {"step": step, "loss": "", "AP": evaluation.get("AP"), "AP50": evaluation.get("AP50")}
+    row = {"step": step, "loss": "", **{name: task.evaluation.get(name) for name in reversed(task.kind.figures)}}
     row["validation_loss"] = None if validation_loss is None else float(validation_loss)
     return {name: f"{value:.5f}" if isinstance(value, float) else value or "" for name, value in row.items()} | {
         "step": step
@@ -165,21 +228,15 @@ def evaluation_row(step: int, evaluation: dict[str, Any], validation_loss: Any) 
 
 
 def write_evaluation(
-    run: RunDirectory, task: SSDDetectionTask, step: int, *, checkpoint: str, seconds: float | None = None
+    run: RunDirectory, task: RunTask, step: int, *, checkpoint: str, seconds: float | None = None
 ) -> dict[str, Any]:
     """Write the figures and the data behind them into the run folder, and return the figures.
 
-    ``seconds`` is how long the detecting took, where that is known.
+    ``seconds`` is how long the network took, where that is known.
     """
-    results = {**_results(task), "step": step, "checkpoint": checkpoint}
+    results = {**task.results(), "step": step, "checkpoint": checkpoint}
     if seconds is not None:
         results["evaluation_s"] = round(seconds, 2)
-    truth = coco_dataset(task.record, task.class_names)
-    write_atomically(run.path / "ground_truth.json", json.dumps(truth))
-    write_atomically(run.path / "detections.json", json.dumps(task.record.detections))
+    task.write_evidence(run)
     run.write_results(results)
     return results
-
-
-def _results(task: SSDDetectionTask) -> dict[str, Any]:
-    return {**task.evaluation, **analyse_detections(task.record, task.class_names)}

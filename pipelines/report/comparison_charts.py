@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from pipelines.report.charts import LineChart, Series, thinned, usual_top
 from pipelines.report.training import Rows, curve_of
+from pipelines.run_kinds import DETECTOR
 
 _COLORS = 6
-DETECTOR_COLUMNS = (("loss", "Training loss"), ("AP50", "AP50"), ("AP", "AP (0.50 to 0.95)"))
 
 
 def comparison_charts(
-    rows_by_run: Mapping[str, Rows], columns: Sequence[tuple[str, str]] = DETECTOR_COLUMNS
+    rows_by_run: Mapping[str, Rows], columns: Sequence[tuple[str, str]] = DETECTOR.compared_curves
 ) -> list[LineChart]:
     """Return one chart for each column of ``results.csv``, with a line for each run.
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from collectors.errors import InputError
 from collectors.files import write_atomically
 from pipelines.plots import save_charts
 from pipelines.report.blocks import Findings, KeyFigure, Page, Section
+from pipelines.report.classifier import CLASSIFIER
 from pipelines.report.detector import DETECTOR
 from pipelines.report.page import render_page
 from pipelines.report.provenance import provenance_section
@@ -15,7 +15,7 @@ from pipelines.report.run_files import RunFiles, read_run
 from pipelines.report.training import loss_chart, score_chart, time_section, training_section
 from pipelines.run_directory import RunDirectory
 
-KINDS: Sequence[ReportKind] = (DETECTOR,)
+KINDS: Sequence[ReportKind] = (CLASSIFIER, DETECTOR)
 """Whose reports there are; the first one that takes a run for its own makes its report."""
 
 
@@ -40,11 +40,7 @@ def write_report(run: RunDirectory) -> Path:
 
 
 def page_of(files: RunFiles) -> Page:
-    """Return the page of a run, and draw its pictures.
-
-    Raises:
-        InputError: It is of a kind that has no report.
-    """
+    """Return the page of a run, and draw its pictures."""
     kind = kind_of(files)
     (files.run.path / "plots").mkdir(parents=True, exist_ok=True)
     if files.rows:
@@ -68,14 +64,5 @@ def page_of(files: RunFiles) -> Page:
 
 
 def kind_of(files: RunFiles) -> ReportKind:
-    """Return what kind of run this is.
-
-    Raises:
-        InputError: None that has a report.
-    """
-    for kind in KINDS:
-        if kind.is_kind(files):
-            return kind
-    raise InputError(
-        f"the experiment {files.value('experiment')} has no report", where=str(files.run.path), fix="See results.json."
-    )
+    """Return what kind of run this is: a detector where nothing says otherwise."""
+    return next((kind for kind in KINDS if kind.is_kind(files)), DETECTOR)

@@ -1,5 +1,6 @@
 """``tagbox runs``: what was trained, and which run is better."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,25 +22,28 @@ def runs() -> None:
 @json_option
 def list_command(folder: Path, as_json: bool) -> int:
     """List the runs in DIR (default: runs)."""
-    from pipelines.run_list import list_runs
+    from pipelines.run_kinds import kind_of
+    from pipelines.run_list import FIGURES, list_runs
 
     found = list_runs(folder)
     if as_json:
         write_json([asdict(run) for run in found])
         return exit_codes.DONE
+    # The figures of kinds that are not there would be columns of dashes.
+    shown = [name for name in FIGURES if any(name in kind_of(run.experiment).figures for run in found)]
     rows = [
         [
             run.name,
             run.state,
             _steps(run.step, run.total_steps),
-            figure(run.AP50),
-            figure(run.AP),
+            *(figure(getattr(run, name)) for name in shown),
             run.experiment,
             run.updated,
         ]
         for run in found
     ]
-    write_table(["run", "state", "step", "AP50", "AP", "experiment", "updated"], rows, right={2, 3, 4})
+    right = set(range(2, 3 + len(shown)))
+    write_table(["run", "state", "step", *shown, "experiment", "updated"], rows, right=right)
     for run in found:
         if run.problem:
             say(f"{run.name}: {run.problem}")
@@ -52,9 +56,11 @@ def list_command(folder: Path, as_json: bool) -> int:
 def show(run_dir: Path, as_json: bool) -> int:
     """Show one RUN: where it stands, its figures, and what was chosen for it."""
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_kinds import kind_of
     from pipelines.run_list import describe
 
     content = describe(RunDirectory(run_dir))
+    kind = kind_of(content["experiment"])
     if as_json:
         write_json(content)
         return exit_codes.DONE
@@ -64,12 +70,13 @@ def show(run_dir: Path, as_json: bool) -> int:
     facts += [["problem", content["problem"]]] if content["problem"] else []
     write_table(["run", content["name"]], facts)
     if content["evaluations"]:
-        rows = [[str(row["step"]), figure(row["AP50"]), figure(row["AP"])] for row in content["evaluations"]]
-        write_table(["evaluated at step", "AP50", "AP"], rows, right={0, 1, 2})
+        rows = [[str(row["step"]), *(figure(row[name]) for name in kind.figures)] for row in content["evaluations"]]
+        write_table(["evaluated at step", *kind.figures], rows, right={0, 1, 2})
     if content["results"]:
         classes = content["results"]["per_class"].items()
-        rows = [[name, figure(row["AP50"]), figure(row["AP"]), str(row["num_truth"])] for name, row in classes]
-        write_table(["class (best checkpoint)", "AP50", "AP", "boxes"], rows, right={1, 2, 3})
+        shown = [name for name in kind.figures if all(name in row for _, row in classes)]
+        rows = [[name, *(figure(row[one]) for one in shown), str(row["num_truth"])] for name, row in classes]
+        write_table(["class (best checkpoint)", *shown, kind.truth], rows, right={1, 2, 3})
     write_table(["key", "value", "from"], [[row["key"], row["value"], row["origin"]] for row in content["chosen"]])
     return exit_codes.DONE
 
@@ -104,29 +111,31 @@ def compare_command(
 ) -> int:
     """Compare RUNs with the first: curves in one picture, figures with 95 % intervals, a paired test.
 
-    The figures are those of the detections that each run's evaluation stored.
+    The figures are those of the detections, or of a classifier's answers, that each run's evaluation stored.
     """
-    from pipelines.comparison import compare
     from pipelines.plots import save_charts
     from pipelines.report.comparison_charts import comparison_charts
+    from pipelines.run_comparison import compare_runs
     from pipelines.run_directory import RunDirectory
 
     folders = [RunDirectory(path) for path in run_dirs]
     with progress("comparing, runs") as advance:
-        compared = compare(folders, resamples=resamples, seed=seed, progress=advance)
+        kind, compared = compare_runs(folders, resamples=resamples, seed=seed, progress=advance)
     names = [one.name for one in compared]
-    save_charts(comparison_charts(dict(zip(names, (run.read_rows() for run in folders), strict=True))), output)
+    rows_by_run = dict(zip(names, (run.read_rows() for run in folders), strict=True))
+    save_charts(comparison_charts(rows_by_run, kind.compared_curves), output)
     if page:
         from pipelines.report.comparison_page import write_comparison
 
-        write_comparison(folders, compared, page)
+        write_comparison(folders, compared, page, kind)
     if as_json:
         content = {"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)}
         write_json(content | ({"page": str(page)} if page else {}))
     else:
+        tested = [word for name in kind.figures for word in (f"{name} to first", "p")]
         write_table(
-            ["run", "step", "pictures", "AP50", "AP", "AP50 to first", "p", "AP to first", "p"],
-            [_row(one) for one in compared],
+            ["run", "step", "pictures", *kind.figures, *tested],
+            [_row(one, kind.figures) for one in compared],
             right={1, 2, 6, 8},
         )
     for one in compared:
@@ -138,19 +147,16 @@ def compare_command(
     return exit_codes.DONE
 
 
-def _row(one: Any) -> list[str]:
+def _row(one: Any, names: Sequence[str]) -> list[str]:
     step = "-" if one.step is None else str(one.step)
-    cells = [one.name, step, str(one.num_images), _with_interval(one.AP50), _with_interval(one.AP)]
-    if one.difference is None:
-        return [*cells, "-", "-", "-", "-"]
-    difference = one.difference
-    return [
-        *cells,
-        _with_interval(difference.AP50, sign="+"),
-        figure(difference.p_ap50),
-        _with_interval(difference.AP, sign="+"),
-        figure(difference.p_ap),
-    ]
+    cells = [one.name, step, str(one.num_images), *(_with_interval(getattr(one, name)) for name in names)]
+    for name in names:
+        if one.difference is None:
+            cells += ["-", "-"]
+        else:
+            cells.append(_with_interval(getattr(one.difference, name), sign="+"))
+            cells.append(figure(getattr(one.difference, f"p_{name.lower()}")))
+    return cells
 
 
 def _with_interval(interval: Any, sign: str = "") -> str:

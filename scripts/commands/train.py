@@ -3,6 +3,7 @@
 import os
 import statistics
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from scripts.options import (
 from scripts.output import figure, progress, say, write_json
 from scripts.training_line import training_line
 
+_NAMES_SHOWN = 20
 _SLOW_INPUT_SHARE = 0.1
 
 
@@ -49,6 +51,7 @@ _SLOW_INPUT_SHARE = 0.1
 @click.option("--task", type=int, metavar="N", help="Which of --workers this process is, from 0.")
 @json_option
 @legacy_flags.training_flags
+@legacy_flags.drawing_flags
 def train(
     config: Path | None,
     run_dir: Path | None,
@@ -64,9 +67,11 @@ def train(
     pipeline_config_path: Path | None,
     train_dir: Path | None,
     num_train_steps: int | None,
+    train_src: Path | None,
+    eval_src: Path | None,
     **old_flags: Any,
 ) -> int:
-    """Train a detector from a pipeline CONFIG, evaluating along the way.
+    """Train a detector or classifier from a pipeline CONFIG, evaluating along the way.
 
     CONFIG is the name of a config that comes with tagbox, a YAML file, or a pipeline.config of the OD API.
 
@@ -75,6 +80,13 @@ def train(
 
     For example: tagbox train ssdlite_mobilenet_v2 --run runs/raccoon --init ssdlite_mobilenet_v2_coco
     """
+    if train_src or eval_src:
+        config = config or Path("renaissance")
+        paths += legacy_flags.drawing_paths(train_src, eval_src)
+        words = ["train", config, *(["--run", run_dir] if run_dir else [])]
+        legacy_flags.announce(
+            [*words, *(part for path in paths for part in ("--set-path", path))], "the older script's"
+        )
     if config is None:
         config, run_dir = _old_command_line(pipeline_config_path, train_dir, run_dir, num_train_steps)
         overrides += (f"trainer.train_steps={num_train_steps}",) if num_train_steps else ()
@@ -108,15 +120,12 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and mode == "train_and_eval":
-        from pipelines.report.run_report import write_report
-        from pipelines.run_album import write_run_album
+        from pipelines.run_kinds import kind_of
+        from pipelines.run_pages import write_run_pages
 
-        say(
-            f"best checkpoint (step {results['step']}): AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} "
-            f"on {results['num_images']} verification pictures"
-        )
-        write_run_album(run)
-        say(f"report: {write_report(run)}")
+        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
+        say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
+        say(f"report: {write_run_pages(run)}")
     if as_json:
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
@@ -142,9 +151,9 @@ def _resolve_weights(init: Path, experiment: Any) -> Path:
     from pipelines.weights.fetching import fetch_weights
     from pipelines.weights.zoo import find_zoo_weights, is_zoo_name
 
-    if init.exists() or not is_zoo_name(str(init)):
+    backbone = getattr(experiment.params.task.model, "backbone", None)
+    if init.exists() or backbone is None or not is_zoo_name(str(init)):
         return init
-    backbone = experiment.params.task.model.backbone
     found = find_zoo_weights(str(init), model_id=backbone.model_id, depth_multiplier=backbone.depth_multiplier)
     if found.remark:
         say(f"note: {found.name}: {found.remark}")
@@ -173,19 +182,26 @@ def _say_what_is_there(preflight: Any, moved: list[str]) -> None:
     classes = "class" if len(preflight.label_map) == 1 else "classes"
     say(
         f"{preflight.training.num_examples} training and {preflight.verification.num_examples} verification pictures, "
-        f"{len(preflight.label_map)} {classes}: {', '.join(preflight.label_map.names)}"
+        f"{len(preflight.label_map)} {classes}: {_some(preflight.label_map.names)}"
     )
     for remark in (*moved, *preflight.remarks):
         say(f"note: {remark}")
 
 
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMES_SHOWN])} and {more} more"
+
+
 def _say_where_it_stands(experiment: Any, run: Any) -> None:
+    from pipelines.run_kinds import kind_of
+
     done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
     if done >= wanted:
         say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
     elif done:
         say(f"going on at step {done} of {wanted}")
-    elif not experiment.params.task.init_checkpoint:
+    elif kind_of(experiment.name).wants_weights and not experiment.params.task.init_checkpoint:
         say("note: training starts from random weights; give trained ones with --init where you have them")
 
 
