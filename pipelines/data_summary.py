@@ -8,7 +8,7 @@ import numpy as np
 from pipelines.anchor_share import MATCHING_IOU, AnchorCoverage
 from pipelines.detection.record_survey import RecordSurvey
 
-if TYPE_CHECKING:  # the preflight comes to this module through the task
+if TYPE_CHECKING:  # it asks the tasks, which ask this module
     from pipelines.preflight import Preflight
 
 

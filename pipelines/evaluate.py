@@ -44,12 +44,10 @@ def evaluate(
     Raises:
         InputError: The run has no checkpoint, the records are gone, or a score is not a finite number.
     """
-    if input_path:
-        return evaluate_records(run, input_path, checkpoint=checkpoint, progress=progress).results
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
-    data.input_path = [str(path) for path in records_of(run, data.input_path)]
+    data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
     begun = time.monotonic()
     Validation(task, model).run(progress)
     seconds = time.monotonic() - begun
@@ -62,7 +60,7 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What an evaluation on other pictures than the run's own found; nothing of it is written.
+    """What a detector found in other pictures than the run's own; nothing of it is written.
 
     Attributes:
         results: As `evaluate` returns them.
@@ -234,7 +232,7 @@ def write_evaluation(
 ) -> dict[str, Any]:
     """Write the figures and the data behind them into the run folder, and return the figures.
 
-    ``seconds`` is how long the evaluation took, where that is known.
+    ``seconds`` is how long the network took, where that is known.
     """
     results = {**task.results(), "step": step, "checkpoint": checkpoint}
     if seconds is not None:

@@ -35,7 +35,7 @@ class RunTask(base_task.Task):
         kind: What it trains.
         class_names: Name of each class id.
         first_step: The step that training begins after.
-        total_steps: The last step of the run; ``None`` where it is not known.
+        total_steps: The last step, where that is known.
         evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
     """
 
@@ -81,15 +81,28 @@ class RunTask(base_task.Task):
         raise NotImplementedError
 
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> list[str]:
-        """Hold the built network against a `pipelines.preflight.Preflight`; return remarks for the person."""
-        return []
+        """Write ``data.json`` of the records, and return remarks on how the built network suits them.
+
+        Args:
+            run: Where to write.
+            model: The network.
+            preflight: A `pipelines.preflight.Preflight`.
+        """
+        raise NotImplementedError
+
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """Draw the first batch of the training data, as the network gets it, into a JPEG.
+
+        Args:
+            dataset: The batches; who reads them at the same time is not disturbed.
+            strategy: Over whose devices they are spread.
+            output: The file.
+        """
+        raise NotImplementedError
 
     def trained_variables(self, model: Any) -> list[Any]:
         """Return the variables that the optimizer changes."""
         return list(model.trainable_variables)
-
-    def draw_training_batch(self, dataset: Any, strategy: Any, run: RunDirectory) -> None:
-        """Draw the first batch of ``dataset`` into the run folder, where there is something to be seen in it."""
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""

@@ -155,7 +155,7 @@ def _run(job: _Job) -> dict[str, Any]:
     if not progress.step and job.cluster.is_chief:
         # The workers of a cluster take from their data together only.
         fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
-        task.draw_training_batch(fed, strategy, run)
+        task.draw_batch(fed, strategy, run.training_batch_path)
     for remark in task.before_training(run, runner.trainer.model, job.preflight):
         job.notice(remark)
     try:

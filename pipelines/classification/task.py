@@ -15,6 +15,7 @@ from pipelines.classification import answers as answering
 from pipelines.classification import evidence, input_pipeline, record_survey, start_weights
 from pipelines.classification.class_names import ClassNames
 from pipelines.classification.model_config import ClassifierData, ClassifierTask
+from pipelines.classification.random_states import draw_from_states, keep_random_states
 from pipelines.detection import replicas
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import CLASSIFIER, RunKind
@@ -59,6 +60,24 @@ class ClassificationTask(RunTask):
             trains=trains,
         )
 
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
+        """Write the counts of the classes."""
+        run.write_data(
+            {
+                "training": preflight.training.summary(preflight.label_map),
+                "verification": preflight.verification.summary(preflight.label_map),
+            }
+        )
+        return []
+
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """Draw training pictures with their classes, varied as they are."""
+        images, labels = next(iter(dataset))
+        local = strategy.experimental_local_results
+        batches = zip(local(images), local(labels["classes"]), strict=True)
+        pictures = [pair for batch in batches for pair in zip(*(part.numpy() for part in batch), strict=True)]
+        evidence.write_batch(pictures, self.names, output)
+
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
         """Return what draws verification pictures with their best answers."""
         return evidence.AnsweredPictures(paths, self)
@@ -81,12 +100,14 @@ class ClassificationTask(RunTask):
                 where="task.model.num_classes",
                 fix="Set it to 0 to take it from the label map.",
             )
+        draw_from_states()
         try:
             model = config.network.chosen().build(config.input_shape, config.num_classes)
         except ValueError as error:
             raise ConfigError(
                 str(error), where=f"task.model.network.{config.network.type}", fix="Choose a larger input_size."
             ) from error
+        keep_random_states(model)
         model.class_names = ClassNames(self.names)
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             replicas.share_batch_statistics(model)

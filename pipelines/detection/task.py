@@ -75,7 +75,7 @@ class SSDDetectionTask(RunTask):
         )
 
     def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
-        """Compare the boxes with the anchors, and count what there is into ``data.json``."""
+        """Compare the boxes with the anchors."""
         fit = coverage_of(preflight.training, model.anchors, self.task_config.model.input_size)
         run.write_data(summarize_data(preflight, fit))
         return [fit.summary()] if fit.num_boxes else []
@@ -84,9 +84,9 @@ class SSDDetectionTask(RunTask):
         """Return the variables that no pattern freezes."""
         return trained_variables.trained(model)
 
-    def draw_training_batch(self, dataset: Any, strategy: Any, run: RunDirectory) -> None:
-        """Draw the pictures with their boxes."""
-        write_training_batch(dataset, strategy, self.class_names, run.training_batch_path)
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """See `pipelines.training_batch.write_training_batch`."""
+        write_training_batch(dataset, strategy, self.class_names, output)
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
         """Return what draws truth and detections side by side."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from collectors.files import write_atomically
 from pipelines.plots import save_charts
 from pipelines.report.blocks import Findings, KeyFigure, Page, Section
+from pipelines.report.classifier import CLASSIFIER
 from pipelines.report.detector import DETECTOR
 from pipelines.report.page import render_page
 from pipelines.report.provenance import provenance_section
@@ -14,7 +15,7 @@ from pipelines.report.run_files import RunFiles, read_run
 from pipelines.report.training import loss_chart, score_chart, time_section, training_section
 from pipelines.run_directory import RunDirectory
 
-KINDS: Sequence[ReportKind] = (DETECTOR,)
+KINDS: Sequence[ReportKind] = (CLASSIFIER, DETECTOR)
 """Whose reports there are; the first one that takes a run for its own makes its report."""
 
 

@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from scripts import exit_codes, legacy_flags
-from scripts.classifier_results import print_classifier_results
+from scripts.classifier_results import evaluate_classifier, tell_of_classifier
+from scripts.evaluation_gate import Gate
 from scripts.evaluation_tables import print_results, print_suspects
 from scripts.options import json_option, quieten_tensorflow, stop_on_signal
 from scripts.output import figure, progress, say, write_json
-
-if TYPE_CHECKING:
-    from pipelines.run_kinds import RunKind
 
 
 @click.command()
@@ -101,8 +99,8 @@ def evaluate(
 ) -> int:
     """Evaluate a RUN on its verification records, or on a FOLDER of pictures with LabelImg's XML.
 
-    Of a detector COCO's and Pascal VOC's AP for all classes and for each, what each kind of error costs, the worst
-    mistakes as pictures, and the labels that are most likely wrong; of a classifier its accuracy, class by class.
+    COCO's and Pascal VOC's AP for all classes and for each, what each kind of error costs, the worst mistakes as
+    pictures, and the labels that are most likely wrong. Of a classifier: top-1 and top-5 accuracy, and each class.
 
     With --follow, beside `tagbox train CONFIG --mode train` in another terminal. Or evaluate what any tool has found:
 
@@ -111,10 +109,10 @@ def evaluate(
     if detections or truth:
         if not detections or not truth:
             raise click.UsageError("--detections and --truth go together")
-        if run_dir or follow or records or empty_without_xml or checkpoint != "best" or min_top1 is not None:
+        if run_dir or follow or records or empty_without_xml or checkpoint != "best" or min_top1:
             raise click.UsageError("--detections are evaluated without a RUN and without its options")
         found = _evaluate_file(detections, truth, label_map, images)
-        return _tell(found, album, limit, _Gate(AP50=min_ap50), as_json)
+        return _tell(found, album, limit, Gate(AP50=min_ap50), as_json)
     if run_dir is None and checkpoint_dir is None:
         raise click.UsageError("Name a RUN, or give --detections and --truth.")
     if label_map or images:
@@ -122,6 +120,7 @@ def evaluate(
     if empty_without_xml and not folder:
         raise click.UsageError("--empty-without-xml is for a FOLDER")
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_kinds import CLASSIFIER
     from pipelines.run_list import kind_of_run
 
     if run_dir is None and checkpoint_dir is not None:
@@ -129,20 +128,19 @@ def evaluate(
         run_dir, follow = checkpoint_dir, not run_once
         legacy_flags.announce(["eval", run_dir, *(["--follow"] if follow else [])])
         legacy_flags.announce_without_effect(old_flags)
-    run, gate = RunDirectory(run_dir or Path()), _Gate(AP50=min_ap50, top1=min_top1)
+    run, gate = RunDirectory(run_dir or Path()), Gate(AP50=min_ap50, top1=min_top1)
     if follow:
         if records or folder or album or checkpoint != "best":
             raise click.UsageError("--follow evaluates every checkpoint on the run's own records")
         return _follow(run, as_json, gate, limit)
     if folder and records:
         raise click.UsageError("evaluate on a FOLDER or on --records")
-    run.require()
     kind = kind_of_run(run)
     gate.require_known_to(kind)
-    if kind.word == "classifier":
+    if kind is CLASSIFIER:
         if folder or album:
-            raise click.UsageError("FOLDER and --album are for detectors; a classifier takes --records")
-        return _evaluate_classifier(run, list(records), checkpoint, gate, as_json)
+            raise click.UsageError("a classifier is evaluated on its records, or on --records")
+        return gate.passed_by(evaluate_classifier(run, list(records), checkpoint, as_json=as_json))
     if folder:
         return _tell(_evaluate_folder(run, folder, checkpoint, empty_without_xml), album, limit, gate, as_json)
     if records:
@@ -155,24 +153,6 @@ def evaluate(
         results = run_evaluation(run, checkpoint=checkpoint, progress=advance)
     _tell_of_run(run, results, as_json, limit, album)
     return gate.passed_by(results)
-
-
-def _evaluate_classifier(run: Any, records: list[str], checkpoint: str, gate: "_Gate", as_json: bool) -> int:
-    quieten_tensorflow()
-    say("starting TensorFlow")
-    from pipelines.evaluate import evaluate as run_evaluation
-
-    with progress("evaluating, batches") as advance:
-        results = run_evaluation(run, checkpoint=checkpoint, input_path=records or None, progress=advance)
-    _print_classifier(results, as_json)
-    return gate.passed_by(results)
-
-
-def _print_classifier(results: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        write_json(results)
-    else:
-        print_classifier_results(results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +223,7 @@ def _evaluate_folder(run: Any, folder: Path, checkpoint: str, empty_without_xml:
     return _Found(results, found.record, found.class_names, FilePictures(found.record.images, ()), refused=refused)
 
 
-def _tell(found: _Found, album: Path | None, limit: int, gate: "_Gate", as_json: bool) -> int:
+def _tell(found: _Found, album: Path | None, limit: int, gate: Gate, as_json: bool) -> int:
     """Print an evaluation on other pictures than a run's own, and draw its mistakes where that was asked for."""
     from pipelines.mistake_album import album_index, find_mistakes, write_album
     from pipelines.picture_origins import find_data_root
@@ -281,37 +261,12 @@ def _print(results: dict[str, Any], index: dict[str, Any], as_json: bool) -> Non
         print_suspects(index)
 
 
-class _Gate:
-    """What ``--min-ap50`` and ``--min-top1`` ask for, by the name of the figure."""
-
-    def __init__(self, **least: float | None) -> None:
-        self._least = {name: value for name, value in least.items() if value is not None}
-
-    def require_known_to(self, kind: "RunKind") -> None:
-        """Refuse to ask a run for a figure that its kind does not have."""
-        for name in self._least:
-            if name not in kind.figures:
-                raise click.UsageError(
-                    f"--min-{name.lower()} does not go with a {kind.word}: ask for --min-{kind.figures[0].lower()}"
-                )
-
-    def passed_by(self, results: dict[str, Any]) -> int:
-        """Return the exit code, and say why where a figure is too low."""
-        for name, least in self._least.items():
-            reached = results.get(name)
-            # COCO's precision of what is all right is 1 - 2e-16: a figure is what it is to six digits.
-            if reached is None or reached < least - 1e-6:
-                is_what = "not defined, because there is nothing to find" if reached is None else f"{reached:.6g}"
-                say(f"{name} is {is_what}; --min-{name.lower()} asks for {least:g}")
-                return exit_codes.FINDINGS
-        return exit_codes.DONE
-
-
-def _follow(run: Any, as_json: bool, gate: _Gate, limit: int) -> int:
+def _follow(run: Any, as_json: bool, gate: Gate, limit: int) -> int:
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
+    from pipelines.run_kinds import CLASSIFIER
     from pipelines.run_list import kind_of_run
 
     def report(one: FollowedCheckpoint) -> None:
@@ -331,8 +286,8 @@ def _follow(run: Any, as_json: bool, gate: _Gate, limit: int) -> int:
     say(f"the run has ended ({run.read_status().get('state')})")
     kind = kind_of_run(run)
     gate.require_known_to(kind)
-    if results and kind.word == "classifier":
-        _print_classifier(results, as_json)
+    if results and kind is CLASSIFIER:
+        tell_of_classifier(run, results, as_json=as_json)
     elif results:
         _tell_of_run(run, results, as_json, limit)
     elif as_json:

@@ -1,5 +1,6 @@
 """``tagbox runs``: what was trained, and which run is better."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -110,29 +111,31 @@ def compare_command(
 ) -> int:
     """Compare RUNs with the first: curves in one picture, figures with 95 % intervals, a paired test.
 
-    The figures are those of the detections that each run's evaluation stored.
+    The figures are those of the detections, or of a classifier's answers, that each run's evaluation stored.
     """
-    from pipelines.comparison import compare
     from pipelines.plots import save_charts
     from pipelines.report.comparison_charts import comparison_charts
+    from pipelines.run_comparison import compare_runs
     from pipelines.run_directory import RunDirectory
 
     folders = [RunDirectory(path) for path in run_dirs]
     with progress("comparing, runs") as advance:
-        compared = compare(folders, resamples=resamples, seed=seed, progress=advance)
+        kind, compared = compare_runs(folders, resamples=resamples, seed=seed, progress=advance)
     names = [one.name for one in compared]
-    save_charts(comparison_charts(dict(zip(names, (run.read_rows() for run in folders), strict=True))), output)
+    rows_by_run = dict(zip(names, (run.read_rows() for run in folders), strict=True))
+    save_charts(comparison_charts(rows_by_run, kind.compared_curves), output)
     if page:
         from pipelines.report.comparison_page import write_comparison
 
-        write_comparison(folders, compared, page)
+        write_comparison(folders, compared, page, kind)
     if as_json:
         content = {"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)}
         write_json(content | ({"page": str(page)} if page else {}))
     else:
+        tested = [word for name in kind.figures for word in (f"{name} to first", "p")]
         write_table(
-            ["run", "step", "pictures", "AP50", "AP", "AP50 to first", "p", "AP to first", "p"],
-            [_row(one) for one in compared],
+            ["run", "step", "pictures", *kind.figures, *tested],
+            [_row(one, kind.figures) for one in compared],
             right={1, 2, 6, 8},
         )
     for one in compared:
@@ -144,19 +147,16 @@ def compare_command(
     return exit_codes.DONE
 
 
-def _row(one: Any) -> list[str]:
+def _row(one: Any, names: Sequence[str]) -> list[str]:
     step = "-" if one.step is None else str(one.step)
-    cells = [one.name, step, str(one.num_images), _with_interval(one.AP50), _with_interval(one.AP)]
-    if one.difference is None:
-        return [*cells, "-", "-", "-", "-"]
-    difference = one.difference
-    return [
-        *cells,
-        _with_interval(difference.AP50, sign="+"),
-        figure(difference.p_ap50),
-        _with_interval(difference.AP, sign="+"),
-        figure(difference.p_ap),
-    ]
+    cells = [one.name, step, str(one.num_images), *(_with_interval(getattr(one, name)) for name in names)]
+    for name in names:
+        if one.difference is None:
+            cells += ["-", "-"]
+        else:
+            cells.append(_with_interval(getattr(one.difference, name), sign="+"))
+            cells.append(figure(getattr(one.difference, f"p_{name.lower()}")))
+    return cells
 
 
 def _with_interval(interval: Any, sign: str = "") -> str:

@@ -51,6 +51,7 @@ _SLOW_INPUT_SHARE = 0.1
 @click.option("--task", type=int, metavar="N", help="Which of --workers this process is, from 0.")
 @json_option
 @legacy_flags.training_flags
+@legacy_flags.drawing_flags
 def train(
     config: Path | None,
     run_dir: Path | None,
@@ -66,6 +67,8 @@ def train(
     pipeline_config_path: Path | None,
     train_dir: Path | None,
     num_train_steps: int | None,
+    train_src: Path | None,
+    eval_src: Path | None,
     **old_flags: Any,
 ) -> int:
     """Train a detector or classifier from a pipeline CONFIG, evaluating along the way.
@@ -77,6 +80,13 @@ def train(
 
     For example: tagbox train ssdlite_mobilenet_v2 --run runs/raccoon --init ssdlite_mobilenet_v2_coco
     """
+    if train_src or eval_src:
+        config = config or Path("renaissance")
+        paths += legacy_flags.drawing_paths(train_src, eval_src)
+        words = ["train", config, *(["--run", run_dir] if run_dir else [])]
+        legacy_flags.announce(
+            [*words, *(part for path in paths for part in ("--set-path", path))], "the older script's"
+        )
     if config is None:
         config, run_dir = _old_command_line(pipeline_config_path, train_dir, run_dir, num_train_steps)
         overrides += (f"trainer.train_steps={num_train_steps}",) if num_train_steps else ()
@@ -110,16 +120,12 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and mode == "train_and_eval":
-        from pipelines.report.run_report import write_report
-        from pipelines.run_album import write_run_album
         from pipelines.run_kinds import kind_of
+        from pipelines.run_pages import write_run_pages
 
-        kind = kind_of(experiment.name)
-        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind.figures)
+        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
         say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
-        if kind.has_report:
-            write_run_album(run)
-            say(f"report: {write_report(run)}")
+        say(f"report: {write_run_pages(run)}")
     if as_json:
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
