@@ -10,8 +10,9 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -38,6 +39,7 @@ from records.drawing_selection import DEFAULT_SALT
 from records.errors import PictureChangedError
 from records.example import BytesList, Feature, encode_example
 from records.labelled_folder import FolderPicture, LabelledFolder, read_labelled_folder
+from records.name_split import is_verification
 from records.notices import Notice
 from records.output_lock import folder_in_use
 from records.picture_checks import to_jpeg, why_transcode
@@ -49,6 +51,20 @@ from records.tfrecord import write_frames
 SHARD_BYTES = 100_000_000
 _CONTENT_VERSION = 1
 _SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class NameSplit:
+    """Split by the hash of the name instead of by look; see `records.name_split`.
+
+    Attributes:
+        prefix: Stands before the path below the source folder; retrain.py hashed the whole path as it was given.
+        watch_share: Share, 0 to 1, that stays in the training record though verification begins after it: what a
+            trainer watches itself with.
+    """
+
+    prefix: str = ""
+    watch_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +79,7 @@ class FolderOptions:
         max_side: Shrink pictures whose longer side is longer, px; ``None``: keep them.
         salt: Makes another split and order.
         label_map_path: A label map to use as it is.
+        by_name: Split by name; ``None`` by look, so that pictures that belong together stay together.
     """
 
     labels: tuple[str, ...] | None = None
@@ -72,6 +89,7 @@ class FolderOptions:
     max_side: int | None = None
     salt: str = DEFAULT_SALT
     label_map_path: Path | None = None
+    by_name: NameSplit | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -79,6 +97,8 @@ class FolderOptions:
             raise ConfigError(f"eval_share must be from 0 to 1, not {self.eval_share:g}")
         if self.max_side is not None and self.max_side < 8:
             raise ConfigError(f"max_side must be 8 pixels or more, not {self.max_side}")
+        if self.by_name and not 0 <= self.by_name.watch_share <= 1 - self.eval_share:
+            raise ConfigError("the shares of verification and of what is watched must be from 0 to 1, also together")
         if self.tags and not self.multi_label:
             raise ConfigError("tags as labels need several labels a picture", fix="Add --multi-label.")
 
@@ -220,6 +240,7 @@ def build_folder_records(
                 "max_side": options.max_side,
                 "eval_share": options.eval_share,
                 "salt": options.salt,
+                **_content_of(options.by_name),
             },
             sources=tuple(_accounts(folder, splits)),
             refusals=tuple(
@@ -230,12 +251,30 @@ def build_folder_records(
         return build_classification(plan, workers=workers, progress=progress, dry_run=dry_run)
 
 
+def _content_of(by_name: NameSplit | None) -> dict[str, Any]:
+    """What the manifest says of a split by name; nothing of the usual one."""
+    return {"split_by": "name", "prefix": by_name.prefix, "watch_share": by_name.watch_share} if by_name else {}
+
+
+def _place_by_name(folder: LabelledFolder, by_name: NameSplit, eval_share: float) -> None:
+    """Put every picture that nobody placed into the split of its name."""
+
+    def split_of(picture: FolderPicture) -> str:
+        name = by_name.prefix + picture.name
+        is_one = is_verification(name, 100 * by_name.watch_share, 100 * eval_share)
+        return picture.split or ("verification" if is_one else "training")
+
+    folder.pictures = [replace(picture, split=split_of(picture)) for picture in folder.pictures]
+
+
 def _is_worth_processes(src: Path) -> bool:
     return sum(1 for _, _ in zip(src.rglob("*"), range(300), strict=False)) >= 300
 
 
 def _choose_splits(src: Path, folder: LabelledFolder, options: FolderOptions) -> dict[str, str]:
     """Return the split of each picture by its name; those that cannot go anywhere are refused."""
+    if options.by_name:
+        _place_by_name(folder, options.by_name, options.eval_share)
     pictures = [_as_labelled_picture(src, picture) for picture in folder.pictures]
     groups = group_pictures(pictures, posts=posts_by_picture(src))
     splits = {picture.name: picture.split for picture in folder.pictures if picture.split}

@@ -20,6 +20,13 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--eval-share", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share for verification."
 )
+@click.option(
+    "--split-by",
+    type=click.Choice(["look", "name"]),
+    default="look",
+    show_default=True,
+    help="What keeps pictures in one split: their look and post, or the hash of the name (as retrain.py).",
+)
 @click.option("--max-side", type=click.IntRange(min=8), metavar="PX", help="Shrink larger pictures to this side.")
 @click.option("--label-map", type=_PATH, help="Use the ids of this label map.")
 @click.option("--salt", default="tagbox", show_default=True, help="Another one makes another split and order.")
@@ -33,6 +40,7 @@ def folder(
     multi_label: bool,
     tags: tuple[str, ...],
     eval_share: float,
+    split_by: str,
     max_side: int | None,
     label_map: Path | None,
     salt: str,
@@ -47,7 +55,7 @@ def folder(
 
     Exit codes: 0 every picture is in, 5 some are refused, 6 nothing can be used, 2 wrong usage.
     """
-    from records.picture_folder import FolderOptions, build_folder_records
+    from records.picture_folder import FolderOptions, NameSplit, build_folder_records
 
     options = FolderOptions(
         labels=labels or None,
@@ -57,6 +65,7 @@ def folder(
         max_side=max_side,
         salt=salt,
         label_map_path=label_map,
+        by_name=NameSplit() if split_by == "name" else None,
     )
     with progress_of_phases("check", "write") as (checking, writing):
         report = build_folder_records(

@@ -1,0 +1,31 @@
+"""The split of a picture by the hash of its name, as TensorFlow's retrain.py had it.
+
+A picture keeps its split whatever other pictures come and go, and the same folder given by the same words is split as
+retrain.py split it. Pictures that look the same may fall apart; `records.picture_folder` says where they do.
+"""
+
+import hashlib
+import re
+
+# retrain.py's most images a class, 2**27 - 1; its arithmetic is kept so that no picture changes sides by a rounding.
+_MOST = 2**27 - 1
+_BESIDE_THE_HASH = re.compile(r"_nohash_.*$", re.DOTALL)
+
+
+def percentage_of_name(name: str) -> float:
+    """Return where a name falls from 0 to 100; what follows ``_nohash_`` in it does not count.
+
+    Pictures of one thing, ``leaf7_nohash_1.jpg`` and ``leaf7_nohash_2.jpg``, so stay together.
+    """
+    digest = hashlib.sha1(_BESIDE_THE_HASH.sub("", name).encode(), usedforsecurity=False).hexdigest()
+    return (int(digest, 16) % (_MOST + 1)) * (100.0 / _MOST)
+
+
+def is_watched(name: str, watch_percentage: float) -> bool:
+    """Tell whether a picture is one that training is watched with: retrain.py's validation set."""
+    return percentage_of_name(name) < watch_percentage
+
+
+def is_verification(name: str, watch_percentage: float, verification_percentage: float) -> bool:
+    """Tell whether a picture is for verification: retrain.py's test set."""
+    return watch_percentage <= percentage_of_name(name) < watch_percentage + verification_percentage
