@@ -1,0 +1,1 @@
+"""Classifiers of drawings and pictures: networks, input pipeline, task."""
