@@ -106,11 +106,15 @@ def coco_evaluation(record: DetectionRecord, class_names: Mapping[int, str]) -> 
         return None
     class_ids = np.asarray(sorted(class_names), np.int64)
     truth, found = tables(record, class_ids)
-    found, ranks = _best(found, len(class_ids))
+    found, ranks = best_of_each(found, len(class_ids))
     outside = np.stack([(truth.areas < low) | (truth.areas > high) for low, high in AREAS])
     uncounted = outside | truth.is_crowd
     pairs = overlapping_pairs(found, truth, min_iou=float(IOUS[0]), num_classes=len(class_ids))
-    hits, ignored = _match(pairs, ranks, uncounted, truth.is_crowd)
+    truth_of = match(pairs, ranks, uncounted, reusable=truth.is_crowd, ious=IOUS)
+    hits = truth_of >= 0
+    ignored = np.zeros_like(hits)
+    for area in range(len(AREAS)):
+        ignored[area][hits[area]] = uncounted[area, truth_of[area][hits[area]]]
     sizes = found.boxes[:, 2] * found.boxes[:, 3]
     for area, (low, high) in enumerate(AREAS):
         ignored[area] |= ~hits[area] & ((sizes < low) | (sizes > high))
@@ -126,7 +130,7 @@ def coco_evaluation(record: DetectionRecord, class_names: Mapping[int, str]) -> 
     )
 
 
-def _best(found: BoxTable, num_classes: int) -> tuple[BoxTable, IntArray]:
+def best_of_each(found: BoxTable, num_classes: int) -> tuple[BoxTable, IntArray]:
     """Sort by picture and class, best first, keep a hundred of each; return them with their ranks."""
     groups = found.pictures * num_classes + found.classes
     order = np.lexsort((-found.scores, groups))
@@ -136,26 +140,35 @@ def _best(found: BoxTable, num_classes: int) -> tuple[BoxTable, IntArray]:
     return found.rows(order[kept]), ranks[kept]
 
 
-def _match(pairs: Pairs, ranks: IntArray, uncounted: BoolArray, is_crowd: BoolArray) -> tuple[BoolArray, BoolArray]:
-    """Give each detection its truth at each area and IoU.
+def match(
+    pairs: Pairs, ranks: IntArray, uncounted: BoolArray, *, reusable: BoolArray, ious: FloatArray
+) -> npt.NDArray[np.int32]:
+    """Give each detection its truth, for each way to count and each IoU.
+
+    Args:
+        pairs: Detections and truths of one picture and class that overlap.
+        ranks: ``(d,)`` place of a detection among those of its picture and class, from 0.
+        uncounted: ``(a, t)`` truths that are not to be found, one row for each way to count; they are taken only
+            where no other truth is free.
+        reusable: ``(t,)`` truths that any number of detections may have.
+        ious: ``(i,)`` overlaps from which on a detection is on a truth.
 
     Returns:
-        ``hits`` and ``ignored`` of the detections that have a truth, ``(4, 10, d)``.
+        ``(a, i, d)`` row of the truth, -1 where there is none.
     """
-    shape = (len(AREAS), len(IOUS), len(ranks))
-    hits, ignored = np.zeros(shape, bool), np.zeros(shape, bool)
-    taken = np.zeros((len(is_crowd), len(AREAS), len(IOUS)), bool)
+    truth_of = np.full((len(uncounted), len(ious), len(ranks)), -1, np.int32)
+    taken = np.zeros((len(reusable), len(uncounted), len(ious)), bool)
     # The last of a detection's pairs is the one it likes best: the largest overlap, of equal ones the later truth.
     order = np.lexsort((pairs.truth, pairs.iou, pairs.found, ranks[pairs.found]))
     found, truth, iou = pairs.found[order], pairs.truth[order], pairs.iou[order]
     limits = np.searchsorted(ranks[found], np.arange(MAX_DETECTIONS[-1] + 1))
-    thresholds = np.minimum(IOUS, 1 - 1e-10)
+    thresholds = np.minimum(ious, 1 - 1e-10)
     for first, last in pairwise(limits):
         if first == last:
             continue
         own, others = found[first:last], truth[first:last]
         starts = np.flatnonzero(np.append(True, own[1:] != own[:-1]))
-        free = ~taken[others] | is_crowd[others, None, None]
+        free = ~taken[others] | reusable[others, None, None]
         free &= (iou[first:last, None] >= thresholds)[:, None, :]
         # A truth that counts goes before one that does not, however much they overlap.
         liking = np.arange(last - first)[:, None] + (last - first) * ~uncounted[:, others].T
@@ -163,9 +176,8 @@ def _match(pairs: Pairs, ranks: IntArray, uncounted: BoolArray, is_crowd: BoolAr
         row, area, at = np.nonzero(liked >= 0)
         chosen = others[liked[row, area, at] % (last - first)]
         taken[chosen, area, at] = True
-        hits[area, at, own[starts][row]] = True
-        ignored[area, at, own[starts][row]] = uncounted[area, chosen]
-    return hits, ignored
+        truth_of[area, at, own[starts][row]] = chosen
+    return truth_of
 
 
 def defined_mean(values: npt.NDArray[np.float64] | None) -> float | None:

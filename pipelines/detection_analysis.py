@@ -10,6 +10,8 @@ from pipelines.calibration import calibration
 from pipelines.coco_matching import coco_evaluation
 from pipelines.confusion import confusion_matrix
 from pipelines.detection_record import DetectionRecord
+from pipelines.error_analysis import error_figures
+from pipelines.error_kinds import judge_detections
 from pipelines.matches import class_matches
 from pipelines.metrics import evaluate_detections, named_classes
 from pipelines.thresholds import best_threshold, threshold_curve
@@ -36,7 +38,8 @@ def analyse_detections(record: DetectionRecord, class_names: Mapping[int, str]) 
         ``recall`` and ``F1`` of all classes together) and ``per_class`` (``best_threshold``, ``precision``,
         ``recall``, ``F1`` of each). ``confusion``: ``names`` and ``counts``, rows truth and columns detections, at
         ``min_score`` (the best threshold, or 0.5 where there is none) and IoU 0.5. ``calibration``: see
-        `pipelines.calibration.calibration`.
+        `pipelines.calibration.calibration`. ``errors``: see `pipelines.error_analysis.error_figures`, at the
+        ``min_score`` of the confusion matrix.
     """
     names = named_classes(record, class_names)
     evaluation = coco_evaluation(record, names)
@@ -64,4 +67,5 @@ def analyse_detections(record: DetectionRecord, class_names: Mapping[int, str]) 
         },
         "confusion": {"names": list(confusion.names), "counts": confusion.counts.tolist(), "min_score": min_score},
         "calibration": calibration(classes),
+        "errors": error_figures(judge_detections(record, names), names, min_score=min_score),
     }

@@ -1,14 +1,13 @@
 """Records to batches: TFM's reader and decoder, then augmentation, the OD API's resize, padding."""
 
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from official.core import input_reader
 from official.vision.dataloaders import tf_example_decoder
 
-from pipelines.detection import augmentation, example_order
+from pipelines.detection import augmentation
 from pipelines.detection.ssd_config import SSDData
+from pipelines.record_reader import RecordReader
 
 
 class RecordDecoder(tf_example_decoder.TfExampleDecoder):
@@ -45,53 +44,6 @@ def _difficult_marks(serialized_example: Any, classes: Any) -> Any:
     marks = tf.sparse.to_dense(parsed[name])
     count = tf.size(classes)
     return tf.cast(tf.pad(marks, [[0, tf.maximum(count - tf.size(marks), 0)]])[:count], tf.bool)
-
-
-class RecordReader(input_reader.InputReader):
-    """TFM's reader on an order of examples that depends on the seed and the place in it alone.
-
-    It takes the name of a file that exists for that file, whatever characters it has. It can begin in the middle, so
-    that a run goes on with the batches an uninterrupted one would have had; and every worker of a cluster takes its
-    share of the same global batches.
-
-    Args:
-        config: What to read.
-        first_example: How many examples of the endless training order were seen before.
-        more: What `input_reader.InputReader` takes.
-    """
-
-    def __init__(self, config: SSDData, *, first_example: int = 0, **more: Any) -> None:
-        super().__init__(config, **more)
-        self._first_example = first_example
-        self._every, self._at_most = config.sample_1_of_n, config.max_examples or -1
-        self._records = example_order.RecordOrder(
-            self._matched_files,
-            seed=config.seed or 0,
-            shuffle_buffer_size=config.shuffle_buffer_size,
-            cycle_length=config.cycle_length,
-            block_length=config.block_length,
-        )
-        if not config.cache:
-            self._shuffle_buffer_size = 1  # TFM's own shuffle would come after the order and spoil it
-
-    def get_files(self, input_path: Any) -> Any:
-        """Return the files that one path or several name."""
-        words = [input_path] if isinstance(input_path, str) else list(input_path)
-        return words if all(Path(word).is_file() for word in words) else super().get_files(input_path)
-
-    def _read_data_source(
-        self, matched_files: Any, dataset_fn: Any, input_context: tf.distribute.InputContext | None = None
-    ) -> tf.data.Dataset:
-        """Return ``(place in the order, serialised example)``; see `example_order.RecordOrder`."""
-        if not self._is_training:
-            # Each worker evaluates every picture: there is nothing to bring together.
-            return self._records.once().shard(self._every, 0).take(self._at_most)
-        if self._cache:
-            return self._records.once()  # TFM shuffles and repeats what it keeps in memory
-        dataset = self._records.endless(self._first_example)
-        if input_context is not None and input_context.num_input_pipelines > 1:
-            dataset = dataset.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
-        return dataset
 
 
 def decode_image(encoded: Any) -> Any:

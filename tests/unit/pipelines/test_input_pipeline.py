@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from pipelines.detection import example_order, input_pipeline
+from pipelines import example_order
+from pipelines.detection import input_pipeline
 from pipelines.detection.ssd_config import SSDAugmentation, SSDData
 from records.example import Int64List
 from tests.support.od_api_records import encode_picture, od_example, write_records

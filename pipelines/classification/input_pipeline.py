@@ -1,0 +1,118 @@
+"""Classification records to batches: parsed, decoded and varied a batch at a time.
+
+Drawings kept as a byte a pixel never become a tensor of their own: a batch of serialised examples is parsed at once
+and its bytes are one array. Picture files are decoded one by one, on all cores.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from pipelines.classification import augmentation, images
+from pipelines.classification.model_config import ClassifierData
+from pipelines.classification.record_form import RecordForm, record_form
+from pipelines.record_reader import RecordReader
+from records.classification_features import ENCODED, RAW
+
+LABEL, TEXT = "image/class/label", "image/class/text"
+
+
+class OutputOfLabel:
+    """Which output of the network the label of an example means: by its name, by its id only where it has no name.
+
+    Args:
+        class_names: Name of each class id, in the order of the outputs.
+    """
+
+    def __init__(self, class_names: Mapping[int, str]) -> None:
+        places = list(range(len(class_names)))
+        self._by_name = _table(tf.constant(list(class_names.values())), places)
+        self._by_id = _table(tf.constant(list(class_names), tf.int64), places)
+
+    def __call__(self, ids: Any, names: Any) -> Any:
+        """Return int32 outputs ``(b,)`` from 0, -1 for a class that the network does not have."""
+        return tf.where(names == "", self._by_id.lookup(ids), self._by_name.lookup(names))
+
+
+def _table(keys: Any, places: list[int]) -> Any:
+    values = tf.lookup.KeyValueTensorInitializer(keys, tf.constant(places, tf.int32))
+    return tf.lookup.StaticHashTable(values, default_value=-1)
+
+
+def build_dataset(
+    config: ClassifierData,
+    input_shape: tuple[int, int, int],
+    class_names: Mapping[int, str],
+    input_context: tf.distribute.InputContext | None = None,
+    *,
+    first_example: int = 0,
+) -> tf.data.Dataset:
+    """Build the batches of one split.
+
+    Args:
+        config: What to read and how; ``config.input_path`` names at least one file.
+        input_shape: Height, width and channels of the network's input.
+        class_names: Name of each class id of the label map, in the order of ids: output k of the network is the k-th.
+        input_context: Given by distribution strategies.
+        first_example: How many training examples were seen before; the batches go on from there.
+
+    Returns:
+        A dataset of ``(images, labels)``: images float32 ``(b, height, width, channels)`` in ``[0, 1]``; labels a dict
+        of ``classes``, int32 ``(b,)``: outputs of the network from 0, -1 for a class that it does not have; and
+        ``places``, int64 ``(b,)``: the place of the example in the records, counted over all files in their order (of a
+        training set, in the endless order of training).
+        The training dataset never ends; the same seed gives the same batches, and from ``first_example`` on the same
+        as if those before had been read, unless ``config.cache`` keeps the examples in memory.
+
+    Raises:
+        InputError: The records are no classification records, or differ in form.
+    """
+    output_of = OutputOfLabel(class_names)
+    seed = config.seed or 0
+
+    def decode(features: dict[str, Any]) -> Any:
+        return images.network_input(images.decode_encoded(features[ENCODED], input_shape[2])[None], input_shape)[0]
+
+    def finish(places: Any, features: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        pictures = features["pictures"]
+        if form.is_raw:
+            pictures = images.network_input(images.decode_raw(features[RAW], form.height, form.width), input_shape)
+        if config.is_training:
+            batch_seed = tf.stack([tf.cast(seed, tf.int64), places[0]])
+            pictures = augmentation.augment(pictures, batch_seed, config.augmentation)
+        return pictures, {"classes": output_of(features[LABEL], features[TEXT]), "places": places}
+
+    def parse(places: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
+        return finish(places, {"pictures": None, **tf.io.parse_example(serialized, features_of(form))})
+
+    def parse_one(place: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
+        features = tf.io.parse_single_example(serialized, features_of(form))
+        return place, {"pictures": decode(features), LABEL: features[LABEL], TEXT: features[TEXT]}
+
+    def parse_and_batch(dataset: tf.data.Dataset, context: tf.distribute.InputContext | None) -> tf.data.Dataset:
+        batch_size = config.global_batch_size
+        if context is not None:
+            batch_size = context.get_per_replica_batch_size(batch_size)
+        if config.cache and config.is_training:
+            # The same examples come again out of memory; where they stand now is what varies.
+            dataset = dataset.enumerate().map(lambda place, example: (place, example[1]))
+        if form.is_raw:
+            batches = dataset.batch(batch_size, drop_remainder=config.drop_remainder)
+            return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+        pictures = dataset.map(parse_one, num_parallel_calls=tf.data.AUTOTUNE)
+        return pictures.batch(batch_size, drop_remainder=config.drop_remainder).map(finish)
+
+    reader = RecordReader(config, first_example=first_example, transform_and_batch_fn=parse_and_batch)
+    form = record_form([Path(path) for path in reader.paths])
+    return reader.read(input_context=input_context)
+
+
+def features_of(form: RecordForm) -> dict[str, Any]:
+    """Return what is parsed of an example: its picture, and the id and name of its class."""
+    return {
+        RAW if form.is_raw else ENCODED: tf.io.FixedLenFeature([], tf.string),
+        LABEL: tf.io.FixedLenFeature([], tf.int64),
+        TEXT: tf.io.FixedLenFeature([], tf.string, ""),
+    }
