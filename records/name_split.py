@@ -21,11 +21,10 @@ def percentage_of_name(name: str) -> float:
     return (int(digest, 16) % (_MOST + 1)) * (100.0 / _MOST)
 
 
-def is_watched(name: str, watch_percentage: float) -> bool:
-    """Tell whether a picture is one that training is watched with: retrain.py's validation set."""
-    return percentage_of_name(name) < watch_percentage
+def is_verification(name: str, percentage: float) -> bool:
+    """Tell whether a picture is for verification.
 
-
-def is_verification(name: str, watch_percentage: float, verification_percentage: float) -> bool:
-    """Tell whether a picture is for verification: retrain.py's test set."""
-    return watch_percentage <= percentage_of_name(name) < watch_percentage + verification_percentage
+    The names that come first are: with the percentages of its validation and its test set added up, training has the
+    very pictures that retrain.py trained on.
+    """
+    return percentage_of_name(name) < percentage

@@ -53,20 +53,6 @@ _CONTENT_VERSION = 1
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class NameSplit:
-    """Split by the hash of the name instead of by look; see `records.name_split`.
-
-    Attributes:
-        prefix: Stands before the path below the source folder; retrain.py hashed the whole path as it was given.
-        watch_share: Share, 0 to 1, that stays in the training record though verification begins after it: what a
-            trainer watches itself with.
-    """
-
-    prefix: str = ""
-    watch_share: float = 0.0
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderOptions:
     """How to build; checked when made.
@@ -79,7 +65,9 @@ class FolderOptions:
         max_side: Shrink pictures whose longer side is longer, px; ``None``: keep them.
         salt: Makes another split and order.
         label_map_path: A label map to use as it is.
-        by_name: Split by name; ``None`` by look, so that pictures that belong together stay together.
+        split_by: ``look``, so that pictures that belong together stay together, or ``name``: see `records.name_split`.
+        name_prefix: With ``name``: stands before the path below the source folder; retrain.py hashed the whole path in
+            the words it was given.
     """
 
     labels: tuple[str, ...] | None = None
@@ -89,7 +77,8 @@ class FolderOptions:
     max_side: int | None = None
     salt: str = DEFAULT_SALT
     label_map_path: Path | None = None
-    by_name: NameSplit | None = None
+    split_by: str = "look"
+    name_prefix: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -97,8 +86,8 @@ class FolderOptions:
             raise ConfigError(f"eval_share must be from 0 to 1, not {self.eval_share:g}")
         if self.max_side is not None and self.max_side < 8:
             raise ConfigError(f"max_side must be 8 pixels or more, not {self.max_side}")
-        if self.by_name and not 0 <= self.by_name.watch_share <= 1 - self.eval_share:
-            raise ConfigError("the shares of verification and of what is watched must be from 0 to 1, also together")
+        if self.split_by not in ("look", "name"):
+            raise ConfigError(f"split_by must be look or name, not {self.split_by}")
         if self.tags and not self.multi_label:
             raise ConfigError("tags as labels need several labels a picture", fix="Add --multi-label.")
 
@@ -240,7 +229,7 @@ def build_folder_records(
                 "max_side": options.max_side,
                 "eval_share": options.eval_share,
                 "salt": options.salt,
-                **_content_of(options.by_name),
+                **_split_by_name(options),
             },
             sources=tuple(_accounts(folder, splits)),
             refusals=tuple(
@@ -251,17 +240,16 @@ def build_folder_records(
         return build_classification(plan, workers=workers, progress=progress, dry_run=dry_run)
 
 
-def _content_of(by_name: NameSplit | None) -> dict[str, Any]:
+def _split_by_name(options: FolderOptions) -> dict[str, Any]:
     """What the manifest says of a split by name; nothing of the usual one."""
-    return {"split_by": "name", "prefix": by_name.prefix, "watch_share": by_name.watch_share} if by_name else {}
+    return {"split_by": "name", "name_prefix": options.name_prefix} if options.split_by == "name" else {}
 
 
-def _place_by_name(folder: LabelledFolder, by_name: NameSplit, eval_share: float) -> None:
+def _place_by_name(folder: LabelledFolder, options: FolderOptions) -> None:
     """Put every picture that nobody placed into the split of its name."""
 
     def split_of(picture: FolderPicture) -> str:
-        name = by_name.prefix + picture.name
-        is_one = is_verification(name, 100 * by_name.watch_share, 100 * eval_share)
+        is_one = is_verification(options.name_prefix + picture.name, 100 * options.eval_share)
         return picture.split or ("verification" if is_one else "training")
 
     folder.pictures = [replace(picture, split=split_of(picture)) for picture in folder.pictures]
@@ -273,8 +261,8 @@ def _is_worth_processes(src: Path) -> bool:
 
 def _choose_splits(src: Path, folder: LabelledFolder, options: FolderOptions) -> dict[str, str]:
     """Return the split of each picture by its name; those that cannot go anywhere are refused."""
-    if options.by_name:
-        _place_by_name(folder, options.by_name, options.eval_share)
+    if options.split_by == "name":
+        _place_by_name(folder, options)
     pictures = [_as_labelled_picture(src, picture) for picture in folder.pictures]
     groups = group_pictures(pictures, posts=posts_by_picture(src))
     splits = {picture.name: picture.split for picture in folder.pictures if picture.split}

@@ -55,7 +55,7 @@ def folder(
 
     Exit codes: 0 every picture is in, 5 some are refused, 6 nothing can be used, 2 wrong usage.
     """
-    from records.picture_folder import FolderOptions, NameSplit, build_folder_records
+    from records.picture_folder import FolderOptions, build_folder_records
 
     options = FolderOptions(
         labels=labels or None,
@@ -65,7 +65,7 @@ def folder(
         max_side=max_side,
         salt=salt,
         label_map_path=label_map,
-        by_name=NameSplit() if split_by == "name" else None,
+        split_by=split_by,
     )
     with progress_of_phases("check", "write") as (checking, writing):
         report = build_folder_records(

@@ -15,7 +15,7 @@ from records.classification_manifest import read_classification_manifest
 from records.classification_verify import verify_classification
 from records.errors import PictureChangedError
 from records.name_split import percentage_of_name
-from records.picture_folder import FolderOptions, NameSplit, build_folder_records
+from records.picture_folder import FolderOptions, build_folder_records
 from records.reading import read_features
 from tests.unit.records.drawing_files import contents, write_picture
 
@@ -285,19 +285,17 @@ def test_split_by_name_goes_by_the_hash_and_says_what_falls_apart(src, tmp_path)
     for copy in ("cat/twin_nohash_1.jpg", "cat/twin_nohash_2.jpg"):
         write_picture(src / copy, copy)
     # The same look in both splits: split by look keeps them together, split by name only says so.
-    verification = next(path for path in sorted(src.rglob("*.jpg")) if 10 <= _percent(path, src) < 35)
-    training = next(path for path in sorted(src.rglob("*.jpg")) if _percent(path, src) >= 35)
+    verification = next(path for path in sorted(src.rglob("*.jpg")) if _percent(path, src) < 25)
+    training = next(path for path in sorted(src.rglob("*.jpg")) if _percent(path, src) >= 25)
     Image.open(verification).save(training, quality=60)
-    report = _build(src, tmp_path / "out", eval_share=0.25, by_name=NameSplit("out/", 0.1))
+    report = _build(src, tmp_path / "out", eval_share=0.25, split_by="name", name_prefix="out/")
     found = _read(tmp_path / "out", "verification")
-    wanted = {path.relative_to(src).as_posix() for path in src.rglob("*.jpg") if 10 <= _percent(path, src) < 35}
+    wanted = {path.relative_to(src).as_posix() for path in src.rglob("*.jpg") if _percent(path, src) < 25}
     assert set(found) == wanted
     assert sum("twin" in name for name in found) in (0, 2)
     assert [notice.code for notice in report.plan.notices if notice.code == "both-splits"]
     content = read_classification_manifest(tmp_path / "out").content
-    assert (content["split_by"], content["prefix"], content["watch_share"]) == ("name", "out/", 0.1)
-    with pytest.raises(ConfigError, match="also together"):
-        FolderOptions(eval_share=0.5, by_name=NameSplit("", 0.6))
+    assert (content["split_by"], content["name_prefix"]) == ("name", "out/")
 
 
 def _percent(path, src):
