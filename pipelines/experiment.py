@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,46 +13,12 @@ from official.modeling import hyperparams
 
 import pipelines.detection.experiments
 from collectors.errors import ConfigError, InputError
-from pipelines.config_files import CONFIG_DIR, packaged_configs
+from pipelines.config_files import CONFIG_DIR
 from pipelines.config_values import annotation_of, fits, group_behind, impossible_value, kind_in_words
+from pipelines.config_yaml import parse_yaml, problem_of, read_yaml
 from pipelines.odapi.pipeline_config import is_pipeline_config, read_pipeline_config
 
-_EXPERIMENT_KEY = "experiment"
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML where 1e-3 is a number, only true and false are booleans (not yes, on or off), and a key stands once."""
-
-
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool",)]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
-def _mapping_without_twins(loader: _StrictLoader, node: yaml.MappingNode) -> dict[str, Any]:
-    seen: dict[str, int] = {}
-    for key_node, _ in node.value:
-        line = key_node.start_mark.line + 1
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
-        if key_node.value in seen:
-            raise ConfigError(
-                f"the key `{key_node.value}` stands twice (first in line {seen[key_node.value]})",
-                where=f"{key_node.start_mark.name}:{line}",
-                fix="Keep one of the two.",
-            )
-        seen[key_node.value] = line
-    return {str(key): value for key, value in loader.construct_mapping(node, deep=True).items()}
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping_without_twins)
+_EXPERIMENT_KEY, _BASE_KEY = "experiment", "extends"
 
 
 @dataclasses.dataclass(slots=True)
@@ -66,12 +31,14 @@ class Experiment:
         origins: Dotted key -> where its value comes from (``file:line``, ``--set``...); a key that is absent has the
             default of the registered experiment.
         unconfigured: Dotted key -> ``file:line`` that still says ``PATH_TO_BE_CONFIGURED`` for it.
+        bases: The files that its file extends, one extending the next.
     """
 
     name: str
     params: tfm.ExperimentConfig
     origins: dict[str, str]
     unconfigured: dict[str, str] = dataclasses.field(default_factory=dict)
+    bases: list[Path] = dataclasses.field(default_factory=list)
 
     def set(self, key: str, value: Any, origin: str) -> None:
         """Give a dotted key a value, checked like one from a file.
@@ -104,13 +71,42 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     return experiment
 
 
-def _load_yaml(path: Path) -> Experiment:
-    content, lines, path = _read_yaml(path)
-    name = content.pop(_EXPERIMENT_KEY, None)
-    experiment = Experiment(str(name), _registered(name, path), {})
+def _load_yaml(path: Path, above: Sequence[Path] = ()) -> Experiment:
+    """Load a YAML config; ``above`` are the files that extend it, the outermost first."""
+    content, lines, path = read_yaml(path)
+    name, base = content.pop(_EXPERIMENT_KEY, None), content.pop(_BASE_KEY, None)
+    if base is None:
+        experiment = Experiment(str(name), _registered(name, path), {})
+    else:
+        experiment = _load_base(base, f"{path}:{lines[_BASE_KEY]}", [*above, path])
+        if name not in (None, experiment.name):
+            raise ConfigError(
+                f"`experiment: {name}` is not that of its base, {experiment.name}",
+                where=f"{path}:{lines[_EXPERIMENT_KEY]}",
+                fix=f"Leave it out, or extend a config of {name}.",
+            )
     for key, value in leaves_of(content) if content else ():
         line = lines.get(key)
         experiment.set(key, value, f"{path.name}:{line}" if line else path.name)
+    return experiment
+
+
+def _load_base(base: Any, where: str, above: Sequence[Path]) -> Experiment:
+    """Load what a config extends: a file beside it, or below, or a packaged config by its name."""
+    if not isinstance(base, str) or not base:
+        raise ConfigError(f"`extends` is {base!r}", where=where, fix="Name a config, such as ssd_mobilenet_v1.")
+    beside = above[-1].parent / base
+    candidates = (beside, beside.with_name(f"{beside.name}.yaml"), CONFIG_DIR / f"{base.removesuffix('.yaml')}.yaml")
+    itself = above[-1].resolve()
+    path = next((one for one in candidates if one.is_file() and one.resolve() != itself), Path(base))
+    if path.resolve() in [one.resolve() for one in above]:
+        chain = " -> ".join([*(one.name for one in above), path.name])
+        raise ConfigError(f"the config extends itself: {chain}", where=where, fix="Leave one `extends` out.")
+    try:
+        experiment = _load_pipeline_config(path) if is_pipeline_config(path) else _load_yaml(path, above)
+    except InputError as error:
+        raise InputError(f"cannot extend {base}: {error.what}", where=where, fix=error.fix) from error
+    experiment.bases.insert(0, path)
     return experiment
 
 
@@ -144,9 +140,9 @@ def apply_override(experiment: Experiment, override: str) -> None:
     if not separator or not key.strip():
         raise ConfigError(f"cannot read `{override}`", where="--set", fix="Write it as --set trainer.train_steps=500.")
     try:
-        value, _ = _parse(text, "--set")
+        value, _ = parse_yaml(text, "--set")
     except yaml.YAMLError as error:
-        raise ConfigError(f"the value of `{key}` is not YAML: {_problem_of(error)}", where="--set") from error
+        raise ConfigError(f"the value of `{key}` is not YAML: {problem_of(error)}", where="--set") from error
     experiment.set(key.strip(), value, "--set")
 
 
@@ -169,50 +165,6 @@ def _dump_into(lines: list[str], tree: Mapping[str, Any], origins: Mapping[str, 
         lines.append(f"{'  ' * depth}{key}: {text}" + (f"  # {origin}" if origin else ""))
 
 
-def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int], Path]:
-    packaged = CONFIG_DIR / f"{path.name.removesuffix('.yaml')}.yaml"
-    if not path.is_file() and path.parent in (Path(), Path("pipelines", "configs")) and packaged.is_file():
-        path = packaged
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError) as error:
-        names = ", ".join(config.stem for config in packaged_configs())
-        raise InputError("no such config", where=str(path), fix=f"Configs that come with tagbox: {names}.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the config ({error})", where=str(path), fix="Give a YAML text file.") from error
-    try:
-        content, lines = _parse(text, path.name)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"is not YAML: {_problem_of(error)}", where=where) from error
-    if not isinstance(content, dict):
-        raise ConfigError("is not a mapping of keys", where=str(path), fix="Start from a file in pipelines/configs/.")
-    return content, lines, path
-
-
-def _parse(text: str, name: str) -> tuple[Any, dict[str, int]]:
-    """Return what the YAML says, and the line of each dotted key.
-
-    Raises:
-        yaml.YAMLError: It is not YAML, or has a value that no YAML reader can make sense of.
-    """
-    try:
-        loader = _StrictLoader(text)
-        loader.name = name
-        node = loader.get_single_node()
-        if node is None:
-            return None, {}
-        return loader.construct_document(node), dict(_lines_of(node))
-    except (ValueError, RecursionError) as error:
-        # PyYAML's own constructors of dates and numbers, and brackets nested a thousand deep.
-        raise yaml.YAMLError(str(error)) from error
-
-
-def _problem_of(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0])
-
-
 def _registered(name: Any, path: Path) -> tfm.ExperimentConfig:
     known = registered_experiments()
     if name in known:
@@ -224,14 +176,6 @@ def _registered(name: Any, path: Path) -> tfm.ExperimentConfig:
 def registered_experiments() -> list[str]:
     """Return the names of the experiments that tagbox registers with TFM."""
     return sorted(pipelines.detection.experiments.NAMES)
-
-
-def _lines_of(node: yaml.Node, prefix: str = "") -> Iterator[tuple[str, int]]:
-    if isinstance(node, yaml.MappingNode):
-        for key_node, value_node in node.value:
-            key = f"{prefix}.{key_node.value}" if prefix else str(key_node.value)
-            yield key, key_node.start_mark.line + 1
-            yield from _lines_of(value_node, key)
 
 
 def leaves_of(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

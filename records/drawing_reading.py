@@ -25,6 +25,7 @@ from collectors.quickdraw_raw import parse_raw, simplify
 from records.drawing_sources import DrawingSource, changed, is_text, list_pictures
 from records.picture_checks import BAD_NAME, examine_picture, printable, refusal_of, upright
 from records.plan import Refusal
+from records.stroke_style import OFFICIAL_STYLE, StrokeStyle
 
 HASH, PLACE, NAME = 0, 1, 2
 """Rows of an index."""
@@ -77,7 +78,11 @@ def index_source(source: DrawingSource) -> IndexedSource:
 
 
 def read_drawings(
-    source: DrawingSource, places: NDArray[np.uint64], hashes: NDArray[np.uint64], side: int
+    source: DrawingSource,
+    places: NDArray[np.uint64],
+    hashes: NDArray[np.uint64],
+    side: int,
+    style: StrokeStyle = OFFICIAL_STYLE,
 ) -> DrawingRows:
     """Read chosen drawings, drawn or brought to a size.
 
@@ -86,6 +91,7 @@ def read_drawings(
         places: From the index, in any order.
         hashes: Of their content, from the index.
         side: Of the pictures to return, px.
+        style: How strokes are drawn.
 
     Raises:
         InputError: The source cannot be read, or a drawing is not the one of the index.
@@ -97,7 +103,7 @@ def read_drawings(
         elif source.kind == "rasters":
             rows = _read_rasters(source, places, hashes, side)
         else:
-            rows = _read_strokes(source, places, hashes, side)
+            rows = _read_strokes(source, places, hashes, side, style)
     except OSError as error:
         raise _unreadable(source, error) from error
     return rows
@@ -180,7 +186,7 @@ def _parse_raw(line: bytes) -> Drawing:
     return simplify(parse_raw(line))
 
 
-def _read_strokes(source: DrawingSource, places: Index, hashes: Index, side: int) -> DrawingRows:
+def _read_strokes(source: DrawingSource, places: Index, hashes: Index, side: int, style: StrokeStyle) -> DrawingRows:
     from collectors.rasterize import rasterize_drawings
 
     drawings = []
@@ -197,7 +203,8 @@ def _read_strokes(source: DrawingSource, places: Index, hashes: Index, side: int
             if _hash_of_strokes(drawing) != expected:
                 raise changed(source.path)
             drawings.append(drawing)
-    pixels = rasterize_drawings([drawing.strokes for drawing in drawings], side=side)
+    strokes = [drawing.strokes for drawing in drawings]
+    pixels = rasterize_drawings(strokes, side=side, line_width=style.line_width, padding=style.padding)
     return DrawingRows(tuple(drawing.key_id.encode() for drawing in drawings), pixels.reshape(len(drawings), side**2))
 
 

@@ -5,6 +5,7 @@ and the order of every drawing; a shard is a stretch of that order. So each shar
 fetching its drawings from all sources piece by piece.
 """
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -46,6 +47,7 @@ from records.plan import SPLITS, Refusal
 from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import INDEX_NAME, ShardJob, Workers, clear_staging, open_workers
 from records.staging import FOLDER_NAME
+from records.stroke_style import OFFICIAL_STYLE, StrokeStyle
 
 DEFAULT_SIDE = 28
 SHARD_BYTES = 32_000_000
@@ -67,6 +69,7 @@ class DrawingOptions:
     Attributes:
         sizes: How many drawings of each class go where.
         side: Width and height of the pictures, px; ``None``: that of the bitmaps, 28 for strokes and pictures.
+        style: How strokes are drawn; bitmaps and pictures are as they are.
         encoding: ``raw`` (a byte a pixel), ``png`` or ``jpeg``.
         labels: Only these; ``None`` for all.
         num_shards: Files of each record; ``None``: as many as keep a file below 32 MB.
@@ -75,6 +78,7 @@ class DrawingOptions:
 
     sizes: SplitSizes
     side: int | None = None
+    style: StrokeStyle = OFFICIAL_STYLE
     encoding: str = "raw"
     labels: tuple[str, ...] | None = None
     num_shards: int | None = None
@@ -109,6 +113,7 @@ class DrawingShard:
     low: int
     high: int
     side: int
+    style: StrokeStyle
     encoding: str
     parts: tuple[ShardPart, ...]
 
@@ -142,7 +147,7 @@ class DrawingShard:
             if first == last:
                 continue
             chosen = np.array(selection[:, first:last])
-            drawings = read_drawings(part.source, chosen[_PLACE], chosen[_HASH], self.side)
+            drawings = read_drawings(part.source, chosen[_PLACE], chosen[_HASH], self.side, self.style)
             frames += drawing_frames(part.label, drawings, side=self.side, encoding=self.encoding)
             orders.append(chosen[_ORDER])
         if not frames:
@@ -190,6 +195,7 @@ def build_drawing_records(
         raise ConfigError("training and verification cannot be one record", where=str(targets[SPLITS[0]]))
     sources = find_drawing_sources(src, options.labels)
     side = _side_of(sources, options.side)
+    _refuse_idle_style(sources, options.style)
     folders = list(dict.fromkeys(target.parent for target in targets.values()))
     num_bytes = sum(source.num_rows * source.side**2 or _size_of(source) for source in sources)
     with ExitStack() as stack:
@@ -249,6 +255,15 @@ def _side_of(sources: Sequence[DrawingSource], side: int | None) -> int:
             fix=f"Choose one with --size {first.side}.",
         )
     return next(iter(sides), DEFAULT_SIDE)
+
+
+def _refuse_idle_style(sources: Sequence[DrawingSource], style: StrokeStyle) -> None:
+    if style != OFFICIAL_STYLE and all(source.kind in ("bitmaps", "rasters") for source in sources):
+        raise ConfigError(
+            "line width and padding are for strokes; these drawings are pictures already",
+            where=str(sources[0].path),
+            fix="Leave --line-width and --padding out, or give .ndjson or .bin files.",
+        )
 
 
 def _size_of(source: DrawingSource) -> int:
@@ -379,7 +394,7 @@ def _plan_record(
     edges = _shard_edges([selection[_ORDER] for selection in selections], total, num_shards)
     for low, high in itertools.pairwise(edges):
         name = target.name if num_shards == 1 else f"{target.name}-{len(shards):05d}-of-{num_shards:05d}"
-        shards.append(_plan_shard(name, low, high, side, options.encoding, parts, selections))
+        shards.append(_plan_shard(name, low, high, side, options, parts, selections))
     return PlannedRecord(
         folder=target.parent,
         file=target.name,
@@ -404,11 +419,13 @@ def _plan_shard(
     low: int,
     high: int,
     side: int,
-    encoding: str,
+    options: DrawingOptions,
     parts: Sequence[ShardPart],
     selections: Sequence[NDArray[np.uint64]],
 ) -> DrawingShard:
-    digest = hashlib.sha256(f"tagbox drawings {_CONTENT_VERSION} {side} {encoding} {low} {high}\n".encode())
+    encoding, style = options.encoding, options.style
+    how = "" if style == OFFICIAL_STYLE else f" {style.line_width!r} {style.padding!r}"
+    digest = hashlib.sha256(f"tagbox drawings {_CONTENT_VERSION} {side}{how} {encoding} {low} {high}\n".encode())
     used, count = [], 0
     for part, selection in zip(parts, selections, strict=True):
         first, last = _stretch(selection[_ORDER], low, high)
@@ -419,7 +436,7 @@ def _plan_shard(
         digest.update(np.ascontiguousarray(selection[:, first:last], "<u8").tobytes())
         used.append(part)
         count += last - first
-    return DrawingShard(name, digest.hexdigest(), count, low, high, side, encoding, tuple(used))
+    return DrawingShard(name, digest.hexdigest(), count, low, high, side, style, encoding, tuple(used))
 
 
 def _stretch(order: NDArray[np.uint64], low: int, high: int) -> tuple[int, int]:
@@ -436,7 +453,8 @@ def _content(options: DrawingOptions, side: int) -> dict[str, object]:
         if sizes.train_size is None
         else {"train_size": sizes.train_size, "eval_size": sizes.eval_size}
     )
-    return {"of": "drawings", "encoding": options.encoding, "side": side, **how, "salt": sizes.salt}
+    style: dict[str, object] = {} if options.style == OFFICIAL_STYLE else dataclasses.asdict(options.style)
+    return {"of": "drawings", "encoding": options.encoding, "side": side, **style, **how, "salt": sizes.salt}
 
 
 def _notices(accounts: Sequence[SourceAccount], shared: Sequence[tuple[Refusal, ...]]) -> Iterator[Notice]:

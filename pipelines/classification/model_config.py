@@ -8,6 +8,7 @@ from official.modeling import hyperparams
 
 from pipelines.classification.network_config import NetworkConfig
 from pipelines.classification.networks.cnn import CNN
+from pipelines.classification.networks.inception_resnet import InceptionResNet
 from pipelines.classification.networks.mnist_convnet import MnistConvnet
 
 
@@ -20,6 +21,7 @@ class Network(hyperparams.OneOfConfig):
 
     type: str = "cnn"
     cnn: CNN = field(default_factory=CNN)
+    inception_resnet: InceptionResNet = field(default_factory=InceptionResNet)
     mnist_convnet: MnistConvnet = field(default_factory=MnistConvnet)
 
     @classmethod

@@ -79,7 +79,14 @@ def job(
             fix=f"Add --set {key}={-(-batch // replicas) * replicas}, or choose --workers.",
         )
     home = output.rstrip("/")
-    is_packaged = not config.is_file() or config.resolve() in {path.resolve() for path in packaged_configs()}
+    packaged = {path.resolve() for path in packaged_configs()}
+    is_packaged = not config.is_file() or config.resolve() in packaged
+    if local := [base for base in experiment.bases if base.resolve() not in packaged]:
+        raise ConfigError(
+            f"it extends {local[0]}, which the machines do not have",
+            where=str(config),
+            fix=f"Write one file: tagbox config show {config} > whole.yaml",
+        )
     config_word = config.stem if is_packaged else mounted(f"{home}/{config.name}")
     words = ["train", config_word, "--run", mounted(f"{home}/run"), "--records", mounted(records.rstrip("/"))]
     words += ["--init", mounted(init)] if init else []

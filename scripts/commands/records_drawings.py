@@ -25,6 +25,10 @@ _OLDER_FLAGS = ("src", "train_dst", "eval_dst")
 )
 @click.option("--size", "side", type=int, metavar="PX", help="Width and height.  [default: of the bitmaps, else 28]")
 @click.option(
+    "--line-width", type=float, default=16.0, show_default=True, help="Pen width of strokes; the canvas is 256 wide."
+)
+@click.option("--padding", type=float, default=16.0, show_default=True, help="Border around the canvas of strokes.")
+@click.option(
     "--encoding",
     type=click.Choice(["raw", "png", "jpeg"]),
     default="raw",
@@ -48,6 +52,8 @@ def drawings(
     eval_size: int | None,
     eval_share: float | None,
     side: int | None,
+    line_width: float,
+    padding: float,
     encoding: str,
     label_map: Path | None,
     shards: int | None,
@@ -67,6 +73,7 @@ def drawings(
     """
     from records.drawing_selection import SplitSizes
     from records.drawings import DrawingOptions, build_drawing_records
+    from records.stroke_style import StrokeStyle
 
     src, targets = _places(source, out, older)
     if eval_share is not None and (train_size is not None or eval_size is not None):
@@ -75,6 +82,7 @@ def drawings(
     options = DrawingOptions(
         sizes=SplitSizes(train_size, eval_size, salt=salt, **share),
         side=side,
+        style=StrokeStyle(line_width, padding),
         encoding=encoding,
         labels=labels or None,
         num_shards=shards,

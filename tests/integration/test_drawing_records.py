@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from collectors.errors import ConfigError, InputError
+from collectors.rasterize import rasterize_drawings
 from records.build import build_records
 from records.classification_manifest import read_classification_manifest
 from records.classification_verify import verify_classification
 from records.errors import LabelIdsMovedError, ManifestError
 from records.output_lock import OutputBusyError, output_lock
 from records.reading import read_features
+from records.stroke_style import StrokeStyle
 from tests.unit.records.drawing_files import (
     bitmaps,
     build,
@@ -130,6 +132,49 @@ def test_strokes_are_drawn_at_any_size_and_keep_their_split_in_every_format(tmp_
     assert keys["simplified", 28] == keys["simplified", 64] == keys["binary", 28]
     build(tmp_path / "raw", tmp_path / "raw28", 20, 10)
     assert len(_read(tmp_path / "raw28", "training")) == 20
+
+
+def test_strokes_are_drawn_with_another_pen_and_border(tmp_path):
+    drawings = strokes("cat", 12)
+    write_ndjson(tmp_path / "src", "cat", drawings)
+    usual, thin = tmp_path / "usual", tmp_path / "thin"
+    build(tmp_path / "src", usual, 8, 4, side=85)
+    build(tmp_path / "src", thin, 8, 4, side=85, style=StrokeStyle(5, 0.5))
+    assert verify_classification(thin).findings == ()
+    by_key = {drawing.key_id.encode(): drawing.strokes for drawing in drawings}
+    for split in ("training", "verification"):
+        rows = _read(thin, split)
+        assert [row[1] for row in rows] == [row[1] for row in _read(usual, split)]
+        pixels = rasterize_drawings([by_key[row[1]] for row in rows], side=85, line_width=5, padding=0.5)
+        assert [row[2] for row in rows] == [one.tobytes() for one in pixels]
+    content = read_classification_manifest(thin).content
+    assert (content["side"], content["line_width"], content["padding"]) == (85, 5, 0.5)
+    assert "line_width" not in read_classification_manifest(usual).content
+    # With other pens the records that are there are not up to date.
+    assert contents(thin) != contents(usual)
+    build(tmp_path / "src", thin, 8, 4, side=85)
+    assert contents(thin) == contents(usual)
+
+
+def test_a_pen_for_drawings_that_are_pictures_already_is_refused(src, tmp_path):
+    with pytest.raises(ConfigError, match=r"line width and padding are for strokes; .* Leave --line-width"):
+        build(src, tmp_path / "out", 20, 10, style=StrokeStyle(padding=3))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("line_width", "padding", "words"),
+    [
+        (0, 16, "the line width must be above 0, up to 128, not 0"),
+        (129, 16, "up to 128, not 129"),
+        (float("nan"), 16, "not nan"),
+        (5, -1, "the padding must be 0 to 256, not -1"),
+        (5, float("inf"), "not inf"),
+    ],
+)
+def test_a_pen_that_cannot_draw(line_width, padding, words):
+    with pytest.raises(ConfigError, match=words):
+        StrokeStyle(line_width, padding)
 
 
 def test_bad_lines_are_refused_one_by_one(tmp_path):

@@ -187,6 +187,13 @@ def test_a_job_that_could_not_run_is_not_written(workshop, tmp_path):
     assert answer.code == 2
     assert "which 6 machines cannot share evenly. Add --set task.train_data.global_batch_size=6" in answer.error_line
     assert not (tmp_path / "job.yaml").exists()
+    above = tmp_path / "above.yaml"
+    above.write_text(f"extends: {workshop.config}\n")
+    alone = _cloud(above)
+    assert alone.code == 2
+    assert (
+        f"which the machines do not have. Write one file: tagbox config show {above} > whole.yaml" in alone.error_line
+    )
     wrong = _cloud(workshop.config, "--machine", "huge")
     assert wrong.code == 2
     assert "machineType is 'huge'" in wrong.error_line

@@ -277,6 +277,59 @@ def test_a_set_that_cannot_be_read(load, words, answer):
     assert answer in message
 
 
+def test_a_config_extends_another(load, tmp_path):
+    (tmp_path / "base.yaml").write_text(
+        HEAD + "task:\n  model:\n    num_classes: 3\n    input_size: [200, 300]\ntrainer: {train_steps: 5}\n"
+    )
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "middle.yml").write_text("extends: ../base.yaml\ntrainer: {train_steps: 6}\n")
+    experiment = load("extends: sub/middle.yml\ntask:\n  model:\n    num_classes: 4\n")
+    assert experiment.name == "ssd_mobilenet_v1"
+    assert experiment.origins == {
+        "task.model.num_classes": "mine.yaml:4",
+        "task.model.input_size": "base.yaml:5",
+        "trainer.train_steps": "middle.yml:2",
+    }
+    model = experiment.params.task.model
+    assert (model.num_classes, model.input_size, experiment.params.trainer.train_steps) == (4, [200, 300], 6)
+    _assert_round_trip(experiment, tmp_path)
+    # The ending may be left out; the name of the experiment may be said again.
+    assert load("extends: base\n" + HEAD).params.task.model.num_classes == 3
+
+
+def test_a_packaged_config_is_extended_by_its_name(load, tmp_path):
+    packaged = load_experiment(Path("ssd_mobilenet_v2"))
+    mine = load("extends: ssd_mobilenet_v2\n")
+    assert (mine.params, mine.origins) == (packaged.params, packaged.origins)
+    # Also by a file of the same name, which cannot mean itself.
+    twin = tmp_path / "ssd_mobilenet_v2.yaml"
+    twin.write_text("extends: ssd_mobilenet_v2\ntrainer: {train_steps: 6}\n")
+    assert load_experiment(twin).params.trainer.train_steps == 6
+    assert load_experiment(twin).params.task == packaged.params.task
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("extends: 3\n", "mine.yaml:1: `extends` is 3. Name a config"),
+        ("extends: ''\n", "mine.yaml:1: `extends` is ''"),
+        ("extends: round.yaml\n", "the config extends itself: mine.yaml -> round.yaml -> mine.yaml"),
+        ("extends: broken\n", "broken.yaml:1: there is no key `trane`"),
+        ("extends: ssd_mobilenet_v2\n" + HEAD, "mine.yaml:2: `experiment: ssd_mobilenet_v1` is not that of its base"),
+    ],
+)
+def test_what_cannot_be_extended_is_refused(load, tmp_path, text, words):
+    (tmp_path / "round.yaml").write_text("extends: mine.yaml\n")
+    (tmp_path / "broken.yaml").write_text("trane: {}\n" + HEAD)
+    assert words in _refusal(load, text)
+
+
+def test_a_base_that_is_not_there(load, tmp_path):
+    for base in ("nothing", "mine.yaml", str(tmp_path)):
+        with pytest.raises(InputError, match=r"mine\.yaml:1: cannot extend .*: no such config\. Configs that come"):
+            load(f"extends: {base}\n")
+
+
 @pytest.mark.parametrize("path", packaged_configs(), ids=lambda path: path.stem)
 def test_a_packaged_config_survives_its_own_dump(path, tmp_path):
     _assert_round_trip(load_experiment(path), tmp_path)
