@@ -88,6 +88,8 @@ class FolderOptions:
             raise ConfigError(f"max_side must be 8 pixels or more, not {self.max_side}")
         if self.split_by not in ("look", "name"):
             raise ConfigError(f"split_by must be look or name, not {self.split_by}")
+        if self.name_prefix and self.split_by != "name":
+            raise ConfigError("a prefix of names has no meaning in a split by look", fix="Add --split-by name.")
         if self.tags and not self.multi_label:
             raise ConfigError("tags as labels need several labels a picture", fix="Add --multi-label.")
 

@@ -27,6 +27,9 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="What keeps pictures in one split: their look and post, or the hash of the name (as retrain.py).",
 )
+@click.option(
+    "--name-prefix", default="", metavar="TEXT", help="With name: hashed before the path; retrain.py had IMAGE_DIR/."
+)
 @click.option("--max-side", type=click.IntRange(min=8), metavar="PX", help="Shrink larger pictures to this side.")
 @click.option("--label-map", type=_PATH, help="Use the ids of this label map.")
 @click.option("--salt", default="tagbox", show_default=True, help="Another one makes another split and order.")
@@ -41,6 +44,7 @@ def folder(
     tags: tuple[str, ...],
     eval_share: float,
     split_by: str,
+    name_prefix: str,
     max_side: int | None,
     label_map: Path | None,
     salt: str,
@@ -66,6 +70,7 @@ def folder(
         salt=salt,
         label_map_path=label_map,
         split_by=split_by,
+        name_prefix=name_prefix,
     )
     with progress_of_phases("check", "write") as (checking, writing):
         report = build_folder_records(
