@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.preflight import RecordSurvey
+from pipelines.detection.record_survey import RecordSurvey
 
 MATCHING_IOU = 0.5
 _PAIRS_AT_ONCE = 2_000_000

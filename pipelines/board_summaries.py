@@ -1,25 +1,17 @@
-"""TensorBoard under the names that users of the OD API know, with pictures of detections beside the truth."""
+"""TensorBoard's curves under the names that users of the OD API know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orbit
 import tensorflow as tf
 
-from labeling.annotations import Box
-from labeling.drawing import beside, detected_box, draw_boxes
-from pipelines.detection.ssd_config import SSDData
-from pipelines.metrics import PASCAL_BY_CLASS, DetectionRecord
-from pipelines.samples import RecordPicture, fit_picture, pick_pictures, truth_boxes
+from pipelines.metrics import PASCAL_BY_CLASS
 
-_PICTURES = 8
-_PICTURE_SIDE = 480
-_MIN_SCORE = 0.5
 _PRECISION, _RECALL = "DetectionBoxes_Precision", "DetectionBoxes_Recall"
 _LOSSES = {f"{part}_loss": f"Loss/{part}_loss" for part in ("classification", "localization", "regularization")}
-_TRAINING = {**_LOSSES, "training_loss": "Loss/total_loss"}
+_TRAINING = {**_LOSSES, "training_loss": "Loss/total_loss", "training_top1": "Accuracy/top1"}
 _VALIDATION = {
     **_LOSSES,
     "validation_loss": "Loss/total_loss",
@@ -30,10 +22,11 @@ _VALIDATION = {
     **{f"AR{limit}": f"{_RECALL}/AR@{limit}" for limit in (1, 10, 100)},
     **{f"AR_{size}": f"{_RECALL}/AR@100 ({size})" for size in ("small", "medium", "large")},
     "pascal_AP50": "PascalBoxes_Precision/mAP@0.5IOU",
+    **{name: f"Accuracy/{name}" for name in ("top1", "top5", "macro_top1")},
 }
 _BY_CLASS_TAG = "PascalBoxes_PerformanceByCategory/AP@0.5IOU/"
 # Said to the person elsewhere, and no curve: a count that never changes, and TFM's copy of a figure.
-_LEFT_OUT = ("num_images", "best_AP50")
+_LEFT_OUT = ("num_images", "best_AP50", "best_top1")
 
 
 def training_tag(name: str) -> str:
@@ -60,47 +53,3 @@ class BoardSummaries(orbit.utils.SummaryManager):
         """Write every value under its tag."""
         renamed = {self._tag(name): value for name, value in summary_dict.items() if name not in _LEFT_OUT}
         super().write_summaries(renamed)
-
-
-class SideBySide:
-    """A few verification pictures, the same at every evaluation: truth left, detections right.
-
-    Args:
-        paths: The verification records, in the order in which they are evaluated.
-        class_names: Name of each class id.
-        data: Which of the pictures are evaluated.
-    """
-
-    def __init__(self, paths: Sequence[Path], class_names: Mapping[int, str], data: SSDData) -> None:
-        self._paths, self._class_names, self._data = paths, class_names, data
-        self._pictures: list[RecordPicture] | None = None
-
-    def write(self, summaries: BoardSummaries, record: DetectionRecord, min_score: float | None) -> None:
-        """Write ``eval_side_by_side_0``... of an evaluation; ``min_score`` decides which detections are drawn."""
-        if self._pictures is None:
-            self._pictures = pick_pictures(
-                self._paths, _PICTURES, every=self._data.sample_1_of_n, at_most=self._data.max_examples
-            )
-        with summaries.summary_writer().as_default():
-            for number, picture in enumerate(self._pictures):
-                drawn = self._draw(picture, record, _MIN_SCORE if min_score is None else min_score)
-                tf.summary.image(
-                    f"eval_side_by_side_{number}",
-                    np.asarray(drawn)[None],
-                    step=summaries.global_step,
-                    description=f"{picture.name}: truth left, detections right",
-                )
-        summaries.flush()
-
-    def _draw(self, picture: RecordPicture, record: DetectionRecord, min_score: float) -> Any:
-        image, scale = fit_picture(picture.image, _PICTURE_SIDE)
-        # Evaluation goes over the records in their order, so a picture's place among those read is that of its truth.
-        image_id = record.images[picture.place]["id"]
-        found = []
-        for one in record.detections:
-            if one["image_id"] == image_id and one["score"] >= min_score:
-                left, top, width, height = one["bbox"]
-                box = Box(left, top, left + width, top + height).scaled(scale, scale)
-                found.append(detected_box(box, self._class_names.get(one["category_id"], "?"), one["score"]))
-        truth = truth_boxes(picture, self._class_names, scale)
-        return beside(draw_boxes(image, truth), draw_boxes(image, found))

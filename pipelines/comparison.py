@@ -85,9 +85,7 @@ def compare(
         InputError: A run was not evaluated.
         ConfigError: A run stands twice, or there are no runs.
     """
-    if not runs:
-        raise ConfigError("there is nothing to compare", where="RUN", fix="Name two runs or more.")
-    names = _names([run.path for run in runs])
+    names = names_of_runs([run.path for run in runs])
     judged = [_judge(run, name) for run, name in zip(runs, names, strict=True)]
     compared = []
     for done, one in enumerate(judged, start=1):
@@ -96,7 +94,14 @@ def compare(
     return compared
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
+def names_of_runs(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each run, as many last parts of its path as keep them apart.
+
+    Raises:
+        ConfigError: A run stands twice, or there are no runs.
+    """
+    if not paths:
+        raise ConfigError("there is nothing to compare", where="RUN", fix="Name two runs or more.")
     resolved = [path.resolve() for path in paths]
     if len(set(resolved)) != len(resolved):
         raise ConfigError("a run stands twice", where="RUN", fix="Name each run once.")

@@ -101,10 +101,6 @@ _IN_ORDER = (
 )
 _RULES: dict[str, _Rule] = {
     "task.model.num_classes": _at_least(0),
-    "task.model.input_size": (
-        lambda size: len(size) == 2 and min(size) >= 32,
-        "must be a height and a width of at least 32 pixels, such as [300, 300]",
-    ),
     "task.model.network": _one_of("ssd", "retinanet_mobile"),
     "task.model.backbone.model_id": _one_of("MobileNetV1", "MobileNetV2", "MobileNetV3Large", "MobileNetV3Small"),
     "task.model.backbone.depth_multiplier": _above(0),

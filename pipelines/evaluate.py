@@ -1,6 +1,5 @@
 """Evaluate a run on its verification records."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,15 +8,12 @@ import tensorflow as tf
 from official.core import task_factory
 
 from collectors.errors import InputError
-from collectors.files import write_atomically
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
-from pipelines.detection.task import SSDDetectionTask
-from pipelines.detection_analysis import analyse_detections
-from pipelines.detection_record import coco_dataset, require_finite_scores
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.preflight import expand
 from pipelines.run_directory import RunDirectory
+from pipelines.run_task import RunTask
 
 
 def evaluate(
@@ -27,7 +23,7 @@ def evaluate(
     input_path: list[str] | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Evaluate a run and write ``results.json``, ``detections.json`` and ``ground_truth.json`` into it.
+    """Evaluate a run and write ``results.json`` into it, and what its figures were computed from.
 
     On records that are not the run's own, nothing is written.
 
@@ -38,8 +34,7 @@ def evaluate(
         progress: Told after every batch.
 
     Returns:
-        The figures of `pipelines.metrics.evaluate_detections` and what `pipelines.detection_analysis` adds to them,
-        with ``step`` and ``checkpoint``.
+        The figures of the run's task (see `pipelines.run_task.RunTask.results`), with ``step`` and ``checkpoint``.
 
     Raises:
         InputError: The run has no checkpoint, the records are gone, or a score is not a finite number.
@@ -49,22 +44,22 @@ def evaluate(
     data = experiment.params.task.validation_data
     data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
     Validation(task, model).run(progress)
-    require_finite_scores(task.record)
+    task.require_sound()
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
-        return {**_results(task), "step": step, "checkpoint": checkpoint}
+        return {**task.results(), "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint)
 
 
 class Validation:
-    """Detects in the whole verification set of a task, as often as asked; traced once.
+    """Evaluates a task on its whole verification set, as often as asked; traced once.
 
     Args:
-        task: Its ``validation_data`` names the records; ``evaluation`` and ``record`` hold the result of a run.
+        task: Its ``validation_data`` names the records; it holds the figures afterwards.
         model: Whose weights are judged.
     """
 
-    def __init__(self, task: SSDDetectionTask, model: Any) -> None:
+    def __init__(self, task: RunTask, model: Any) -> None:
         self._task = task
         self._data = task.build_inputs(task.task_config.validation_data)
         self._step = tf.function(lambda images, labels: task.validation_step((images, labels), model))
@@ -106,7 +101,7 @@ def stored_experiment(run: RunDirectory) -> Experiment:
     return load_experiment(run.config_path)
 
 
-def open_run(run: RunDirectory) -> tuple[Experiment, SSDDetectionTask, Any]:
+def open_run(run: RunDirectory) -> tuple[Experiment, RunTask, Any]:
     """Build the task and the model of a run, with fresh weights; see `restore`."""
     experiment = stored_experiment(run)
     task = task_factory.get_task(experiment.params.task, logging_dir=str(run.path))
@@ -152,24 +147,18 @@ def checkpoint_prefix(run: RunDirectory, checkpoint: str) -> str:
     )
 
 
-def evaluation_row(step: int, evaluation: dict[str, Any], validation_loss: Any) -> dict[str, Any]:
+def evaluation_row(step: int, task: RunTask, validation_loss: Any) -> dict[str, Any]:
     """Return the row of ``results.csv`` of an evaluation; figures that are not defined are empty."""
-    row = {"step": step, "loss": "", "AP": evaluation.get("AP"), "AP50": evaluation.get("AP50")}
+    row = {"step": step, "loss": "", **{name: task.evaluation.get(name) for name in reversed(task.kind.figures)}}
     row["validation_loss"] = None if validation_loss is None else float(validation_loss)
     return {name: f"{value:.5f}" if isinstance(value, float) else value or "" for name, value in row.items()} | {
         "step": step
     }
 
 
-def write_evaluation(run: RunDirectory, task: SSDDetectionTask, step: int, *, checkpoint: str) -> dict[str, Any]:
+def write_evaluation(run: RunDirectory, task: RunTask, step: int, *, checkpoint: str) -> dict[str, Any]:
     """Write the figures and the data behind them into the run folder, and return the figures."""
-    results = {**_results(task), "step": step, "checkpoint": checkpoint}
-    truth = coco_dataset(task.record, task.class_names)
-    write_atomically(run.path / "ground_truth.json", json.dumps(truth))
-    write_atomically(run.path / "detections.json", json.dumps(task.record.detections))
+    results = {**task.results(), "step": step, "checkpoint": checkpoint}
+    task.write_evidence(run)
     run.write_results(results)
     return results
-
-
-def _results(task: SSDDetectionTask) -> dict[str, Any]:
-    return {**task.evaluation, **analyse_detections(task.record, task.class_names)}

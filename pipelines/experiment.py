@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,6 +12,7 @@ from official.core import config_definitions as tfm
 from official.core import exp_factory
 from official.modeling import hyperparams
 
+import pipelines.classification.experiments
 import pipelines.detection.experiments
 from collectors.errors import ConfigError, InputError
 from pipelines.config_files import CONFIG_DIR
@@ -124,10 +126,24 @@ def _refuse_impossible(experiment: Experiment) -> None:
         if choice.type not in known and not (choice.type is None and name == "warmup"):
             key = f"trainer.optimizer_config.{name}.type"
             _refuse_value(experiment, key, choice.type, f"must be one of {', '.join(known)}")
+    for prefix, config in _groups_of(experiment.params.task):
+        # Groups that know their own limits say so: those of the classifiers' networks.
+        if (judge := getattr(config, "impossible", None)) and (found := judge()):
+            key = f"task.{prefix}{found[0]}"
+            value: Any = functools.reduce(getattr, found[0].split("."), config)
+            _refuse_value(experiment, key, value, found[1])
     values = dict(leaves_of(experiment.params.as_dict()))
     if found := impossible_value(values):
         key, must_be = found
         _refuse_value(experiment, key, values[key], must_be)
+
+
+def _groups_of(config: hyperparams.Config, prefix: str = "") -> Iterator[tuple[str, hyperparams.Config]]:
+    """Yield the groups of keys below a group, outer ones first, each with the dotted key it stands under."""
+    yield prefix, config
+    for one in dataclasses.fields(config):
+        if isinstance(inner := getattr(config, one.name, None), hyperparams.Config):
+            yield from _groups_of(inner, f"{prefix}{one.name}.")
 
 
 def _refuse_value(experiment: Experiment, key: str, value: Any, must_be: str) -> NoReturn:
@@ -175,7 +191,7 @@ def _registered(name: Any, path: Path) -> tfm.ExperimentConfig:
 
 def registered_experiments() -> list[str]:
     """Return the names of the experiments that tagbox registers with TFM."""
-    return sorted(pipelines.detection.experiments.NAMES)
+    return sorted((*pipelines.detection.experiments.NAMES, *pipelines.classification.experiments.NAMES))
 
 
 def leaves_of(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -11,7 +11,7 @@ from official.core import train_utils
 
 from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
-from pipelines.board_summaries import BoardSummaries, SideBySide
+from pipelines.board_summaries import BoardSummaries
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.evaluate import Validation, evaluation_row, open_run, records_of, restore, write_evaluation
 from pipelines.run_directory import RunDirectory
@@ -41,7 +41,7 @@ def follow(
     """Evaluate every checkpoint in ``checkpoints/last`` that has no figures yet, until the run ends.
 
     Writes what `pipelines.train.train` writes when it evaluates by itself: a row of ``results.csv``, TensorBoard's
-    validation curves and pictures, and for the best one ``checkpoints/best``, ``results.json``, ``detections.json``.
+    validation curves and pictures, and for the best one ``checkpoints/best``, ``results.json`` and what it rests on.
 
     Args:
         run: The run folder; a run that has not begun yet is waited for.
@@ -107,7 +107,7 @@ class _Follower:
         experiment, self._task, self._model = open_run(run)
         trainer, data = experiment.params.trainer, experiment.params.task.validation_data
         data.input_path = [str(path) for path in records_of(run, data.input_path)]
-        self._run, self._metric = run, trainer.best_checkpoint_eval_metric or "AP50"
+        self._run, self._metric = run, trainer.best_checkpoint_eval_metric or self._task.kind.figures[0]
         self._validation = Validation(self._task, self._model)
         self._step = tf.Variable(0, dtype=tf.int64)
         self._checkpoint = tf.train.Checkpoint(model=self._model, global_step=self._step)
@@ -116,7 +116,7 @@ class _Follower:
         )
         self._summaries = BoardSummaries(run.validation_events, self._step, training=False)
         paths = [Path(path) for path in data.input_path]
-        self._pictures = SideBySide(paths, self._task.class_names, data)
+        self._pictures = self._task.board_pictures(paths)
 
     def evaluate(self, step: int, progress: Progress) -> FollowedCheckpoint:
         prefix = next((prefix for number, prefix in checkpoints_in(self._run.last_checkpoints) if number == step), None)
@@ -125,11 +125,11 @@ class _Follower:
         restore(self._model, self._run, str(prefix))
         self._step.assign(step)
         figures = self._validation.run(progress)
-        evaluation = self._task.evaluation
         is_best = self._exporter.maybe_export_checkpoint(self._checkpoint, dict(figures), step)
         if is_best:
             write_evaluation(self._run, self._task, step, checkpoint="best")
-        self._run.append_row(evaluation_row(step, evaluation, figures["validation_loss"]))
+        self._run.append_row(evaluation_row(step, self._task, figures["validation_loss"]))
         self._summaries.write_summaries(figures)
-        self._pictures.write(self._summaries, self._task.record, evaluation["best_threshold"])
-        return FollowedCheckpoint(step, evaluation, is_best)
+        if self._pictures:
+            self._pictures.write(self._summaries)
+        return FollowedCheckpoint(step, self._task.evaluation, is_best)

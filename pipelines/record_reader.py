@@ -41,6 +41,10 @@ class RecordReader(input_reader.InputReader):
         """The files that are read, in the order of evaluation."""
         return list(self._matched_files)
 
+    def once(self) -> tf.data.Dataset:
+        """Return ``(place in the records, serialised example)`` of what an evaluation reads, in that order."""
+        return self._records.once().shard(self._every, 0).take(self._at_most)
+
     def get_files(self, input_path: Any) -> Any:
         """Return the files that one path or several name."""
         words = [input_path] if isinstance(input_path, str) else list(input_path)
@@ -52,7 +56,7 @@ class RecordReader(input_reader.InputReader):
         """Return ``(place in the order, serialised example)``; see `RecordOrder`."""
         if not self._is_training:
             # Each worker evaluates every picture: there is nothing to bring together.
-            return self._records.once().shard(self._every, 0).take(self._at_most)
+            return self.once()
         if self._cache:
             return self._records.once()  # TFM shuffles and repeats what it keeps in memory
         dataset = self._records.endless(self._first_example)

@@ -8,10 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from collectors.errors import ConfigError, InputError
+from labeling.label_map import read_label_map
 from pipelines import checkpoint_files
 from pipelines.experiment import Experiment, leaves_of, load_experiment
 from pipelines.run_directory import RunDirectory
-from records.reading import read_examples
+from records.reading import read_features
 
 _NUM_CLASSES = "num_classes"
 
@@ -38,7 +39,23 @@ def refuse_another_experiment(experiment: Experiment, run: RunDirectory) -> None
                 f"this folder holds a run of another network: task.model.{key} is {old.get(key)!r} there "
                 f"and {new.get(key)!r} now" + (f" ({origin})" if origin else ""),
                 where=str(run.path),
-                fix=choose if key != _NUM_CLASSES else f"With other classes it is another detector: {choose}",
+                fix=choose if key != _NUM_CLASSES else f"With other classes it is another network: {choose}",
+            )
+    _refuse_other_names(experiment, run, choose)
+
+
+def _refuse_other_names(experiment: Experiment, run: RunDirectory, choose: str) -> None:
+    """Refuse ids that mean other classes than they did when the run began."""
+    path = Path(experiment.params.task.label_map)
+    if not run.label_map_path.is_file() or not path.is_file():
+        return
+    names = dict(read_label_map(path).items)
+    for class_id, name in read_label_map(run.label_map_path).items:
+        if names.get(class_id, name) != name:
+            raise ConfigError(
+                f"class id {class_id} was `{name}` in this run and is `{names[class_id]}` now ({path})",
+                where=str(run.path),
+                fix=f"Build the records with --label-map {run.label_map_path}. Or: {choose}",
             )
 
 
@@ -94,8 +111,9 @@ def _is_there(word: str) -> bool:
 def unreadable_record(paths: list[Path]) -> InputError | None:
     """Read the records once more, to say which of them broke and where; ``None`` when all can be read."""
     try:
-        for _ in read_examples(paths):
-            pass
+        for path in paths:
+            for _ in read_features(path):
+                pass
     except InputError as error:
         return error
     return None

@@ -61,7 +61,7 @@ class RunDirectory:
 
     @property
     def best_checkpoints(self) -> Path:
-        """Folder of the best checkpoint by AP50, for using the detector."""
+        """Folder of the best checkpoint, for using what was trained: by AP50 of a detector, top1 of a classifier."""
         return self.path / "checkpoints" / "best"
 
     @property
@@ -207,10 +207,10 @@ class RunDirectory:
         """Return the steps that ``results.csv`` has figures of."""
         return {int(row["step"]) for row in self.read_rows() if not row["loss"]}
 
-    def newest_figures(self) -> dict[str, float | None]:
-        """Return ``AP`` and ``AP50`` of the newest evaluation in ``results.csv``; ``None`` where there is none."""
+    def newest_figures(self, names: Sequence[str]) -> dict[str, float | None]:
+        """Return figures of the newest evaluation in ``results.csv`` by name; ``None`` where there is none."""
         row = next((row for row in reversed(self.read_rows()) if not row["loss"]), {})
-        return {name: float(row[name]) if row.get(name) else None for name in ("AP", "AP50")}
+        return {name: float(row[name]) if row.get(name) else None for name in names}
 
     def read_rows(self) -> list[dict[str, str]]:
         """Return the rows of ``results.csv`` in the order of steps; empty cells are empty strings."""

@@ -9,6 +9,9 @@ import yaml
 
 from collectors.errors import InputError
 from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import CLASSIFIER, DETECTOR, RunKind, kind_of
+
+FIGURES = (*DETECTOR.figures, *CLASSIFIER.figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,10 @@ class RunSummary:
             ``unreadable``.
         step: Of its last checkpoint or report.
         total_steps: Of the whole run.
-        AP50: Of the best checkpoint; ``None`` where there is none.
+        AP50: Of the best checkpoint of a detector; ``None`` where there is none.
         AP: The same.
+        top1: Of the best checkpoint of a classifier; ``None`` where there is none.
+        top5: The same.
         updated: When it was last heard of, as in ``status.json``.
         problem: Why it failed, or cannot be read; empty otherwise.
     """
@@ -37,6 +42,8 @@ class RunSummary:
     total_steps: int | None = None
     AP50: float | None = None
     AP: float | None = None
+    top1: float | None = None
+    top5: float | None = None
     updated: str = ""
     problem: str = ""
 
@@ -72,8 +79,7 @@ def summarize(run: RunDirectory) -> RunSummary:
         state=state,
         step=status.get("step"),
         total_steps=status.get("total_steps"),
-        AP50=results.get("AP50"),
-        AP=results.get("AP"),
+        **{name: results.get(name) for name in FIGURES},
         updated=str(status.get("updated", "")),
         problem=str(status.get("error", "")),
     )
@@ -97,11 +103,22 @@ def describe(run: RunDirectory) -> dict[str, Any]:
         **{name: getattr(summary, name) for name in summary.__slots__},
         "results": run.read_results(),
         "evaluations": [
-            {"step": int(row["step"]), "AP": _number(row["AP"]), "AP50": _number(row["AP50"])} for row in rows
+            {"step": int(row["step"]), **{name: _number(row[name]) for name in kind_of(summary.experiment).figures}}
+            for row in rows
         ],
         "chosen": _chosen(run.config_path.read_text(encoding="utf-8")),
         "environment": run.read_environment(),
     }
+
+
+def kind_of_run(run: RunDirectory) -> RunKind:
+    """Return what kind of thing a run trains.
+
+    Raises:
+        InputError: The folder is not that of a run, or its config cannot be read.
+    """
+    run.require()
+    return kind_of(str(read_config(run).get("experiment", "")))
 
 
 def read_config(run: RunDirectory) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Train a detector: TFM's Orbit loop on a run folder that can be left and taken up again."""
+"""Train what a config describes: TFM's Orbit loop on a run folder that can be left and taken up again."""
 
 import contextlib
 import io
@@ -15,14 +15,14 @@ from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
-from pipelines.anchor_share import coverage_of
-from pipelines.board_summaries import BoardSummaries, SideBySide
+from pipelines.board_summaries import BoardSummaries
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
 from pipelines.experiment import Experiment, dump_experiment
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import kind_of
 from pipelines.run_log import logging_into
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
@@ -52,7 +52,7 @@ def train(
         command: The words that started this, for the record.
         report: Told where the run stands.
         should_stop: Asked after every loop of steps; true saves the state and ends the run early.
-        notice: Told in sentences what the person should know: how well the anchors fit, what was set aside.
+        notice: Told in sentences what the person should know: how well a network fits the data, what was set aside.
         evaluates: Whether this process evaluates; without, `pipelines.follow.follow` can.
         cluster: This process's place among several that train together; `pipelines.cluster.join` came before.
 
@@ -132,7 +132,7 @@ def _run(job: _Job) -> dict[str, Any]:
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = None
     if job.evaluates and job.cluster.is_chief:
-        pictures = SideBySide(verification.paths, task.class_names, params.task.validation_data)
+        pictures = task.board_pictures(verification.paths)
     progress = TrainingProgress(run, task, params.trainer.train_steps, job.report, pictures)
     # Orbit prints its reports; they are in the log too, and stdout belongs to the command's own data.
     with contextlib.redirect_stdout(io.StringIO()):
@@ -147,9 +147,8 @@ def _run(job: _Job) -> dict[str, Any]:
             eval_actions=[progress.after_evaluation],
         )
     progress.begin(runner)
-    fit = coverage_of(job.preflight.training, runner.trainer.model.anchors, params.task.model.input_size)
-    if fit.num_boxes:
-        job.notice(fit.summary())
+    for remark in task.before_training(run, runner.trainer.model, job.preflight.training):
+        job.notice(remark)
     try:
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():
             _to_the_last_step(job, runner, progress)
@@ -208,12 +207,12 @@ def _blown_up(error: RuntimeError, job: _Job) -> ConfigError:
     run, key = job.run, "trainer.optimizer_config.learning_rate"
     step = sound_step(run, job.notice) if checkpoints_in(run.last_checkpoints) else 0
     kept = f"the checkpoint of step {step} is sound and is gone on from" if step else "no checkpoint was written yet"
-    rate = job.experiment.params.trainer.optimizer_config.learning_rate
+    rate, kind = job.experiment.params.trainer.optimizer_config.learning_rate, kind_of(job.experiment.name)
     return ConfigError(
         f"training blew up: {error}; {kept}",
         where=str(run.path),
         fix=f"Usual causes: a rate too high ({key}.{rate.type} is {rate.get().as_dict().get('initial_learning_rate')}) "
-        "or no warm-up, a gradient that is not clipped (global_clipnorm), boxes of no size (tagbox labels check), "
+        f"or no warm-up, a gradient that is not clipped (global_clipnorm), {kind.label_fault}, "
         "damaged weights in task.init_checkpoint. Change it, then run the same command again.",
     )
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from collectors.errors import TagboxError
-from pipelines.board_summaries import SideBySide
-from pipelines.detection.task import SSDDetectionTask
 from pipelines.evaluate import evaluation_row, write_evaluation
 from pipelines.run_directory import RunDirectory
+from pipelines.run_task import BoardPictures, RunTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +18,8 @@ class TrainingReport:
     """Where a run stands, told after every loop of steps.
 
     ``loss`` is the mean over the last loop; ``steps_per_second`` the rate since this session's first loop;
-    ``eta_s`` the seconds that remain at that rate, 0 while there is none; ``ap50`` the newest figure, ``None`` before
-    the first evaluation.
+    ``eta_s`` the seconds that remain at that rate, 0 while there is none; ``figure`` the newest value of the figure
+    that decides which checkpoint is best, whose name is ``figure_name``; ``None`` before the first evaluation.
     """
 
     step: int
@@ -29,7 +28,8 @@ class TrainingReport:
     learning_rate: float
     steps_per_second: float
     eta_s: float
-    ap50: float | None
+    figure: float | None
+    figure_name: str
 
 
 class InterruptedRunError(TagboxError):
@@ -50,10 +50,10 @@ class TrainingProgress:
     def __init__(
         self,
         run: RunDirectory,
-        task: SSDDetectionTask,
+        task: RunTask,
         total_steps: int,
         report: Callable[[TrainingReport], None],
-        pictures: SideBySide | None = None,
+        pictures: BoardPictures | None = None,
     ) -> None:
         self._run, self._task, self._total = run, task, total_steps
         self._report, self._pictures = report, pictures
@@ -75,24 +75,21 @@ class TrainingProgress:
 
     def write_status(self, state: str) -> None:
         """Write the status file, with the newest figures."""
-        self._run.write_status(state, step=self.step, total_steps=self._total, **self._run.newest_figures())
+        self._run.write_status(state, step=self.step, total_steps=self._total, **self._figures())
 
     def after_training_loop(self, output: dict[str, Any]) -> None:
         """Write the row of a loop of steps, and tell the person."""
         now = time.monotonic()
         self.step = int(self._runner.trainer.global_step.numpy())
         loss = float(output["training_loss"])
-        rate = self._rate(now)
+        rate, kind = self._rate(now), self._task.kind
         row = {
             "step": self.step,
             "loss": f"{loss:.5f}",
-            "classification_loss": f"{float(output['classification_loss']):.5f}",
-            "localization_loss": f"{float(output['localization_loss']):.5f}",
-            "regularization_loss": f"{float(output['regularization_loss']):.5f}",
+            **{name: f"{float(output[name]):.5f}" for name in (*kind.losses, *kind.accuracies)},
             "learning_rate": f"{float(output['learning_rate']):.6g}",
             "steps_per_second": f"{rate:.3f}",
-            "AP": "",
-            "AP50": "",
+            **dict.fromkeys(reversed(kind.figures), ""),
         }
         self._run.append_row(row)
         if not math.isfinite(loss):
@@ -106,7 +103,8 @@ class TrainingProgress:
                 learning_rate=float(output["learning_rate"]),
                 steps_per_second=rate,
                 eta_s=remaining,
-                ap50=self._run.newest_figures()["AP50"],
+                figure=self._figures()[kind.figures[0]],
+                figure_name=kind.figures[0],
             )
         )
         self._loop_ended = time.monotonic()
@@ -115,13 +113,15 @@ class TrainingProgress:
         """Write the row of an evaluation, and what the best one leaves."""
         if self._is_best():
             write_evaluation(self._run, self._task, self.step, checkpoint="best")
-        self._run.append_row(evaluation_row(self.step, self._task.evaluation, output.get("validation_loss")))
+        self._run.append_row(evaluation_row(self.step, self._task, output.get("validation_loss")))
         if self._pictures:
-            summaries = self._runner.controller.eval_summary_manager
-            self._pictures.write(summaries, self._task.record, self._task.evaluation["best_threshold"])
+            self._pictures.write(self._runner.controller.eval_summary_manager)
         self.write_status("running")
         # Evaluation is not training time.
         self._idle_s += time.monotonic() - self._loop_ended
+
+    def _figures(self) -> dict[str, float | None]:
+        return self._run.newest_figures(self._task.kind.figures)
 
     def _is_best(self) -> bool:
         """Tell whether TFM's exporter has just saved this step as the best; its own file says so."""

@@ -16,12 +16,12 @@ if TYPE_CHECKING:  # its module imports TensorFlow
 
 
 def training_words(where: "TrainingReport") -> str:
-    """Return step, loss, steps a second, time left and the last AP50; dashes for what is not known yet."""
+    """Return step, loss, steps a second, time left and the last AP50 or top1; dashes for what is not known yet."""
     rate = f"{where.steps_per_second:.2f}" if where.steps_per_second else "-"
     left = _duration(where.eta_s) if where.eta_s else "-"
     return (
         f"step {where.step}/{where.total_steps}  loss {where.loss:.3f}  {rate} steps/s  ETA {left}  "
-        f"AP50 {figure(where.ap50)}"
+        f"{where.figure_name} {figure(where.figure)}"
     )
 
 

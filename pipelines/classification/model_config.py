@@ -29,6 +29,11 @@ class Network(hyperparams.OneOfConfig):
         """Return what ``type`` can be."""
         return tuple(one.name for one in dataclasses.fields(cls) if one.name != "type")
 
+    def impossible(self) -> tuple[str, str] | None:
+        """Name a key that nothing can be built with, and say what it must be."""
+        known = self.types()
+        return None if self.type in known else ("type", f"must be one of {', '.join(known)}")
+
     def chosen(self) -> NetworkConfig:
         """Return the parameters of the network that is built."""
         network: NetworkConfig = self.get()
@@ -51,6 +56,12 @@ class ClassifierModel(hyperparams.Config):
     input_size: list[int] = field(default_factory=lambda: [28, 28])
     channels: int = 1
     network: Network = field(default_factory=Network)
+
+    def impossible(self) -> tuple[str, str] | None:
+        """Name a key that nothing can be built with, and say what it must be."""
+        if len(self.input_size) != 2 or min(self.input_size) < 4:
+            return "input_size", "must be a height and a width of at least 4 pixels, such as [28, 28]"
+        return None if self.channels in (1, 3) else ("channels", "must be 1 (grey) or 3 (colours)")
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -80,6 +91,16 @@ class ClassifierAugmentation(hyperparams.Config):
     flip: float = 0.0
     cutout: float = 0.0
     cutout_size: float = 0.25
+
+    def impossible(self) -> tuple[str, str] | None:
+        """Name a key that nothing can be trained with, and say what it must be."""
+        for name in ("shift", "flip", "cutout", "cutout_size"):
+            if not 0 <= getattr(self, name) <= 1:
+                return name, "must be between 0 and 1"
+        for name in ("scale", "stretch"):
+            if not 0 <= getattr(self, name) <= 3:
+                return name, "must be between 0 and 3"
+        return None if 0 <= self.rotation <= 180 else ("rotation", "must be between 0 and 180 degrees")
 
 
 @dataclasses.dataclass
@@ -115,6 +136,10 @@ class ClassifierLosses(hyperparams.Config):
 
     label_smoothing: float = 0.0
     l2_weight_decay: float = 0.0
+
+    def impossible(self) -> tuple[str, str] | None:
+        """Name a key that nothing can be trained with, and say what it must be."""
+        return None if 0 <= self.label_smoothing < 1 else ("label_smoothing", "must be 0 or more and below 1")
 
 
 @dataclasses.dataclass

@@ -157,6 +157,12 @@ class SSDModel(hyperparams.Config):
     fpn: SSDPyramid = field(default_factory=SSDPyramid)
     detections: SSDDetections = field(default_factory=SSDDetections)
 
+    def impossible(self) -> tuple[str, str] | None:
+        """Name a key that nothing can be built with, and say what it must be."""
+        if len(self.input_size) != 2 or min(self.input_size) < 32:
+            return "input_size", "must be a height and a width of at least 32 pixels, such as [300, 300]"
+        return None
+
 
 @dataclasses.dataclass
 class SSDMiner(hyperparams.Config):

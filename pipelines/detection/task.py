@@ -1,18 +1,26 @@
 """The TFM task of training and evaluating an SSD detector."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 import tf_keras
-from official.core import base_task, task_factory
+from official.core import task_factory
 
+from collectors.files import write_atomically
+from labeling.label_map import LabelMap
 from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
-from pipelines.detection import input_pipeline, losses, replicas, ssd_model
+from pipelines.anchor_share import coverage_of
+from pipelines.detection import input_pipeline, losses, record_survey, replicas, ssd_model
 from pipelines.detection.ssd_config import SSDData, SSDTask
-from pipelines.detection_record import DetectionRecord
+from pipelines.detection_analysis import analyse_detections
+from pipelines.detection_record import DetectionRecord, coco_dataset, require_finite_scores
+from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import DETECTOR, RunKind
+from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
 from pipelines.weights.accounting import write_accounting
 from pipelines.weights.file_classes import class_names_of
 
@@ -20,7 +28,7 @@ _LOSS_NAMES = ("classification_loss", "localization_loss", "regularization_loss"
 
 
 @task_factory.register_task_cls(SSDTask)
-class SSDDetectionTask(base_task.Task):
+class SSDDetectionTask(RunTask):
     """Trains on records, evaluates with COCO's metrics.
 
     Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
@@ -28,14 +36,48 @@ class SSDDetectionTask(base_task.Task):
     ``record`` the truth and detections they were computed from.
     """
 
+    kind: ClassVar[RunKind] = DETECTOR
+
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
-        self.class_names: Mapping[int, str] = {}
-        self.first_step = 0
         self.imported: checkpoints.ImportedWeights | None = None
-        self.evaluation: dict[str, Any] = {}
         self.record = DetectionRecord()
         self._anchors: Any = None
+
+    @classmethod
+    def num_outputs(cls, label_map: LabelMap) -> int:
+        """Return the highest id: a class keeps its output when another one is given up."""
+        return label_map.max_id
+
+    @classmethod
+    def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
+        """Read the boxes and the heads of the pictures."""
+        return record_survey.survey_records(paths)
+
+    @classmethod
+    def check_records(
+        cls, config: SSDTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
+    ) -> list[str]:
+        """See `pipelines.detection.record_survey.check_surveys`."""
+        return record_survey.check_surveys(
+            training,
+            verification,
+            label_map,
+            label_map_path=Path(config.label_map),
+            input_size=config.model.input_size,
+            trains=trains,
+        )
+
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, training: Any) -> list[str]:
+        """Compare the boxes with the anchors."""
+        fit = coverage_of(training, model.anchors, self.task_config.model.input_size)
+        return [fit.summary()] if fit.num_boxes else []
+
+    def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
+        """Return what draws truth and detections side by side."""
+        from pipelines.detection.board_pictures import SideBySide  # through prediction it comes back to this module
+
+        return SideBySide(paths, self)
 
     def build_model(self) -> tf_keras.Model:
         """Build the network of ``params.model``; ``num_classes`` must be known by now."""
@@ -109,7 +151,7 @@ class SSDDetectionTask(base_task.Task):
         """Move the truth and the detections of one step into the record."""
         if state is None:
             self.record = DetectionRecord()
-        for labels, found in _replicas(step_outputs["labels"], step_outputs["found"]):
+        for labels, found in step_outputs_by_replica(step_outputs["labels"], step_outputs["found"]):
             for row in range(len(labels["source_id"])):
                 count = int(found["num_detections"][row])
                 self.record.add_image(
@@ -132,6 +174,20 @@ class SSDDetectionTask(base_task.Task):
         self.evaluation = detection_metrics.evaluate_detections(self.record, self.class_names)
         return {"AP50": 0.0} | detection_metrics.flat_figures(self.evaluation)
 
+    def require_sound(self) -> None:
+        """Check that the scores of the newest evaluation are numbers."""
+        require_finite_scores(self.record)
+
+    def results(self) -> dict[str, Any]:
+        """Return the figures, and what `pipelines.detection_analysis` adds to them."""
+        return {**self.evaluation, **analyse_detections(self.record, self.class_names)}
+
+    def write_evidence(self, run: RunDirectory) -> None:
+        """Write ``ground_truth.json`` and ``detections.json``, in COCO's forms."""
+        truth = coco_dataset(self.record, self.class_names)
+        write_atomically(run.path / "ground_truth.json", json.dumps(truth))
+        write_atomically(run.path / "detections.json", json.dumps(self.record.detections))
+
     def _loss(self, model: tf_keras.Model, outputs: dict[str, Any], labels: dict[str, Any]) -> tuple[Any, list[Any]]:
         config = self.task_config
         terms = losses.ssd_loss(
@@ -144,14 +200,3 @@ class SSDDetectionTask(base_task.Task):
         )
         decay = config.losses.l2_weight_decay * ssd_model.l2_loss(model)
         return terms.classification + terms.localization + decay, [terms.classification, terms.localization, decay]
-
-
-def _replicas(*trees: dict[str, Any]) -> list[tuple[dict[str, Any], ...]]:
-    """Split what the trainer collected (a tuple of tensors a value, one a replica) into one tree a replica."""
-    first = next(iter(trees[0].values()))
-    if not isinstance(first, tuple):
-        return [tuple({key: value.numpy() for key, value in tree.items()} for tree in trees)]
-    return [
-        tuple({key: value[replica].numpy() for key, value in tree.items()} for tree in trees)
-        for replica in range(len(first))
-    ]

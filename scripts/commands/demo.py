@@ -62,7 +62,7 @@ def _train(way: Any, places: Any) -> int:
     with stop_on_signal() as should_stop, progress("training") as advance:
 
         def report(where: TrainingReport) -> None:
-            precision = f", AP50 {where.ap50:.3f}" if where.ap50 is not None else ""
+            precision = f", AP50 {where.figure:.3f}" if where.figure is not None else ""
             advance(where.step, where.total_steps, f"loss {where.loss:.2f}{precision}")
 
         try:

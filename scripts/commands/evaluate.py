@@ -1,13 +1,17 @@
 """``tagbox eval``: how good a run is."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from scripts import exit_codes, legacy_flags
+from scripts.classifier_results import print_classifier_results
 from scripts.options import json_option, quieten_tensorflow, stop_on_signal
 from scripts.output import figure, progress, say, write_json, write_table
+
+if TYPE_CHECKING:
+    from pipelines.run_kinds import RunKind
 
 
 @click.command()
@@ -39,6 +43,12 @@ from scripts.output import figure, progress, say, write_json, write_table
     metavar="FIGURE",
     help="End with exit code 1 where AP50 is below this.",
 )
+@click.option(
+    "--min-top1",
+    type=click.FloatRange(0, 1),
+    metavar="FIGURE",
+    help="The same for the top-1 accuracy of a classifier.",
+)
 @json_option
 @legacy_flags.evaluation_flags
 def evaluate(
@@ -50,12 +60,13 @@ def evaluate(
     truth: Path | None,
     label_map: Path | None,
     min_ap50: float | None,
+    min_top1: float | None,
     as_json: bool,
     checkpoint_dir: Path | None,
     run_once: bool,
     **old_flags: Any,
 ) -> int:
-    """Evaluate a RUN on its verification records: COCO's and Pascal VOC's AP, for all classes and for each.
+    """Evaluate a RUN on its verification records: a detector's AP (COCO's and Pascal VOC's), a classifier's accuracy.
 
     With --follow, beside `tagbox train CONFIG --mode train` in another terminal. Or evaluate what any tool has found:
 
@@ -64,26 +75,28 @@ def evaluate(
     if detections or truth:
         if not detections or not truth:
             raise click.UsageError("--detections and --truth go together")
-        if run_dir or follow or records or checkpoint != "best":
+        if run_dir or follow or records or checkpoint != "best" or min_top1 is not None:
             raise click.UsageError("--detections are evaluated without a RUN and without its options")
-        return _evaluate_file(detections, truth, label_map, min_ap50, as_json)
+        return _evaluate_file(detections, truth, label_map, _Gate(AP50=min_ap50), as_json)
     if run_dir is None and checkpoint_dir is None:
         raise click.UsageError("Name a RUN, or give --detections and --truth.")
     if label_map:
         raise click.UsageError("--label-map is for --detections; a RUN has its own")
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_list import kind_of_run
 
     if run_dir is None and checkpoint_dir is not None:
         # eval.py went on until it was stopped, unless it was told to run once.
         run_dir, follow = checkpoint_dir, not run_once
         legacy_flags.announce(["eval", run_dir, *(["--follow"] if follow else [])])
         legacy_flags.announce_without_effect(old_flags)
-    run = RunDirectory(run_dir or Path())
+    run, gate = RunDirectory(run_dir or Path()), _Gate(AP50=min_ap50, top1=min_top1)
     if follow:
         if records or checkpoint != "best":
             raise click.UsageError("--follow evaluates every checkpoint on the run's own records")
-        return _follow(run, as_json, min_ap50)
-    run.require()
+        return _follow(run, as_json, gate)
+    kind = kind_of_run(run)
+    gate.require_known_to(kind)
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
@@ -94,13 +107,13 @@ def evaluate(
     if as_json:
         write_json(results)
     else:
-        print_results(results)
-    if not records:
+        _print_results(results, kind)
+    if not records and kind.has_report:
         say(f"report: {write_report(run, checkpoint=checkpoint)}")
-    return _gate(results, min_ap50)
+    return gate.passed_by(results)
 
 
-def _evaluate_file(detections: Path, truth: Path, label_map: Path | None, min_ap50: float | None, as_json: bool) -> int:
+def _evaluate_file(detections: Path, truth: Path, label_map: Path | None, gate: "_Gate", as_json: bool) -> int:
     from pipelines.detection_analysis import results_of
     from pipelines.detection_files import read_detections
 
@@ -117,31 +130,47 @@ def _evaluate_file(detections: Path, truth: Path, label_map: Path | None, min_ap
         write_json(results)
     else:
         print_results(results)
-    gate = _gate(results, min_ap50)
-    return gate or (exit_codes.PARTLY_DONE if judged.refused else exit_codes.DONE)
+    return gate.passed_by(results) or (exit_codes.PARTLY_DONE if judged.refused else exit_codes.DONE)
 
 
-def _gate(results: dict[str, Any], min_ap50: float | None) -> int:
-    """Return the exit code of ``--min-ap50``, and say why where it is not met."""
-    reached = results.get("AP50")
-    # COCO's precision of what is all right is 1 - 2e-16: a figure is what it is to six digits.
-    if min_ap50 is None or (reached is not None and reached >= min_ap50 - 1e-6):
+class _Gate:
+    """What ``--min-ap50`` and ``--min-top1`` ask for, by the name of the figure."""
+
+    def __init__(self, **least: float | None) -> None:
+        self._least = {name: value for name, value in least.items() if value is not None}
+
+    def require_known_to(self, kind: "RunKind") -> None:
+        """Refuse to ask a run for a figure that its kind does not have."""
+        for name in self._least:
+            if name not in kind.figures:
+                raise click.UsageError(
+                    f"--min-{name.lower()} does not go with a {kind.word}: ask for --min-{kind.figures[0].lower()}"
+                )
+
+    def passed_by(self, results: dict[str, Any]) -> int:
+        """Return the exit code, and say why where a figure is too low."""
+        for name, least in self._least.items():
+            reached = results.get(name)
+            # COCO's precision of what is all right is 1 - 2e-16: a figure is what it is to six digits.
+            if reached is None or reached < least - 1e-6:
+                is_what = "not defined, because there is nothing to find" if reached is None else f"{reached:.6g}"
+                say(f"{name} is {is_what}; --min-{name.lower()} asks for {least:g}")
+                return exit_codes.FINDINGS
         return exit_codes.DONE
-    is_what = "not defined, because there is nothing to find" if reached is None else f"{reached:.6g}"
-    say(f"AP50 is {is_what}; --min-ap50 asks for {min_ap50:g}")
-    return exit_codes.FINDINGS
 
 
-def _follow(run: Any, as_json: bool, min_ap50: float | None) -> int:
+def _follow(run: Any, as_json: bool, gate: _Gate) -> int:
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
     from pipelines.report import write_report
+    from pipelines.run_list import kind_of_run
 
     def report(one: FollowedCheckpoint) -> None:
         best = ", the best so far" if one.is_best else ""
-        say(f"step {one.step}: AP50 {figure(one.evaluation['AP50'])}, AP {figure(one.evaluation['AP'])}{best}")
+        figures = ", ".join(f"{name} {figure(one.evaluation[name])}" for name in kind_of_run(run).figures)
+        say(f"step {one.step}: {figures}{best}")
 
     if not run.config_path.is_file():
         say(f"waiting for {run.path} to begin; Ctrl-C ends the waiting")
@@ -153,13 +182,20 @@ def _follow(run: Any, as_json: bool, min_ap50: float | None) -> int:
             say(f"{run.path}: no longer followed. Run the same command again to go on.")
             return exit_codes.INTERRUPTED
     say(f"the run has ended ({run.read_status().get('state')})")
-    if results:
+    kind = kind_of_run(run)
+    gate.require_known_to(kind)
+    if results and kind.has_report:
         say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
     elif results:
-        print_results(results)
-    return _gate(results or {}, min_ap50)
+        _print_results(results, kind)
+    return gate.passed_by(results or {})
+
+
+def _print_results(results: dict[str, Any], kind: "RunKind") -> None:
+    printers = {"detector": print_results, "classifier": print_classifier_results}
+    printers[kind.word](results)
 
 
 def print_results(results: dict[str, Any]) -> None:

@@ -21,25 +21,28 @@ def runs() -> None:
 @json_option
 def list_command(folder: Path, as_json: bool) -> int:
     """List the runs in DIR (default: runs)."""
-    from pipelines.run_list import list_runs
+    from pipelines.run_kinds import kind_of
+    from pipelines.run_list import FIGURES, list_runs
 
     found = list_runs(folder)
     if as_json:
         write_json([asdict(run) for run in found])
         return exit_codes.DONE
+    # The figures of kinds that are not there would be columns of dashes.
+    shown = [name for name in FIGURES if any(name in kind_of(run.experiment).figures for run in found)]
     rows = [
         [
             run.name,
             run.state,
             _steps(run.step, run.total_steps),
-            figure(run.AP50),
-            figure(run.AP),
+            *(figure(getattr(run, name)) for name in shown),
             run.experiment,
             run.updated,
         ]
         for run in found
     ]
-    write_table(["run", "state", "step", "AP50", "AP", "experiment", "updated"], rows, right={2, 3, 4})
+    right = set(range(2, 3 + len(shown)))
+    write_table(["run", "state", "step", *shown, "experiment", "updated"], rows, right=right)
     for run in found:
         if run.problem:
             say(f"{run.name}: {run.problem}")
@@ -52,9 +55,11 @@ def list_command(folder: Path, as_json: bool) -> int:
 def show(run_dir: Path, as_json: bool) -> int:
     """Show one RUN: where it stands, its figures, and what was chosen for it."""
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_kinds import kind_of
     from pipelines.run_list import describe
 
     content = describe(RunDirectory(run_dir))
+    kind = kind_of(content["experiment"])
     if as_json:
         write_json(content)
         return exit_codes.DONE
@@ -64,12 +69,13 @@ def show(run_dir: Path, as_json: bool) -> int:
     facts += [["problem", content["problem"]]] if content["problem"] else []
     write_table(["run", content["name"]], facts)
     if content["evaluations"]:
-        rows = [[str(row["step"]), figure(row["AP50"]), figure(row["AP"])] for row in content["evaluations"]]
-        write_table(["evaluated at step", "AP50", "AP"], rows, right={0, 1, 2})
+        rows = [[str(row["step"]), *(figure(row[name]) for name in kind.figures)] for row in content["evaluations"]]
+        write_table(["evaluated at step", *kind.figures], rows, right={0, 1, 2})
     if content["results"]:
         classes = content["results"]["per_class"].items()
-        rows = [[name, figure(row["AP50"]), figure(row["AP"]), str(row["num_truth"])] for name, row in classes]
-        write_table(["class (best checkpoint)", "AP50", "AP", "boxes"], rows, right={1, 2, 3})
+        shown = [name for name in kind.figures if all(name in row for _, row in classes)]
+        rows = [[name, *(figure(row[one]) for one in shown), str(row["num_truth"])] for name, row in classes]
+        write_table(["class (best checkpoint)", *shown, kind.truth], rows, right={1, 2, 3})
     write_table(["key", "value", "from"], [[row["key"], row["value"], row["origin"]] for row in content["chosen"]])
     return exit_codes.DONE
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from scripts.options import (
 )
 from scripts.output import figure, progress, say, write_json
 from scripts.training_line import training_line
+
+_NAMES_SHOWN = 20
 
 
 @click.command()
@@ -63,7 +66,7 @@ def train(
     num_train_steps: int | None,
     **old_flags: Any,
 ) -> int:
-    """Train a detector from a pipeline CONFIG, evaluating along the way.
+    """Train a detector or classifier from a pipeline CONFIG, evaluating along the way.
 
     CONFIG is the name of a config that comes with tagbox, a YAML file, or a pipeline.config of the OD API.
 
@@ -106,12 +109,12 @@ def train(
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and mode == "train_and_eval":
         from pipelines.report import write_report
+        from pipelines.run_kinds import kind_of
 
-        say(
-            f"best checkpoint (step {results['step']}): AP50 {figure(results['AP50'])}, AP {figure(results['AP'])} "
-            f"on {results['num_images']} verification pictures"
-        )
-        say(f"report: {write_report(run)}")
+        figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
+        say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
+        if kind_of(experiment.name).has_report:
+            say(f"report: {write_report(run)}")
     if as_json:
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
@@ -137,9 +140,9 @@ def _resolve_weights(init: Path, experiment: Any) -> Path:
     from pipelines.weights.fetching import fetch_weights
     from pipelines.weights.zoo import find_zoo_weights, is_zoo_name
 
-    if init.exists() or not is_zoo_name(str(init)):
+    backbone = getattr(experiment.params.task.model, "backbone", None)
+    if init.exists() or backbone is None or not is_zoo_name(str(init)):
         return init
-    backbone = experiment.params.task.model.backbone
     found = find_zoo_weights(str(init), model_id=backbone.model_id, depth_multiplier=backbone.depth_multiplier)
     if found.remark:
         say(f"note: {found.name}: {found.remark}")
@@ -168,19 +171,26 @@ def _say_what_is_there(preflight: Any, moved: list[str]) -> None:
     classes = "class" if len(preflight.label_map) == 1 else "classes"
     say(
         f"{preflight.training.num_examples} training and {preflight.verification.num_examples} verification pictures, "
-        f"{len(preflight.label_map)} {classes}: {', '.join(preflight.label_map.names)}"
+        f"{len(preflight.label_map)} {classes}: {_some(preflight.label_map.names)}"
     )
     for remark in (*moved, *preflight.remarks):
         say(f"note: {remark}")
 
 
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMES_SHOWN])} and {more} more"
+
+
 def _say_where_it_stands(experiment: Any, run: Any) -> None:
+    from pipelines.run_kinds import kind_of
+
     done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
     if done >= wanted:
         say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
     elif done:
         say(f"going on at step {done} of {wanted}")
-    elif not experiment.params.task.init_checkpoint:
+    elif kind_of(experiment.name).wants_weights and not experiment.params.task.init_checkpoint:
         say("note: training starts from random weights; give trained ones with --init where you have them")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from pipelines.anchor_share import coverage_of
-from pipelines.preflight import RecordSurvey
+from pipelines.detection.record_survey import RecordSurvey
 
 ANCHORS = np.asarray([[0.0, 0.0, 0.5, 0.5], [0.25, 0.25, 0.75, 0.75], [-0.5, -0.5, 0.1, 0.1]], np.float32)
 

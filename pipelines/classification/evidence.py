@@ -1,0 +1,109 @@
+"""What an evaluation of a classifier leaves beside its figures: every answer, confusion of classes, pictures."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from collectors.files import write_atomically
+from pipelines.board_summaries import BoardSummaries
+from pipelines.classification.answers import Answers, confusion_counts
+from pipelines.classification.model_config import ClassifierData
+from pipelines.classification.mosaic import Tile, draw_mosaic, picture_of
+from pipelines.classification.predictions_file import StoredAnswer, write_answers
+from pipelines.record_reader import RecordReader
+from pipelines.run_directory import RunDirectory
+from records.reading import read_features
+
+CONFUSION = "confusion.json"
+_BOARD_PICTURES = 36
+_NAME_KEYS = ("tagbox/image_path", "tagbox/source", "tagbox/drawing", "image/filename")
+_AT_ONCE = 4096
+
+
+def write(answers: Answers, names: Sequence[str], data: ClassifierData, run: RunDirectory) -> None:
+    """Write ``predictions.csv``, a row a picture in the order of evaluation, and ``confusion.json``.
+
+    Args:
+        answers: To all pictures of ``data``.
+        names: Class names, in the order of the outputs.
+        data: What was evaluated.
+        run: Where to write.
+    """
+    columns = (answers.truth.tolist(), answers.outputs.tolist(), answers.scores.tolist())
+    write_answers(
+        run.path,
+        (
+            StoredAnswer(
+                picture, names[truth] if truth >= 0 else "", tuple(names[one] for one in outputs), tuple(scores)
+            )
+            for picture, truth, outputs, scores in zip(picture_names(data), *columns, strict=True)
+        ),
+    )
+    confusion = {"names": list(names), "counts": confusion_counts(answers, len(names)).tolist()}
+    write_atomically(run.path / CONFUSION, json.dumps(confusion, ensure_ascii=False) + "\n")
+
+
+def picture_names(data: ClassifierData) -> Iterator[str]:
+    """Yield the name of every picture that is evaluated, in that order; one without a name is ``#`` and its place."""
+    wanted = {key: tf.io.FixedLenFeature([], tf.string, "") for key in _NAME_KEYS}
+    examples = RecordReader(data).once()
+    batches = examples.batch(_AT_ONCE).map(lambda places, batch: (places, tf.io.parse_example(batch, wanted)))
+    for places, features in batches:
+        columns = [features[key].numpy() for key in _NAME_KEYS]
+        for place, path, source, drawing, file_name in zip(places.numpy().tolist(), *columns, strict=True):
+            name = path or (source + b"#" + drawing if source else file_name) or b"#%d" % place
+            yield name.decode("utf-8", "replace")
+
+
+def tiles_of(paths: Sequence[Path], answers: Answers, rows: Sequence[int], names: Sequence[str]) -> list[Tile]:
+    """Return pictures with what was answered to them.
+
+    Args:
+        paths: The records that were evaluated, in their order.
+        answers: Of that evaluation.
+        rows: Which of the answers, in the order in which they are wanted.
+        names: Class names, in the order of the outputs.
+    """
+    wanted = {int(answers.places[row]): row for row in rows}
+    found: dict[int, Tile] = {}
+    for place, features in enumerate(features for path in paths for features in read_features(path)):
+        if len(found) == len(wanted):
+            break
+        if place in wanted:
+            row = wanted[place]
+            truth = int(answers.truth[row])
+            found[row] = Tile(
+                picture_of(features),
+                truth=names[truth] if truth >= 0 else "?",
+                found=names[int(answers.outputs[row, 0])],
+                score=float(answers.scores[row, 0]),
+            )
+    return [found[row] for row in rows if row in found]
+
+
+class AnsweredPictures:
+    """A few verification pictures, the same at every evaluation, with the best answer to each.
+
+    Args:
+        paths: The verification records, in the order in which they are evaluated.
+        task: Whose newest evaluation is drawn.
+    """
+
+    def __init__(self, paths: Sequence[Path], task: Any) -> None:
+        self._paths, self._task = paths, task
+
+    def write(self, summaries: BoardSummaries) -> None:
+        """Write ``eval_pictures``, one mosaic."""
+        answers = self._task.answers
+        count = min(_BOARD_PICTURES, len(answers))
+        rows = np.linspace(0, max(0, len(answers) - 1), count).round().astype(int).tolist() if count else []
+        mosaic = draw_mosaic(tiles_of(self._paths, answers, rows, self._task.names))
+        if mosaic is not None:
+            with summaries.summary_writer().as_default():
+                tf.summary.image("eval_pictures", np.asarray(mosaic)[None], step=summaries.global_step,
+                                 description="what each was taken for; mistakes in red, with the truth")  # fmt: skip
+            summaries.flush()

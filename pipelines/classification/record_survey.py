@@ -1,0 +1,178 @@
+"""What stands in classification records, held against label map and config before the first step."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from collectors.errors import ConfigError, InputError
+from labeling.label_map import LabelMap
+from pipelines.classification.input_pipeline import LABEL, TEXT, features_of
+from pipelines.classification.record_form import RecordForm, record_form
+from records.classification_features import RAW
+from records.classification_manifest import read_classification_manifest
+from records.errors import ManifestError
+from records.reading import read_features
+
+_AT_ONCE = 4096
+_SHOWN = 5
+
+
+@dataclass(slots=True)
+class RecordSurvey:
+    """What stands in a set of records.
+
+    Attributes:
+        paths: Files, in the order of evaluation.
+        num_examples: Pictures in all.
+        counts: Number of pictures by class name; by ``#7`` where examples of id 7 have no name.
+        form: How the pictures stand in them; ``None`` without any.
+    """
+
+    paths: list[Path]
+    num_examples: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    form: RecordForm | None = None
+
+
+def survey_records(paths: Sequence[Path]) -> RecordSurvey:
+    """Count the classes of records: as their manifest says, or by reading files that it does not know.
+
+    Raises:
+        InputError: A file is damaged or cut, its examples are no pictures with one label, or they differ in form.
+    """
+    survey = RecordSurvey(list(paths))
+    counts, known = _counts_of_manifests(paths)
+    survey.counts.update(counts)
+    # A file without an example has no form; TFRecord knows no other empty file.
+    holding = [path for path in paths if path.stat().st_size]
+    if holding:
+        survey.form = record_form(holding)
+    for path in holding:
+        if path not in known and survey.form:
+            survey.counts.update(_counts_by_reading(path, survey.form))
+    survey.num_examples = sum(survey.counts.values())
+    return survey
+
+
+def _counts_of_manifests(paths: Sequence[Path]) -> tuple[Counter[str], set[Path]]:
+    """Return the counts of whole records that a manifest beside them has as they are, and their files."""
+    counts: Counter[str] = Counter()
+    known: set[Path] = set()
+    for folder in dict.fromkeys(path.parent for path in paths):
+        try:
+            manifest = read_classification_manifest(folder)
+        except ManifestError:
+            continue
+        if manifest is None or manifest.content.get("multi_label"):
+            continue
+        for record in manifest.records:
+            files = {folder / shard.file: shard.num_bytes for shard in record.shards}
+            if all(path in paths and path.stat().st_size == size for path, size in files.items()):
+                counts.update(dict(record.counts))
+                known |= set(files)
+    return counts, known
+
+
+def _counts_by_reading(path: Path, form: RecordForm) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    batches = tf.data.TFRecordDataset([str(path)]).batch(_AT_ONCE)
+    parsed = batches.map(lambda batch: tf.io.parse_example(batch, features_of(form)))
+    try:
+        for number, features in enumerate(parsed):
+            if form.is_raw:
+                _check_lengths(features[RAW].numpy(), number * _AT_ONCE, form, path)
+            pairs = zip(features[TEXT].numpy().tolist(), features[LABEL].numpy().tolist(), strict=True)
+            counts.update(text.decode("utf-8", "replace") or f"#{label}" for text, label in pairs)
+    except tf.errors.OpError as error:
+        for _ in read_features(path):  # it says which example, and what is wrong with it
+            pass
+        reason = error.message.partition("\n")[0]
+        raise InputError(f"cannot be read as classification records ({reason})", where=str(path), fix=_FIX) from error
+    return counts
+
+
+def _check_lengths(raws: Any, first: int, form: RecordForm, path: Path) -> None:
+    wanted = form.height * form.width
+    for place, raw in enumerate(raws):
+        if len(raw) != wanted:
+            raise InputError(
+                f"example {first + place} has {len(raw)} bytes, the first one {wanted} ({form.width}x{form.height})",
+                where=str(path),
+                fix=_FIX,
+            )
+
+
+_FIX = "Build the records again: one --size, one label a picture. `tagbox records verify` shows what is wrong."
+
+
+def check_surveys(
+    training: RecordSurvey,
+    verification: RecordSurvey,
+    label_map: LabelMap,
+    *,
+    label_map_path: Path,
+    input_size: Sequence[int],
+    trains: bool,
+) -> list[str]:
+    """Return remarks for the person; without ``trains`` the training records are of no interest.
+
+    Raises:
+        ConfigError: A class of the records is not in the label map, or there is one class only to tell apart.
+    """
+    known = {*label_map.names, *(f"#{class_id}" for class_id, _ in label_map.items)}
+    for survey in (training, verification):
+        if strange := sorted(set(survey.counts) - known):
+            raise ConfigError(
+                f"the records have {_listed('class', strange)}, which the label map {label_map_path} does not have",
+                where=", ".join(str(path) for path in survey.paths[:3]),
+                fix="Give the label map the records were built with, or build the records again.",
+            )
+    if len(label_map) == 1:
+        raise ConfigError(
+            f"there is one class only ({label_map.names[0]}): nothing to tell apart",
+            where=str(label_map_path),
+            fix="Build records of two classes or more.",
+        )
+    remarks = []
+    if trains:
+        remarks += _class_remarks(training, verification, label_map)
+    if (form := training.form or verification.form) and form.is_raw and [form.height, form.width] != [*input_size]:
+        height, width = input_size
+        remarks.append(f"drawings of {form.width}x{form.height} are resized to the network's {width}x{height}")
+    return remarks
+
+
+def _class_remarks(training: RecordSurvey, verification: RecordSurvey, label_map: LabelMap) -> list[str]:
+    learned, judged = ({name for name in label_map.names if _count(survey, label_map, name)}
+                       for survey in (training, verification))  # fmt: skip
+    remarks = []
+    if lost := [name for name in label_map.names if name in judged - learned]:
+        remarks.append(
+            f"VERIFICATION HAS {_listed('class', lost)} THAT TRAINING LACKS: they cannot be learned, and each of their "
+            "pictures counts as a mistake"
+        )
+    if empty := [name for name in label_map.names if name not in judged | learned]:
+        remarks.append(f"the label map has {_listed('class', empty)} without a picture: nothing will be taken for them")
+    if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):
+        remarks.append(f"{_listed('class', unjudged)} without a verification picture: their accuracy is undefined")
+    counts = [_count(training, label_map, name) for name in label_map.names if name in learned]
+    if counts and max(counts) > 20 * min(counts):
+        rare = min(learned, key=lambda name: (_count(training, label_map, name), name))
+        remarks.append(
+            f"the classes are of very different size: {min(counts)} to {max(counts)} training pictures "
+            f"(fewest: {rare}); macro_top1 is the figure to look at"
+        )
+    return remarks
+
+
+def _count(survey: RecordSurvey, label_map: LabelMap, name: str) -> int:
+    return survey.counts[name] + survey.counts[f"#{label_map.ids[name]}"]
+
+
+def _listed(noun: str, names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{noun if len(names) == 1 else noun + 'es'} {', '.join(names[:_SHOWN])}{more}"

@@ -1,0 +1,215 @@
+"""The TFM task of training and evaluating a classifier."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.core import task_factory
+
+from collectors.errors import ConfigError, InputError
+from labeling.label_map import LabelMap
+from pipelines.classification import answers as answering
+from pipelines.classification import evidence, input_pipeline, record_survey, start_weights
+from pipelines.classification.class_names import ClassNames
+from pipelines.classification.model_config import ClassifierData, ClassifierTask
+from pipelines.detection import replicas
+from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import CLASSIFIER, RunKind
+from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
+
+
+@task_factory.register_task_cls(ClassifierTask)
+class ClassificationTask(RunTask):
+    """Trains on classification records; evaluates with top-1 and top-5 accuracy.
+
+    After an evaluation, ``answers`` holds what the figures were computed from.
+    """
+
+    kind: ClassVar[RunKind] = CLASSIFIER
+
+    def __init__(self, params: ClassifierTask, logging_dir: str | None = None, name: str | None = None) -> None:
+        super().__init__(params, logging_dir, name)
+        self.answers = answering.Answers()
+        self._parts: list[answering.Answers] = []
+
+    @classmethod
+    def num_outputs(cls, label_map: LabelMap) -> int:
+        """Return the number of classes; an id that was given up has no output."""
+        return len(label_map)
+
+    @classmethod
+    def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
+        """Count the classes."""
+        return record_survey.survey_records(paths)
+
+    @classmethod
+    def check_records(
+        cls, config: ClassifierTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
+    ) -> list[str]:
+        """See `pipelines.classification.record_survey.check_surveys`."""
+        return record_survey.check_surveys(
+            training,
+            verification,
+            label_map,
+            label_map_path=Path(config.label_map),
+            input_size=config.model.input_size,
+            trains=trains,
+        )
+
+    def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
+        """Return what draws verification pictures with their best answers."""
+        return evidence.AnsweredPictures(paths, self)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names in the order of the outputs, that of ids in the label map."""
+        return tuple(self.class_names.values())
+
+    def build_model(self) -> tf_keras.Model:
+        """Build the network of ``params.model``; ``num_classes`` must be known by now.
+
+        Raises:
+            ConfigError: The input is too small for the network, or there are more or fewer classes than names.
+        """
+        config = self.task_config.model
+        if self.class_names and len(self.class_names) != config.num_classes:
+            raise ConfigError(
+                f"num_classes is {config.num_classes}, the label map has {len(self.class_names)} classes",
+                where="task.model.num_classes",
+                fix="Set it to 0 to take it from the label map.",
+            )
+        try:
+            model = config.network.chosen().build(config.input_shape, config.num_classes)
+        except ValueError as error:
+            raise ConfigError(
+                str(error), where=f"task.model.network.{config.network.type}", fix="Choose a larger input_size."
+            ) from error
+        model.class_names = ClassNames(self.names)
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            replicas.share_batch_statistics(model)
+        return model
+
+    def initialize(self, model: tf_keras.Model) -> None:
+        """Start from ``init_checkpoint``, when there is one: outputs are taken over by class name."""
+        if self.task_config.init_checkpoint:
+            start_weights.load(model, self.task_config, logging_dir=self.logging_dir)
+
+    def build_inputs(
+        self, params: ClassifierData, input_context: tf.distribute.InputContext | None = None
+    ) -> tf.data.Dataset:
+        """Build the batches of one split; see `pipelines.classification.input_pipeline.build_dataset`."""
+        first_example = self.first_step * params.global_batch_size if params.is_training else 0
+        return input_pipeline.build_dataset(
+            params, self.task_config.model.input_shape, self.class_names, input_context, first_example=first_example
+        )
+
+    def build_metrics(self, training: bool = True) -> list[Any]:
+        """Return the running means of the parts of the loss, and while training of the accuracy."""
+        names = (*self.kind.losses, *(self.kind.accuracies if training else ()))
+        return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in names]
+
+    def train_step(
+        self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """Run one step on the batch of one replica."""
+        images, labels = inputs
+        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            logits = tf.cast(model(images, training=True), tf.float32)
+            losses, decay = self._losses(model, logits, labels["classes"])
+            total = losses + decay
+            # Gradients of the replicas are summed, so each gets its share of the loss.
+            scaled = total / num_replicas
+            if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+                scaled = optimizer.get_scaled_loss(scaled)
+        variables = model.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+        is_right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels["classes"])
+        values = (losses, decay, tf.reduce_mean(tf.cast(is_right, tf.float32)))
+        for metric, value in zip(metrics or [], values, strict=False):
+            metric.update_state(value)
+        return {self.loss: total}
+
+    def validation_step(
+        self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """Answer one batch; answers and truth travel along to `aggregate_logs`."""
+        images, labels = inputs
+        logits = tf.cast(model(images, training=False), tf.float32)
+        losses, decay = self._losses(model, logits, labels["classes"])
+        for metric, value in zip(metrics or [], (losses, decay), strict=False):
+            metric.update_state(value)
+        scores, outputs = tf.math.top_k(tf.nn.softmax(logits), k=min(answering.TOP, logits.shape[-1]))
+        each = cross_entropies(logits, labels["classes"], 0.0)
+        return {self.loss: losses + decay, "labels": labels, "found": {"outputs": outputs, "scores": scores,
+                                                                       "losses": each}}  # fmt: skip
+
+    def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
+        """Keep the answers of one step."""
+        if state is None:
+            self._parts = []
+        for labels, found in step_outputs_by_replica(step_outputs["labels"], step_outputs["found"]):
+            self._parts.append(
+                answering.Answers(
+                    labels["places"], labels["classes"], found["outputs"], found["scores"], found["losses"]
+                )
+            )
+        return True
+
+    def reduce_aggregated_logs(self, aggregated_logs: Any, global_step: Any = None) -> dict[str, Any]:
+        """Compute the figures of the whole verification set; undefined ones are left out of the summaries."""
+        self.answers, self._parts = answering.Answers.joined(self._parts), []
+        self.evaluation = answering.figures_of(self.answers, self.names)
+        return {"top1": 0.0} | answering.flat_figures(self.evaluation)
+
+    def require_sound(self) -> None:
+        """Check that the scores of the newest evaluation are numbers."""
+        if not np.isfinite(self.answers.scores).all():
+            raise InputError(
+                "the network gives scores that are not finite numbers",
+                where=str(self.logging_dir or ""),
+                fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
+            )
+
+    def results(self) -> dict[str, Any]:
+        """Return the figures and the mean loss."""
+        known = self.answers.truth >= 0
+        loss = float(self.answers.losses[known].mean()) if known.any() else None
+        return {**self.evaluation, "loss": loss}
+
+    def write_evidence(self, run: RunDirectory) -> None:
+        """Write ``predictions.csv`` and ``confusion.json``."""
+        evidence.write(self.answers, self.names, self.task_config.validation_data, run)
+
+    def _losses(self, model: tf_keras.Model, logits: Any, classes: Any) -> tuple[Any, Any]:
+        """Return the mean cross entropy, and what the regularisers add."""
+        config = self.task_config.losses
+        each = cross_entropies(logits, classes, config.label_smoothing)
+        known = tf.reduce_sum(tf.cast(classes >= 0, tf.float32))
+        decay = tf.add_n([*map(tf.cast, model.losses, [tf.float32] * len(model.losses)), tf.constant(0.0)])
+        if config.l2_weight_decay:
+            kernels = [weight for weight in model.trainable_variables if "kernel" in weight.name]
+            decay += config.l2_weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+        return tf.math.divide_no_nan(tf.reduce_sum(each), known), decay
+
+
+def cross_entropies(logits: Any, classes: Any, label_smoothing: float) -> Any:
+    """Return the cross entropy of each picture, float32 ``(b,)``; 0 where the class is -1, none of the network's.
+
+    Args:
+        logits: float32 ``(b, num_classes)``.
+        classes: int32 ``(b,)``.
+        label_smoothing: Share of the truth that is spread over all classes evenly.
+    """
+    known = classes >= 0
+    each = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(classes, 0), logits)
+    if label_smoothing:
+        spread = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+        each = (1.0 - label_smoothing) * each + label_smoothing * spread
+    return tf.where(known, each, 0.0)

@@ -1,0 +1,61 @@
+"""What differs between runs of different kinds, as far as it can be said without TensorFlow."""
+
+from dataclasses import dataclass
+
+CLASSIFIER_SUFFIX = "_classifier"
+
+
+@dataclass(frozen=True, slots=True)
+class RunKind:
+    """One kind of thing that is trained.
+
+    Attributes:
+        word: What a person calls it.
+        figures: Its figures in results.json, results.csv and the status; the first decides which checkpoint is best.
+        losses: Columns of results.csv for the parts of the loss.
+        accuracies: Columns of results.csv for what else training measures.
+        truth: What ``num_truth`` of a class counts.
+        build_command: What writes its records.
+        label_fault: A fault of the data that makes a loss explode.
+        has_report: Whether there is a report.html of it.
+        wants_weights: Whether it hardly learns from random weights with a few hundred pictures.
+    """
+
+    word: str
+    figures: tuple[str, ...]
+    losses: tuple[str, ...]
+    accuracies: tuple[str, ...]
+    truth: str
+    build_command: str
+    label_fault: str
+    has_report: bool
+    wants_weights: bool
+
+
+DETECTOR = RunKind(
+    word="detector",
+    figures=("AP50", "AP"),
+    losses=("classification_loss", "localization_loss", "regularization_loss"),
+    accuracies=(),
+    truth="boxes",
+    build_command="tagbox records build DATA",
+    label_fault="boxes of no size (tagbox labels check)",
+    has_report=True,
+    wants_weights=True,
+)
+CLASSIFIER = RunKind(
+    word="classifier",
+    figures=("top1", "top5"),
+    losses=("classification_loss", "regularization_loss"),
+    accuracies=("training_top1",),
+    truth="pictures",
+    build_command="tagbox records drawings SRC",
+    label_fault="a batch too small for the rate",
+    has_report=False,
+    wants_weights=False,
+)
+
+
+def kind_of(experiment: str) -> RunKind:
+    """Return the kind of a registered experiment by its name; classifiers end in ``_classifier``."""
+    return CLASSIFIER if experiment.endswith(CLASSIFIER_SUFFIX) else DETECTOR

@@ -1,0 +1,113 @@
+"""What the training loop, the evaluations and the run folder ask of a task, whatever it trains."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from official.core import base_task
+
+from labeling.label_map import LabelMap
+from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import RunKind
+
+
+class RecordSurvey(Protocol):
+    """What stands in a set of records."""
+
+    paths: list[Path]
+    num_examples: int
+
+
+class BoardPictures(Protocol):
+    """The same few verification pictures at every evaluation, for TensorBoard."""
+
+    def write(self, summaries: Any) -> None:
+        """Write them as the newest evaluation sees them, with a `pipelines.board_summaries.BoardSummaries`."""
+
+
+class RunTask(base_task.Task):
+    """A TFM task that leaves a run folder.
+
+    Set before its inputs are built: ``class_names``, and ``first_step``, from where training goes on with the batches
+    it would have had. After an evaluation, ``evaluation`` holds its figures.
+
+    Attributes:
+        kind: What it trains.
+        class_names: Name of each class id.
+        first_step: The step that training begins after.
+        evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
+    """
+
+    kind: ClassVar[RunKind]
+
+    def __init__(self, params: Any, logging_dir: str | None = None, name: str | None = None) -> None:
+        super().__init__(params, logging_dir, name)
+        self.class_names: Mapping[int, str] = {}
+        self.first_step = 0
+        self.evaluation: dict[str, Any] = {}
+
+    @classmethod
+    def num_outputs(cls, label_map: LabelMap) -> int:
+        """Return the ``num_classes`` that a label map asks for."""
+        raise NotImplementedError
+
+    @classmethod
+    def survey(cls, paths: Sequence[Path]) -> RecordSurvey:
+        """Look at records before they are trained on.
+
+        Raises:
+            InputError: A record is damaged, or none of this task's.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def check_records(
+        cls, config: Any, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
+    ) -> list[str]:
+        """Hold surveys of records against label map and config, and return remarks for the person.
+
+        Args:
+            config: That of the task; ``label_map`` is the path of the label map.
+            label_map: What stands in it.
+            training: The survey of the training records; of no file where there is no training.
+            verification: That of the verification records; of no file where there are none.
+            trains: Whether there is training, or an evaluation alone.
+
+        Raises:
+            ConfigError: They contradict each other.
+        """
+        raise NotImplementedError
+
+    def before_training(self, run: RunDirectory, model: Any, training: Any) -> list[str]:
+        """Hold the built network against the survey of the training records, and return remarks for the person."""
+        return []
+
+    def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
+        """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""
+        return None
+
+    def require_sound(self) -> None:
+        """Check that the newest evaluation is one.
+
+        Raises:
+            InputError: The network gives something that is not a finite number.
+        """
+
+    def results(self) -> dict[str, Any]:
+        """Return what stands in ``results.json`` of the newest evaluation, but for step and checkpoint."""
+        raise NotImplementedError
+
+    def write_evidence(self, run: RunDirectory) -> None:
+        """Write what the figures of the newest evaluation were computed from into the run folder."""
+        raise NotImplementedError
+
+
+def step_outputs_by_replica(*trees: dict[str, Any]) -> list[tuple[dict[str, Any], ...]]:
+    """Split what the trainer collected (of each value a tensor for each replica) into a tree of arrays for each."""
+    first = next(iter(trees[0].values()))
+    if not isinstance(first, tuple):
+        return [tuple({key: value.numpy() for key, value in tree.items()} for tree in trees)]
+    return [
+        tuple({key: value[replica].numpy() for key, value in tree.items()} for tree in trees)
+        for replica in range(len(first))
+    ]
