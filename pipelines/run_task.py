@@ -1,6 +1,6 @@
 """What the training loop, the evaluations and the run folder ask of a task, whatever it trains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -78,9 +78,18 @@ class RunTask(base_task.Task):
         """
         raise NotImplementedError
 
-    def before_training(self, run: RunDirectory, model: Any, training: Any) -> list[str]:
-        """Hold the built network against the survey of the training records, and return remarks for the person."""
-        return []
+    def before_training(self, run: RunDirectory, model: Any, training: Any) -> Iterable[str]:
+        """Do what has to be done before the first step of a session, and give remarks for the person.
+
+        Args:
+            run: The run folder.
+            model: The built network, with the weights that it starts or goes on with.
+            training: The survey of the training records.
+
+        Returns:
+            The remarks; where they come with the work, a person can stop it between two of them.
+        """
+        return ()
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""

@@ -149,6 +149,7 @@ def _run(job: _Job) -> dict[str, Any]:
     progress.begin(runner)
     for remark in task.before_training(run, runner.trainer.model, job.preflight.training):
         job.notice(remark)
+        _stop_if_asked(job, runner, progress)
     try:
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():
             _to_the_last_step(job, runner, progress)
