@@ -5,6 +5,7 @@ from typing import Any
 
 from collectors.progress import Progress
 from scripts.classification_output import progress_of_phases, say_account
+from scripts.options import native_lines_hidden
 from scripts.output import say
 from scripts.retrain_flags import Retraining
 
@@ -32,7 +33,8 @@ def write_files(retraining: Retraining, run: Any) -> None:
     step = restore(model, run, "best")
     graph = retraining.output_graph or run.path / "retrained_graph.pb"
     labels = retraining.output_labels or run.path / "retrained_labels.txt"
-    write_retrained_graph(model, graph, final_tensor_name=retraining.final_tensor_name)
+    with native_lines_hidden():
+        write_retrained_graph(model, graph, final_tensor_name=retraining.final_tensor_name)
     write_retrained_labels(task.class_names, labels)
     say(f"graph of step {step}: {graph}; its labels: {labels}")
 

@@ -44,7 +44,7 @@ def bottleneck_batches(
         examples = read()
         outputs = outputs_of(examples, class_names)
         if config.is_training:
-            order = _endless(len(outputs), config.seed or 0, first_example, config.global_batch_size)
+            order = training_order(len(outputs), config.seed or 0, first_example, config.global_batch_size)
         else:
             wanted = np.arange(0, len(outputs), max(config.sample_1_of_n, 1))[: config.max_examples or None]
             size = config.global_batch_size
@@ -66,8 +66,8 @@ def outputs_of(examples: Bottlenecks, class_names: Mapping[int, str]) -> NDArray
     return np.asarray(found, np.int32)
 
 
-def _endless(count: int, seed: int, first: int, size: int) -> Iterator[NDArray[np.intp]]:
-    """Yield the rows of batch after batch, from the ``first`` example of the endless order on."""
+def training_order(count: int, seed: int, first: int, size: int) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows of batch after batch, each of ``size``, from the ``first`` example of the endless order on."""
     epoch, place = divmod(first, count)
     rest = _epoch(count, seed, epoch)[place:]
     while True:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from scripts.cli import root
+from tests.support import docs_world
 from tests.support.docs_worker import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTagbox
 
 # Command lines (their beginnings) that are not run here, each with the reason.
@@ -42,6 +43,11 @@ _STEPS, _MORE_STEPS = 4, 6
 _SMALLER = (
     f"task.model.input_size=[{INPUT_SIZE},{INPUT_SIZE}]",
     f"task.model.backbone.depth_multiplier={DEPTH_MULTIPLIER}",
+    "task.train_data.global_batch_size=2",
+    "trainer.steps_per_loop=2",
+)
+_SMALLER_RETRAINER = (
+    f"task.model.network.mobilenet.architecture={docs_world.SMALL_VARIANT}",
     "task.train_data.global_batch_size=2",
     "trainer.steps_per_loop=2",
 )
@@ -95,8 +101,9 @@ def run_line(line: str, cwd: Path, warm: WarmTagbox) -> subprocess.CompletedProc
 def _smaller(words: list[str]) -> list[str]:
     if words[0] != "train":
         return words
+    smaller = _SMALLER_RETRAINER if words[1].startswith("image_") else _SMALLER
     steps = _MORE_STEPS if any(word.startswith("trainer.train_steps=") for word in words) else _STEPS
-    overrides = [*_SMALLER, f"trainer.train_steps={steps}"]
+    overrides = [*smaller, f"trainer.train_steps={steps}"]
     return [*words, *(word for override in overrides for word in ("--set", override))]
 
 

@@ -6,7 +6,6 @@ same and can be kept.
 """
 
 import dataclasses
-import difflib
 import itertools
 import re
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import tf_keras
 from tf_keras import layers
 
+from collectors.errors import InputError
 from pipelines.checkpoints import ImportedWeights, load_weights
 from pipelines.classification.network_config import NetworkConfig
 from pipelines.detection.backbones import build_backbone
@@ -75,7 +75,15 @@ class Mobilenet(NetworkConfig):
 
     def load_published(self, model: tf_keras.Model, path: Path) -> ImportedWeights:
         """Load the base from slim's or Keras' weights, or out of a detector; see `NetworkConfig.load_published`."""
-        return load_weights(model, path, kind="backbone")
+        loaded = load_weights(model, path, kind="backbone")
+        if wrong := (*loaded.mismatched, *loaded.missing):
+            # Half a base sees nothing; a frozen one would stay so.
+            raise InputError(
+                f"does not have all of the base of {self.architecture}: {len(wrong)} variables do not fit, {wrong[0]}",
+                where=str(path),
+                fix="Give weights of this variant, or set task.model.network.mobilenet.architecture to theirs.",
+            )
+        return loaded
 
     def build(self, input_shape: tuple[int, int, int], num_classes: int) -> tf_keras.Model:
         """Build it; see `NetworkConfig.build`. Grey pictures are given to all three channels."""
@@ -130,10 +138,10 @@ def why_not(architecture: str) -> str:
         )
     if architecture.startswith("inception"):
         return f"must be a MobileNet, as retrain.py's later versions had it, such as {ARCHITECTURES[0]}"
-    near = difflib.get_close_matches(architecture, ARCHITECTURES, n=1)
-    if near:
-        return f"must be one of the 16 variants; did you mean {near[0]}?"
-    return f"must be mobilenet_ with 1.0, 0.75, 0.50 or 0.25 and 224, 192, 160 or 128, such as {ARCHITECTURES[0]}"
+    numbers = [float(number) for number in re.findall(r"\d*\.\d+|\d{3}", architecture)]
+    meant = [name for name in ARCHITECTURES if [float(number) for number in name.split("_")[1:]] == numbers]
+    choice = "must be mobilenet_ with 1.0, 0.75, 0.50 or 0.25 and 224, 192, 160 or 128, such as "
+    return choice + (meant[0] if meant else ARCHITECTURES[0])
 
 
 def normalized_network(model: tf_keras.Model) -> Any:
