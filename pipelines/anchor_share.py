@@ -1,5 +1,6 @@
 """How well the anchors of a network fit the boxes it is to learn."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,16 @@ _PAIRS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class SizeBin:
+    """Boxes whose square root of the area lies from ``low_px`` up to ``high_px``, at the network's input."""
+
+    low_px: float
+    high_px: float
+    num_boxes: int
+    num_matched: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnchorCoverage:
     """The share of boxes that an anchor matches by itself.
 
@@ -23,6 +34,8 @@ class AnchorCoverage:
         input_size: Height and width of the network's input in pixels.
         smallest: Width and height in pixels of that input of the smallest box (by area) that none matches.
         largest: The same of the largest.
+        sizes: The boxes by their size, from the smallest to the largest size there can be.
+        anchor_sides_px: Square roots of the areas that anchors have, rounded to pixels, rising.
     """
 
     num_boxes: int
@@ -30,6 +43,8 @@ class AnchorCoverage:
     input_size: tuple[int, int]
     smallest: tuple[float, float] | None = None
     largest: tuple[float, float] | None = None
+    sizes: tuple[SizeBin, ...] = ()
+    anchor_sides_px: tuple[int, ...] = ()
 
     @property
     def share(self) -> float | None:
@@ -74,7 +89,30 @@ def coverage_of(survey: RecordSurvey, anchors: Any, input_size: Sequence[int]) -
         pixels = (missed[:, 2:] - missed[:, :2]) * [height, width]
         by_area = np.argsort(pixels.prod(axis=1), kind="stable")
         smallest, largest = ((float(pixels[row][1]), float(pixels[row][0])) for row in (by_area[0], by_area[-1]))
-    return AnchorCoverage(len(edges), len(edges) - len(missed), (height, width), smallest, largest)
+    pixels = (edges[:, 2:] - edges[:, :2]) * [height, width]
+    anchor_pixels = (np.asarray(anchors, np.float64)[:, 2:] - np.asarray(anchors, np.float64)[:, :2]) * [height, width]
+    return AnchorCoverage(
+        num_boxes=len(edges),
+        num_matched=len(edges) - len(missed),
+        input_size=(height, width),
+        smallest=smallest,
+        largest=largest,
+        sizes=_size_bins(np.sqrt(pixels.prod(axis=1)), best >= MATCHING_IOU, math.sqrt(height * width)),
+        anchor_sides_px=tuple(sorted({round(side) for side in np.sqrt(anchor_pixels.prod(axis=1)).tolist()})),
+    )
+
+
+def _size_bins(sides: npt.NDArray[np.float64], is_matched: npt.NDArray[np.bool_], whole: float) -> tuple[SizeBin, ...]:
+    """Count in bins from a 64th of the picture's side on, two of them a doubling; smaller ones are together."""
+    edges = [0.0, *(whole * 2 ** (power / 2 - 6) for power in range(13))]
+    num_bins = len(edges) - 1
+    places = np.minimum(np.searchsorted(edges, sides, side="right") - 1, num_bins - 1)
+    counts = np.bincount(places, minlength=num_bins)
+    matched = np.bincount(places[is_matched], minlength=num_bins)
+    return tuple(
+        SizeBin(low, high, int(count), int(right))
+        for low, high, count, right in zip(edges[:-1], edges[1:], counts, matched, strict=True)
+    )
 
 
 def _best_iou(boxes: npt.NDArray[np.float64], anchors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.matches import ClassMatches, FloatArray, resampled_precision
+from pipelines.matches import ClassMatches, FloatArray, mean_of_defined, resampled_class_precision
 
 LEVEL = 0.95
 _IOU_50 = 0
@@ -62,9 +62,17 @@ def affordable_resamples(classes: Sequence[ClassMatches]) -> int:
     return min(_MAX_RESAMPLES, max(_MIN_RESAMPLES, _WEIGHTED_DETECTIONS // max(1, detections)))
 
 
+@dataclass(frozen=True, slots=True)
+class PrecisionIntervals:
+    """``AP`` and ``AP50`` with their intervals, of all classes and of each in the order in which they came."""
+
+    all: dict[str, Interval]
+    classes: list[dict[str, Interval]]
+
+
 def precision_intervals(
     classes: Sequence[ClassMatches], num_images: int, *, resamples: int, seed: int = 0
-) -> dict[str, Interval]:
+) -> PrecisionIntervals:
     """Return the intervals of ``AP`` and ``AP50``.
 
     Args:
@@ -73,5 +81,11 @@ def precision_intervals(
         resamples: How often pictures are drawn.
         seed: The same seed, the same intervals.
     """
-    figures = resampled_precision(classes, draws(num_images, resamples, seed))
+    weights = draws(num_images, resamples, seed)
+    by_class = resampled_class_precision(classes, weights)
+    together = mean_of_defined(by_class, (len(weights), 10))
+    return PrecisionIntervals(_intervals(together), [_intervals(one) for one in by_class])
+
+
+def _intervals(figures: FloatArray) -> dict[str, Interval]:
     return {"AP": interval(figures.mean(axis=1)), "AP50": interval(figures[:, _IOU_50])}

@@ -1,6 +1,7 @@
 """Which values the keys of an experiment config may have."""
 
 import collections.abc
+import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -41,6 +42,9 @@ def fits(value: Any, kind: Any) -> bool:
         return kind is bool
     if kind is float:
         return isinstance(value, int | float)
+    if _is_config(kind) and isinstance(value, dict):
+        kinds = typing.get_type_hints(kind)
+        return all(key in _names_in(kind) and fits(inner, kinds[key]) for key, inner in value.items())
     return not isinstance(kind, type) or isinstance(value, kind)
 
 
@@ -52,7 +56,10 @@ def kind_in_words(kind: Any) -> str:
         parts = [part for part in typing.get_args(kind) if not _is_config(part)]
         return " or ".join(dict.fromkeys(kind_in_words(part) for part in parts))
     if origin is not None:
-        inner = kind_in_words(next(iter(typing.get_args(kind)), Any))
+        item = next(iter(typing.get_args(kind)), Any)
+        if _is_config(item):
+            return f"list of groups with the keys {', '.join(_names_in(item))}"
+        inner = kind_in_words(item)
         return f"list of {inner}s" if inner in ("whole number", "number", "text") else "list"
     return names.get(kind, getattr(kind, "__name__", "value"))
 
@@ -72,6 +79,9 @@ def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
     key = "task.model.input_size"
     if values.get("task.model.network") == "retinanet_mobile" and any(side % 128 for side in values[key]):
         return key, "must be multiples of 128 for retinanet_mobile, such as [384, 384]"
+    key = "task.train_data.augmentation.mosaic.probability"
+    if values.get(key) and values["task.train_data.cache"]:
+        return key, "must be 0 with task.train_data.cache, which keeps each picture by itself"
     for low, high in _IN_ORDER:
         if low in values and values[low] > values[high]:
             return low, f"must not be above {high}"
@@ -94,6 +104,18 @@ def _one_of(*words: str) -> _Rule:
     return lambda value: value in words, f"must be one of {', '.join(words)}"
 
 
+def _names_in(kind: Any) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]
+
+
+_MULTIPLIERS: _Rule = (
+    lambda rules: all(rule["pattern"] and rule["multiplier"] >= 0 for rule in rules),
+    "must give each a pattern and a multiplier of 0 or more, such as [{pattern: ^FeatureExtractor/, multiplier: 0.1}]",
+)
+_RANGE: _Rule = (
+    lambda ends: len(ends) == 2 and 0 <= ends[0] <= ends[1],
+    "must be the least and the largest factor, such as [0.8, 1.25]",
+)
 _SHARE: _Rule = _between(0, 1)
 _IN_ORDER = (
     ("task.losses.unmatched_threshold", "task.losses.matched_threshold"),
@@ -141,6 +163,9 @@ _RULES: dict[str, _Rule] = {
     "task.losses.miner.max_negatives_per_positive": _at_least(0),
     "task.losses.miner.min_negatives_per_image": _at_least(0),
     "task.init_checkpoint_type": _one_of("auto", "backbone", "feature_extractor", "detector"),
+    "task.freeze": (all, "must not have an empty pattern, which is found in every name"),
+    "task.learning_rate_multipliers": _MULTIPLIERS,
+    "task.gradient_multipliers": _MULTIPLIERS,
     "task.train_data.global_batch_size": _at_least(1),
     "task.train_data.shuffle_buffer_size": _at_least(1),
     "task.train_data.max_boxes": _at_least(1),
@@ -148,6 +173,27 @@ _RULES: dict[str, _Rule] = {
     "task.train_data.augmentation.zoom_out": _SHARE,
     "task.train_data.augmentation.zoom_out_max": _at_least(1),
     "task.train_data.augmentation.color": _SHARE,
+    **{
+        f"task.train_data.augmentation.{key}": _SHARE
+        for key in (
+            "flip_vertical",
+            "rotate",
+            "gray",
+            "jitter.brightness",
+            "jitter.hue",
+            "copy_paste.probability",
+            "copy_paste.min_visible",
+        )
+    },
+    "task.train_data.augmentation.jitter.contrast": _RANGE,
+    "task.train_data.augmentation.jitter.saturation": _RANGE,
+    "task.train_data.augmentation.copy_paste.max_objects": _at_least(1),
+    "task.train_data.augmentation.copy_paste.pool_size": _at_least(1),
+    "task.train_data.augmentation.copy_paste.feather": _between(0, 0.5),
+    "task.train_data.augmentation.copy_paste.max_size": _between(0.05, 0.9),
+    "task.train_data.augmentation.mosaic.probability": _SHARE,
+    "task.train_data.augmentation.mosaic.min_overlap": _SHARE,
+    "task.train_data.augmentation.close_last": _SHARE,
     **{
         f"task.train_data.augmentation.crop.{key}": _SHARE
         for key in ("probability", "min_object_covered", "min_area", "max_area", "min_overlap")

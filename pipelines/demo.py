@@ -152,11 +152,13 @@ def train_detector(
 def finish(places: DemoPlaces) -> dict[str, object]:
     """Evaluate the best checkpoint, write the report, and return the figures."""
     from pipelines.evaluate import evaluate
-    from pipelines.report import write_report
+    from pipelines.report.run_report import write_report
+    from pipelines.run_album import write_run_album
     from pipelines.run_directory import RunDirectory
 
     run = RunDirectory(places.run)
     results = evaluate(run, checkpoint="best")
+    write_run_album(run)
     write_report(run)
     places.mark(done=True)
     return results

@@ -15,7 +15,9 @@ class DetectionRecord:
     """Ground truth and detections of a set of pictures, in the field names and units of COCO.
 
     Attributes:
-        images: One dict a picture: ``id`` (int), ``width``, ``height`` in pixels.
+        images: One dict a picture: ``id`` (int), ``width``, ``height`` in pixels; where they are known also
+            ``file_name`` and ``xml``, the label file, and ``place``, its place in the records, counted through all
+            files from 0.
         annotations: One dict a box: ``id``, ``image_id``, ``category_id``, ``bbox`` ``[x, y, width, height]`` in
             pixels of the picture, ``area``, ``iscrowd``, and ``difficult`` (1) where it is marked so.
         detections: One dict a detection: ``image_id``, ``category_id``, ``bbox``, ``score``.
@@ -40,6 +42,7 @@ class DetectionRecord:
         detected_classes: Any,
         scores: Any,
         difficult: Any = None,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         """Add one picture with its truth and what was detected in it.
 
@@ -56,11 +59,13 @@ class DetectionRecord:
             detected_classes: ``(n,)``.
             scores: ``(n,)``.
             difficult: ``(m,)``, Pascal VOC's mark; ``None`` where the truth does not say.
+            origin: What more is known of the picture: ``file_name``, ``xml``, ``place``; empty names are left out.
         """
         if image_id in self._taken:
             image_id = max(self._taken) + 1
         self._taken.add(image_id)
         self.images.append({"id": image_id, "width": width, "height": height})
+        self.images[-1] |= {key: value for key, value in (origin or {}).items() if value != ""}
         scale = np.asarray([height, width, height, width], np.float64)
         marks = np.zeros(len(classes), bool) if difficult is None else difficult
         for box, class_id, crowd, area, mark in zip(boxes, classes, is_crowd, areas, marks, strict=True):

@@ -1,5 +1,6 @@
 """Evaluate a run on its verification records."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
 from pipelines.experiment import Experiment, load_experiment
-from pipelines.preflight import expand
+from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 from pipelines.run_task import RunTask
 
@@ -43,12 +44,14 @@ def evaluate(
     step = restore(model, run, checkpoint)
     data = experiment.params.task.validation_data
     data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
+    begun = time.monotonic()
     Validation(task, model).run(progress)
+    seconds = time.monotonic() - begun
     task.require_sound()
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
         return {**task.results(), "step": step, "checkpoint": checkpoint}
-    return write_evaluation(run, task, step, checkpoint=checkpoint)
+    return write_evaluation(run, task, step, checkpoint=checkpoint, seconds=seconds)
 
 
 class Validation:
@@ -156,9 +159,16 @@ def evaluation_row(step: int, task: RunTask, validation_loss: Any) -> dict[str, 
     }
 
 
-def write_evaluation(run: RunDirectory, task: RunTask, step: int, *, checkpoint: str) -> dict[str, Any]:
-    """Write the figures and the data behind them into the run folder, and return the figures."""
+def write_evaluation(
+    run: RunDirectory, task: RunTask, step: int, *, checkpoint: str, seconds: float | None = None
+) -> dict[str, Any]:
+    """Write the figures and the data behind them into the run folder, and return the figures.
+
+    ``seconds`` is how long the network took, where that is known.
+    """
     results = {**task.results(), "step": step, "checkpoint": checkpoint}
+    if seconds is not None:
+        results["evaluation_s"] = round(seconds, 2)
     task.write_evidence(run)
     run.write_results(results)
     return results

@@ -124,10 +124,12 @@ class _Follower:
             raise InputError("no such checkpoint", where=f"step {step}")
         restore(self._model, self._run, str(prefix))
         self._step.assign(step)
+        begun = time.monotonic()
         figures = self._validation.run(progress)
+        seconds = time.monotonic() - begun
         is_best = self._exporter.maybe_export_checkpoint(self._checkpoint, dict(figures), step)
         if is_best:
-            write_evaluation(self._run, self._task, step, checkpoint="best")
+            write_evaluation(self._run, self._task, step, checkpoint="best", seconds=seconds)
         self._run.append_row(evaluation_row(step, self._task, figures["validation_loss"]))
         self._summaries.write_summaries(figures)
         if self._pictures:

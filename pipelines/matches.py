@@ -113,10 +113,17 @@ def resampled_precision(classes: Sequence[ClassMatches], weights: npt.NDArray[An
     Returns:
         ``(r, 10)``: the mean over the classes that have something to find under a weighting; ``nan`` where none has.
     """
-    by_class = [
-        weighted_precision(one, weights[:, one.pictures], weights @ one.truths) for one in classes if one.truths.any()
+    return mean_of_defined(resampled_class_precision(classes, weights), (len(weights), 10))
+
+
+def resampled_class_precision(classes: Sequence[ClassMatches], weights: npt.NDArray[Any]) -> list[FloatArray]:
+    """Compute AP of each class for many weightings of the pictures, as `resampled_precision` averages it."""
+    return [
+        weighted_precision(one, weights[:, one.pictures], weights @ one.truths)
+        if one.truths.any()
+        else np.full((len(weights), 10), np.nan)
+        for one in classes
     ]
-    return mean_of_defined(by_class, (len(weights), 10))
 
 
 def mean_of_defined(by_class: Sequence[FloatArray], shape: tuple[int, int]) -> FloatArray:

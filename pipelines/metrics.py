@@ -27,8 +27,8 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
         ``AR10``, ``AR100``, ``AR_small``, ``AR_medium``, ``AR_large`` (of 100), ``pascal`` (see
         `pipelines.voc_metrics.pascal_figures`), ``best_threshold`` (detections that score at least this have the best
         F1 at IoU 0.5) with its ``precision``, ``recall`` and ``F1``, ``num_images``, and ``per_class``:
-        ``{name: {"AP", "AP50", "num_truth"}}``. Figures lie in ``[0, 1]``;
-        a figure that is not defined, because there is no truth to find, is ``None``.
+        ``{name: {"AP", "AP50", "AR100", "num_truth"}}``. Figures lie in ``[0, 1]``; a figure that is not defined,
+        because there is no truth to find, is ``None``.
     """
     class_names = named_classes(record, class_names)
     truth_counts = dict.fromkeys(class_names, 0)
@@ -39,9 +39,11 @@ def evaluate_detections(record: DetectionRecord, class_names: Mapping[int, str])
     per_class = {}
     for index, class_id in enumerate(sorted(class_names)):
         rows = None if precision is None else precision[:, :, index, ALL_AREAS]
+        recalls = None if recall is None else recall[:, index, ALL_AREAS, -1]
         per_class[class_names[class_id]] = {
             "AP": defined_mean(rows),
             "AP50": defined_mean(None if rows is None else rows[0]),
+            "AR100": defined_mean(recalls),
             "num_truth": truth_counts[class_id],
         }
     metrics: dict[str, Any] = {

@@ -1,106 +1,158 @@
-"""Curves of a run, drawn from its results.csv."""
+"""Charts and confusion matrices as PNG files, for the run folder and for slides."""
 
-import math
-from collections.abc import Mapping, Sequence
+import functools
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from collectors.files import atomic_writer
+from pipelines.report.blocks import HeatTable
+from pipelines.report.charts import BarChart, Chart, LineChart, finite_points
 
-_LOSSES = (
-    ("loss", "total", "#1f2937"),
-    ("classification_loss", "classification", "#2563eb"),
-    ("localization_loss", "localisation", "#db2777"),
+# Okabe and Ito's colours, which stay apart for eyes that see red and green alike.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2937", "#7a3fb0")
+_LINES = ("-", "--", ":")
+_MOST_IN_LEGEND = 12
+# What the usual systems have for Chinese, Japanese and Korean; matplotlib's own font has none of their letters.
+_EASTERN_FONTS = (
+    "Noto Sans CJK JP",
+    "WenQuanYi Micro Hei",
+    "Microsoft YaHei",
+    "Meiryo",
+    "Malgun Gothic",
+    "PingFang SC",
 )
-_FIGURES = (("AP50", "AP50", "#059669"), ("AP", "AP (0.50 to 0.95)", "#d97706"))
 
 
-def curve_of(rows: Sequence[Mapping[str, str]], column: str) -> tuple[list[int], list[float]]:
-    """Return steps and values of a column of ``results.csv``, without the empty cells."""
-    filled = [row for row in rows if row.get(column)]
-    return [int(row["step"]) for row in filled], [float(row[column]) for row in filled]
+def save_chart(chart: Chart, path: Path) -> None:
+    """Draw one chart into a PNG; see `save_charts`."""
+    save_charts([chart], path)
 
 
-def plot_training(rows: Sequence[Mapping[str, str]], path: Path) -> None:
-    """Draw the losses and the average precision over the steps into a PNG, side by side.
+def save_charts(charts: Sequence[Chart], path: Path) -> None:
+    """Draw charts side by side into a PNG; one without values has empty axes.
 
     Args:
-        rows: What `pipelines.run_directory.RunDirectory.read_rows` gives; without rows the axes stay empty.
+        charts: At least one.
         path: The PNG to write.
 
     Raises:
         InputError: The file cannot be written.
     """
-    figure = Figure(figsize=(11, 3.6), dpi=110, layout="constrained")
-    losses, precision = figure.subplots(1, 2)
-    for column, label, color in _LOSSES:
-        losses.plot(*curve_of(rows, column), label=label, color=color, linewidth=1.4)
-    _, totals = curve_of(rows, "loss")
-    finite = sorted(value for value in totals if 0 < value < math.inf)  # a run that blew up ends in nan
-    if finite:
-        # The first steps of a fresh head are off the scale of all that follows.
-        losses.set_ylim(0, 1.1 * finite[int(0.97 * (len(finite) - 1))])
-    _finish(losses, "training loss")
-    for column, label, color in _FIGURES:
-        precision.plot(*curve_of(rows, column), label=label, color=color, linewidth=1.8, marker="o", markersize=4)
-    precision.set_ylim(0, 1.02)
-    _finish(precision, "average precision on the verification pictures")
-    with atomic_writer(path) as stream:
-        figure.savefig(stream, format="png")
+    figure = Figure(figsize=(5.5 * len(charts), 3.9), dpi=110, layout="constrained")
+    for axes, chart in zip(np.ravel(figure.subplots(1, len(charts))), charts, strict=True):
+        if isinstance(chart, LineChart):
+            _draw_lines(axes, chart)
+        else:
+            _draw_bars(axes, chart)
+        axes.set_title(_plain(chart.title), fontsize=10)
+        axes.grid(alpha=0.25)
+        axes.tick_params(labelsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+    named = [axes.get_legend_handles_labels() for axes in figure.axes]
+    if len(charts) > 1 and all(labels == named[0][1] for _, labels in named) and len(named[0][1]) > 1:
+        # One legend below for all: long names and many lines stay off the curves.
+        handles, labels = named[0]
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False, fontsize=8)
+    else:
+        for axes, (_, labels) in zip(figure.axes, named, strict=True):
+            if 1 < len(labels) <= _MOST_IN_LEGEND:
+                axes.legend(frameon=False, fontsize=8)
+    _save(figure, path)
 
 
-def _finish(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel("step", fontsize=9)
-    axes.grid(alpha=0.25)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-
-
-# Okabe and Ito's colours, which stay apart for eyes that see red and green alike; more runs change the line.
-_RUN_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2937")
-_RUN_LINES = ("-", "--", ":", "-.")
-
-
-def plot_comparison(rows_by_run: Mapping[str, Sequence[Mapping[str, str]]], path: Path) -> None:
-    """Draw loss, AP50 and AP of several runs over the steps into one PNG.
-
-    Args:
-        rows_by_run: Name of each run and what `pipelines.run_directory.RunDirectory.read_rows` gives of it.
-        path: The PNG to write.
+def save_confusion(table: HeatTable, path: Path) -> None:
+    """Draw a confusion matrix into a PNG, shaded by the share of its row.
 
     Raises:
         InputError: The file cannot be written.
     """
-    figure = Figure(figsize=(14, 4.4), dpi=110, layout="constrained")
-    columns = (("loss", "training loss"), ("AP50", "AP50"), ("AP", "AP (0.50 to 0.95)"))
-    tops = []
-    for axes, (column, title) in zip(figure.subplots(1, 3), columns, strict=True):
-        for index, (name, rows) in enumerate(rows_by_run.items()):
-            color = _RUN_COLORS[index % len(_RUN_COLORS)]
-            line = _RUN_LINES[index // len(_RUN_COLORS) % len(_RUN_LINES)]
-            steps, values = curve_of(rows, column)
-            # Later runs are thinner, so that curves that lie on each other all show.
-            width = 1.2 + 1.6 * (1 - index / max(1, len(rows_by_run) - 1))
-            if column == "loss":
-                finite = sorted(value for value in values if 0 < value < math.inf)
-                tops.extend(finite[int(0.97 * (len(finite) - 1)) :][:1])
-                axes.plot(steps, values, line, label=name, color=color, linewidth=0.7 * width)
-            else:
-                axes.plot(
-                    steps, values, line, label=name, color=color, linewidth=width, marker="o", markersize=2 + width
-                )
-        if column != "loss":
-            axes.set_ylim(0, 1.02)
-        elif tops:
-            axes.set_ylim(0, 1.1 * max(tops))
-        _finish(axes, title)
-        axes.get_legend().remove()
-    handles, labels = axes.get_legend_handles_labels()
-    # Long names and many runs stay below the curves instead of over them.
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)), frameon=False, fontsize=8)
-    with atomic_writer(path) as stream:
-        figure.savefig(stream, format="png")
+    counts = np.asarray(table.counts, np.int64).reshape(len(table.row_names), len(table.column_names))
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    side = 2.5 + 0.42 * len(table.column_names)
+    figure = Figure(figsize=(side, side * 0.92), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        color = "white" if shares[row, column] > 0.55 else "black"
+        axes.text(column, row, str(counts[row, column]), ha="center", va="center", fontsize=8, color=color)
+    names = [_plain(name) for name in table.column_names]
+    axes.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    axes.set_yticks(range(len(table.row_names)), [_plain(name) for name in table.row_names], fontsize=8)
+    axes.set_xlabel(table.column_title, fontsize=9)
+    axes.set_ylabel(table.row_title, fontsize=9)
+    _save(figure, path)
+
+
+def _draw_lines(axes: Axes, chart: LineChart) -> None:
+    for place, series in enumerate(chart.series):
+        color = _COLORS[(place if series.color is None else series.color) % len(_COLORS)]
+        style = {"color": color, "linestyle": _LINES[series.line % 3], "linewidth": 1.5 * series.width}
+        marker = {"marker": "o", "markersize": 2.5 + 1.5 * series.width} if series.markers else {}
+        pieces = finite_points(series) or [[]]
+        for number, piece in enumerate(pieces):
+            name = _plain(series.name) if series.name and not number else "_"
+            axes.plot([x for x, _ in piece], [y for _, y in piece], label=name, **style, **marker)  # type: ignore[arg-type]
+    if chart.diagonal:
+        axes.axline((0, 0), slope=1, color="#777", linestyle="--", linewidth=1)
+    for mark in chart.marks:
+        axes.axvline(mark.x, color="#777", linestyle="--", linewidth=1)
+        axes.annotate(
+            mark.label, (mark.x, 1), (3, -9), xycoords=("data", "axes fraction"), textcoords="offset points", fontsize=8
+        )
+    if chart.x_range:
+        axes.set_xlim(*chart.x_range)
+    if chart.y_range:
+        axes.set_ylim(*chart.y_range)
+    axes.set_xlabel(chart.x_label, fontsize=9)
+    axes.set_ylabel(chart.y_label, fontsize=9)
+
+
+def _draw_bars(axes: Axes, chart: BarChart) -> None:
+    places = np.arange(len(chart.categories), dtype=float)
+    floor = np.zeros(len(places))
+    thick = 0.84 if chart.stacked else 0.84 / max(1, len(chart.bars))
+    for number, bars in enumerate(chart.bars):
+        color = _COLORS[(number if bars.color is None else bars.color) % len(_COLORS)]
+        values = np.asarray(bars.values, np.float64)
+        at = places if chart.stacked else places - 0.42 + thick * (number + 0.5)
+        name = _plain(bars.name) if bars.name else "_"
+        if chart.horizontal:
+            axes.barh(at, values, height=thick, left=floor, color=color, label=name)
+        else:
+            axes.bar(at, values, width=thick, bottom=floor, color=color, label=name)
+        floor = floor + values if chart.stacked else floor
+    names = [_plain(category) for category in chart.categories]
+    if chart.horizontal:
+        axes.set_yticks(places, names)
+        axes.invert_yaxis()
+        axes.set_xlabel(chart.y_label, fontsize=9)
+    else:
+        axes.set_xticks(places, names)
+        axes.set_xlabel(chart.x_label, fontsize=9)
+        axes.set_ylabel(chart.y_label, fontsize=9)
+
+
+def _plain(name: str) -> str:
+    """Keep a name from being read as mathematics, or as one to hide."""
+    return name.replace("$", r"\$").removeprefix("_") or "_"
+
+
+@functools.cache
+def _families() -> list[str]:
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _EASTERN_FONTS if name in known)]
+
+
+def _save(figure: Figure, path: Path) -> None:
+    for text in figure.findobj(lambda one: hasattr(one, "set_fontfamily")):
+        text.set_fontfamily(_families())  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # it is drawn as an empty square
+        with atomic_writer(path) as stream:
+            figure.savefig(stream, format="png", metadata={"Software": None})

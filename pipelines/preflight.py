@@ -10,10 +10,10 @@ from official.core import task_factory
 from collectors.errors import ConfigError, InputError
 from labeling.label_map import LabelMap, read_label_map
 from pipelines.experiment import Experiment
+from pipelines.record_paths import expand
 from pipelines.run_kinds import RunKind
 from pipelines.run_task import RunTask
 from pipelines.weights.files import find_weights
-from records.reading import expand_record_paths
 
 # What fills a path of a pipeline.config from the command line.
 _OPTIONS = {
@@ -151,17 +151,6 @@ def _fit_schedule(experiment: Experiment) -> None:
     if learning_rate.type == "cosine" and not learning_rate.cosine.decay_steps:
         key = "trainer.optimizer_config.learning_rate.cosine.decay_steps"
         experiment.set(key, experiment.params.trainer.train_steps, "trainer.train_steps")
-
-
-def expand(input_path: str | Sequence[str]) -> list[Path]:
-    """Return the files that one path or several name; globs, shard names and comma-separated lists work.
-
-    Raises:
-        InputError: A path matches nothing.
-    """
-    words = [input_path] if isinstance(input_path, str) else list(input_path)
-    parts = [[word] if Path(word).is_file() else [part.strip() for part in word.split(",")] for word in words]
-    return expand_record_paths(part for some in parts for part in some if part)
 
 
 def _survey(

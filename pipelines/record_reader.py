@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 from official.core import input_reader
 
+from pipelines.companions import window_begin, with_companions
 from pipelines.example_order import RecordOrder
 
 
@@ -19,12 +20,15 @@ class RecordReader(input_reader.InputReader):
     Args:
         config: What to read: a `tfm.DataConfig` with ``sample_1_of_n`` and ``max_examples``.
         first_example: How many examples of the endless training order were seen before.
+        companions: How many others of its neighbourhood each training example brings along; see
+            `pipelines.companions.with_companions`. Not with ``config.cache``.
         more: What `input_reader.InputReader` takes.
     """
 
-    def __init__(self, config: Any, *, first_example: int = 0, **more: Any) -> None:
+    def __init__(self, config: Any, *, first_example: int = 0, companions: int = 0, **more: Any) -> None:
         super().__init__(config, **more)
         self._first_example = first_example
+        self._companions, self._companion_seed = companions, config.seed or 0
         self._every, self._at_most = config.sample_1_of_n, config.max_examples or -1
         self._records = RecordOrder(
             self._matched_files,
@@ -53,13 +57,20 @@ class RecordReader(input_reader.InputReader):
     def _read_data_source(
         self, matched_files: Any, dataset_fn: Any, input_context: tf.distribute.InputContext | None = None
     ) -> tf.data.Dataset:
-        """Return ``(place in the order, serialised example)``; see `RecordOrder`."""
+        """Return ``(place in the order, serialised example)``, and where they are asked for its companions."""
         if not self._is_training:
             # Each worker evaluates every picture: there is nothing to bring together.
             return self.once()
         if self._cache:
             return self._records.once()  # TFM shuffles and repeats what it keeps in memory
-        dataset = self._records.endless(self._first_example)
+        dataset = self._endless()
         if input_context is not None and input_context.num_input_pipelines > 1:
             dataset = dataset.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
         return dataset
+
+    def _endless(self) -> tf.data.Dataset:
+        if not self._companions:
+            return self._records.endless(self._first_example)
+        begin = window_begin(self._first_example)
+        whole = with_companions(self._records.endless(begin), self._companions, seed=self._companion_seed)
+        return whole.skip(self._first_example - begin)

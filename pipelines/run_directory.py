@@ -69,6 +69,11 @@ class RunDirectory:
         """The run's own copy of the label map."""
         return self.path / "label_map.pbtxt"
 
+    @property
+    def training_batch_path(self) -> Path:
+        """The picture of the first batch that the run was trained on."""
+        return self.path / "plots" / "train_batch.jpg"
+
     def require(self) -> None:
         """Check that this is the folder of a run.
 
@@ -113,6 +118,7 @@ class RunDirectory:
             "cpu_count": os.cpu_count(),
             "packages": versions,
             "command": command,
+            "folder": str(Path.cwd()),
             "executable": Path(sys.executable).name,
         }
         write_atomically(self.path / "environment.json", json.dumps(content, indent=2) + "\n")
@@ -156,6 +162,14 @@ class RunDirectory:
     def read_results(self) -> dict[str, Any] | None:
         """Return ``results.json``, or ``None`` when the run was never evaluated."""
         return _read_json(self.path / "results.json")
+
+    def write_data(self, data: Mapping[str, Any]) -> None:
+        """Write ``data.json``, what the run is trained and evaluated on."""
+        write_atomically(self.path / "data.json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+    def read_data(self) -> dict[str, Any] | None:
+        """Return ``data.json``; ``None`` when the run was trained before there was one."""
+        return _read_json(self.path / "data.json")
 
     def remove_unfinished_checkpoints(self) -> None:
         """Remove what TensorFlow leaves of a checkpoint that a full disk or a kill kept from being finished."""

@@ -17,7 +17,7 @@ class RunKind:
         truth: What ``num_truth`` of a class counts.
         build_command: What writes its records.
         label_fault: A fault of the data that makes a loss explode.
-        has_report: Whether there is a report.html of it.
+        compared_curves: Columns of results.csv that a comparison draws, with their titles.
         wants_weights: Whether it hardly learns from random weights with a few hundred pictures.
     """
 
@@ -28,8 +28,8 @@ class RunKind:
     truth: str
     build_command: str
     label_fault: str
-    has_report: bool
     wants_weights: bool
+    compared_curves: tuple[tuple[str, str], ...]
 
 
 DETECTOR = RunKind(
@@ -40,8 +40,8 @@ DETECTOR = RunKind(
     truth="boxes",
     build_command="tagbox records build DATA",
     label_fault="boxes of no size (tagbox labels check)",
-    has_report=True,
     wants_weights=True,
+    compared_curves=(("loss", "Training loss"), ("AP50", "AP50"), ("AP", "AP (0.50 to 0.95)")),
 )
 CLASSIFIER = RunKind(
     word="classifier",
@@ -51,8 +51,13 @@ CLASSIFIER = RunKind(
     truth="pictures",
     build_command="tagbox records drawings SRC",
     label_fault="a batch too small for the rate",
-    has_report=False,
     wants_weights=False,
+    compared_curves=(
+        ("loss", "Training loss"),
+        ("training_top1", "Training top-1"),
+        ("top1", "Verification top-1"),
+        ("top5", "Verification top-5"),
+    ),
 )
 
 

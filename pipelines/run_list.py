@@ -106,7 +106,7 @@ def describe(run: RunDirectory) -> dict[str, Any]:
             {"step": int(row["step"]), **{name: _number(row[name]) for name in kind_of(summary.experiment).figures}}
             for row in rows
         ],
-        "chosen": _chosen(run.config_path.read_text(encoding="utf-8")),
+        "chosen": chosen_values(run.config_path),
         "environment": run.read_environment(),
     }
 
@@ -137,8 +137,12 @@ def read_config(run: RunDirectory) -> Mapping[str, Any]:
     return content
 
 
-def _chosen(text: str) -> list[dict[str, str]]:
-    """Find the values that carry an origin in the merged config, which `dump_experiment` writes two spaces a level."""
+def chosen_values(config_path: Path) -> list[dict[str, str]]:
+    """Return the values of a merged config that did not come with the experiment: ``key``, ``value``, ``origin``.
+
+    `pipelines.experiment.dump_experiment` writes the origin behind a value, two spaces a level.
+    """
+    text = config_path.read_text(encoding="utf-8")
     found: list[dict[str, str]] = []
     path: list[str] = []
     for line in text.splitlines():

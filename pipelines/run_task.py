@@ -35,6 +35,7 @@ class RunTask(base_task.Task):
         kind: What it trains.
         class_names: Name of each class id.
         first_step: The step that training begins after.
+        total_steps: The last step, where that is known.
         evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
     """
 
@@ -44,6 +45,7 @@ class RunTask(base_task.Task):
         super().__init__(params, logging_dir, name)
         self.class_names: Mapping[int, str] = {}
         self.first_step = 0
+        self.total_steps: int | None = None
         self.evaluation: dict[str, Any] = {}
 
     @classmethod
@@ -78,18 +80,28 @@ class RunTask(base_task.Task):
         """
         raise NotImplementedError
 
-    def before_training(self, run: RunDirectory, model: Any, training: Any) -> Iterable[str]:
-        """Do what has to be done before the first step of a session, and give remarks for the person.
+    def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterable[str]:
+        """Write ``data.json`` of the records, and give remarks on how the built network suits them.
 
         Args:
-            run: The run folder.
-            model: The built network, with the weights that it starts or goes on with.
-            training: The survey of the training records.
+            run: Where to write.
+            model: The network, with the weights that it starts or goes on with.
+            preflight: A `pipelines.preflight.Preflight`.
 
         Returns:
             The remarks; where they come with the work, a person can stop it between two of them.
         """
-        return ()
+        raise NotImplementedError
+
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """Draw the first batch of the training data, as the network gets it, into a JPEG.
+
+        Args:
+            dataset: The batches; who reads them at the same time is not disturbed.
+            strategy: Over whose devices they are spread.
+            output: The file.
+        """
+        raise NotImplementedError
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""

@@ -11,11 +11,12 @@ from PIL import Image, UnidentifiedImageError
 from collectors.files import atomic_writer
 from labeling.annotations import Box
 from labeling.drawing import TRUTH_COLOR, DrawnBox, beside, detected_box, draw_boxes
-from pipelines.predict import Predictor
+from pipelines.detection_record import DetectionRecord
 from records.reading import DetectionExample, read_examples
 from records.tfrecord import read_tfrecord
 
 _MAX_SIDE = 480
+_QUALITY = 82
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,46 @@ def pick_pictures(paths: Sequence[Path], limit: int, *, every: int = 1, at_most:
     return [picture for place, example in examples if (picture := _picture(place // every, example)) is not None]
 
 
-def write_samples(
-    predictor: Predictor, paths: Sequence[Path], output: Path, *, limit: int = 12
-) -> list[tuple[Path, str]]:
-    """Draw truth (left) and detections (right) of some pictures of ``paths``.
+def draw_evaluated(
+    picture: RecordPicture, record: DetectionRecord, class_names: Mapping[int, str], min_score: float, max_side: int
+) -> Image.Image:
+    """Draw the truth (left) and the detections (right) of a picture that was evaluated.
 
     Args:
-        predictor: The trained run.
-        paths: Records.
+        picture: Its ``place`` is that among the pictures of ``record``: an evaluation goes over the records in order.
+        record: What the evaluation found.
+        class_names: Name of each class id.
+        min_score: Detections below are not drawn.
+        max_side: Each half is at most so wide and so high, in pixels.
+    """
+    image, scale = fit_picture(picture.image, max_side)
+    image_id = record.images[picture.place]["id"]
+    found = []
+    for one in record.detections:
+        if one["image_id"] == image_id and one["score"] >= min_score:
+            left, top, width, height = one["bbox"]
+            box = Box(left, top, left + width, top + height).scaled(scale, scale)
+            found.append(detected_box(box, class_names.get(one["category_id"], "?"), one["score"]))
+    truth = truth_boxes(picture, class_names, scale)
+    return beside(draw_boxes(image, truth), draw_boxes(image, found))
+
+
+def write_samples(
+    pictures: Sequence[RecordPicture],
+    record: DetectionRecord,
+    class_names: Mapping[int, str],
+    output: Path,
+    *,
+    min_score: float,
+) -> list[tuple[Path, str]]:
+    """Draw truth (left) and detections (right) of pictures that were evaluated.
+
+    Args:
+        pictures: See `draw_evaluated`.
+        record: What the evaluation found.
+        class_names: Name of each class id.
         output: Folder of the JPEGs ``sample_01.jpg``...; older samples in it are removed.
-        limit: At most this many.
+        min_score: Detections below are not drawn.
 
     Returns:
         Each file with the name of its picture.
@@ -63,16 +94,10 @@ def write_samples(
     for old in output.glob("sample_*.jpg"):
         old.unlink()
     written = []
-    for number, picture in enumerate(pick_pictures(paths, limit), start=1):
-        image, scale = fit_picture(picture.image, _MAX_SIDE)
-        truth = truth_boxes(picture, predictor.class_names, scale)
-        found = [
-            detected_box(one.box.scaled(scale, scale), one.name, one.score)
-            for one in predictor.predict_image(picture.image).detections
-        ]
+    for number, picture in enumerate(pictures, start=1):
         path = output / f"sample_{number:02d}.jpg"
         with atomic_writer(path) as stream:
-            beside(draw_boxes(image, truth), draw_boxes(image, found)).save(stream, "JPEG", quality=85)
+            draw_evaluated(picture, record, class_names, min_score, _MAX_SIDE).save(stream, "JPEG", quality=_QUALITY)
         written.append((path, picture.name))
     return written
 
@@ -93,7 +118,7 @@ def write_sheet(
         left = (index % columns) * cell_width + (cell_width - drawn.width) // 2
         sheet.paste(drawn, (left, (index // columns) * cell_height + (cell_height - drawn.height) // 2))
     with atomic_writer(output) as stream:
-        sheet.save(stream, "JPEG", quality=85)
+        sheet.save(stream, "JPEG", quality=_QUALITY)
     return True
 
 

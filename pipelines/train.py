@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 from official.common import distribute_utils
-from official.core import task_factory, train_lib
+from official.core import task_factory, train_lib, train_utils
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
@@ -19,6 +19,7 @@ from pipelines.board_summaries import BoardSummaries
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
 from pipelines.experiment import Experiment, dump_experiment
+from pipelines.input_wait import WaitingTrainer
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
@@ -129,6 +130,7 @@ def _run(job: _Job) -> dict[str, Any]:
     task = task_factory.get_task(params.task, logging_dir=str(run.path))
     task.class_names = dict(job.preflight.label_map.items)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
+    task.total_steps = params.trainer.train_steps
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)
     pictures = None
     if job.evaluates and job.cluster.is_chief:
@@ -147,7 +149,11 @@ def _run(job: _Job) -> dict[str, Any]:
             eval_actions=[progress.after_evaluation],
         )
     progress.begin(runner)
-    for remark in task.before_training(run, runner.trainer.model, job.preflight.training):
+    if not progress.step and job.cluster.is_chief:
+        # The workers of a cluster take from their data together only.
+        fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
+        task.draw_batch(fed, strategy, run.training_batch_path)
+    for remark in task.before_training(run, runner.trainer.model, job.preflight):
         job.notice(remark)
         _stop_if_asked(job, runner, progress)
     try:
@@ -249,6 +255,17 @@ def _input_error(error: tf.errors.OpError, job: _Job) -> InputError:
 
 class _RunFolderRunner(train_lib.OrbitExperimentRunner):
     """TFM's runner with checkpoints where the run folder has them, and curves under the OD API's names."""
+
+    def _build_trainer(self, task: Any, train: bool, evaluate: bool) -> Any:
+        with self.strategy.scope():
+            return train_utils.create_trainer(
+                self.params,
+                task,
+                train=train,
+                evaluate=evaluate,
+                checkpoint_exporter=self._build_best_checkpoint_exporter(),
+                trainer_cls=WaitingTrainer,
+            )
 
     def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
         return tf.train.CheckpointManager(

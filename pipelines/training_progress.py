@@ -9,6 +9,7 @@ from typing import Any
 
 from collectors.errors import TagboxError
 from pipelines.evaluate import evaluation_row, write_evaluation
+from pipelines.input_wait import INPUT_WAIT_SHARE
 from pipelines.run_directory import RunDirectory
 from pipelines.run_task import BoardPictures, RunTask
 
@@ -18,8 +19,9 @@ class TrainingReport:
     """Where a run stands, told after every loop of steps.
 
     ``loss`` is the mean over the last loop; ``steps_per_second`` the rate since this session's first loop;
-    ``eta_s`` the seconds that remain at that rate, 0 while there is none; ``figure`` the newest value of the figure
-    that decides which checkpoint is best, whose name is ``figure_name``; ``None`` before the first evaluation.
+    ``input_wait_share`` the share of the last loop that was waiting for batches, 0 to 1; ``eta_s`` the seconds that
+    remain at that rate, 0 while there is none; ``figure`` the newest value of the figure that decides which checkpoint
+    is best, whose name is ``figure_name``; ``None`` before the first evaluation.
     """
 
     step: int
@@ -27,6 +29,7 @@ class TrainingReport:
     loss: float
     learning_rate: float
     steps_per_second: float
+    input_wait_share: float
     eta_s: float
     figure: float | None
     figure_name: str
@@ -89,6 +92,7 @@ class TrainingProgress:
             **{name: f"{float(output[name]):.5f}" for name in (*kind.losses, *kind.accuracies)},
             "learning_rate": f"{float(output['learning_rate']):.6g}",
             "steps_per_second": f"{rate:.3f}",
+            "input_wait_share": f"{output[INPUT_WAIT_SHARE]:.4f}",
             **dict.fromkeys(reversed(kind.figures), ""),
         }
         self._run.append_row(row)
@@ -102,6 +106,7 @@ class TrainingProgress:
                 loss=loss,
                 learning_rate=float(output["learning_rate"]),
                 steps_per_second=rate,
+                input_wait_share=output[INPUT_WAIT_SHARE],
                 eta_s=remaining,
                 figure=self._figures()[kind.figures[0]],
                 figure_name=kind.figures[0],
@@ -112,7 +117,8 @@ class TrainingProgress:
     def after_evaluation(self, output: dict[str, Any]) -> None:
         """Write the row of an evaluation, and what the best one leaves."""
         if self._is_best():
-            write_evaluation(self._run, self._task, self.step, checkpoint="best")
+            seconds = time.monotonic() - self._loop_ended
+            write_evaluation(self._run, self._task, self.step, checkpoint="best", seconds=seconds)
         self._run.append_row(evaluation_row(self.step, self._task, output.get("validation_loss")))
         if self._pictures:
             self._pictures.write(self._runner.controller.eval_summary_manager)

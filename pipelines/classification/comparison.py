@@ -89,21 +89,20 @@ def _compared(
     seed: int,
 ) -> ComparedClassifier:
     pictures = sorted(answers)
-    top1, top5 = _hits(answers, pictures)
+    hits = _hits(answers, pictures)
     step = (run.read_results() or {}).get("step")
-    figures = [_mean_interval(hits, resamples, seed) for hits in (top1, top5)]
+    top1, top5 = (_mean_interval(one, resamples, seed) for one in hits)
     difference, why_not = None, ""
     if answers is not first:
         if answers.keys() != first.keys():
             shared = len(answers.keys() & first.keys())
             why_not = f"it was evaluated on other pictures ({shared} of {len(answers)} are also those of {first_name})"
         else:
-            deltas = [ours - theirs for ours, theirs in zip((top1, top5), _hits(first, pictures), strict=True)]
-            difference = ClassifierDifference(
-                *(_mean_interval(delta, resamples, seed) for delta in deltas),
-                *(_chance(delta, resamples, seed) for delta in deltas),
-            )
-    return ComparedClassifier(name, step, len(pictures), *figures, difference, why_not)
+            deltas = [ours - theirs for ours, theirs in zip(hits, _hits(first, pictures), strict=True)]
+            more1, more5 = (_mean_interval(delta, resamples, seed) for delta in deltas)
+            p_top1, p_top5 = (_chance(delta, resamples, seed) for delta in deltas)
+            difference = ClassifierDifference(more1, more5, p_top1, p_top5)
+    return ComparedClassifier(name, step, len(pictures), top1, top5, difference, why_not)
 
 
 def _hits(answers: dict[tuple[str, str], StoredAnswer], pictures: Sequence[tuple[str, str]]) -> tuple[Hits, Hits]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from PIL import Image
 
-from collectors.files import write_atomically
+from collectors.files import atomic_writer, write_atomically
 from pipelines.board_summaries import BoardSummaries
 from pipelines.classification.answers import Answers, confusion_counts
 from pipelines.classification.model_config import ClassifierData
@@ -57,6 +58,26 @@ def picture_names(data: ClassifierData) -> Iterator[str]:
         for place, path, source, drawing, file_name in zip(places.numpy().tolist(), *columns, strict=True):
             name = path or (source + b"#" + drawing if source else file_name) or b"#%d" % place
             yield name.decode("utf-8", "replace")
+
+
+def write_batch(pictures: Sequence[tuple[Any, Any]], names: Sequence[str], output: Path) -> None:
+    """Draw inputs of the network, each with its class, as a JPEG; of many the first ones.
+
+    Args:
+        pictures: float32 ``(height, width, channels)`` in ``[0, 1]``, and the output that is right. One channel is ink,
+            and is drawn dark on white.
+        names: Class names, in the order of the outputs.
+        output: The file.
+    """
+    tiles = []
+    for image, output_place in pictures[:_BOARD_PICTURES]:
+        pixels = np.clip(image * 255.0, 0, 255).round().astype(np.uint8)
+        picture = Image.fromarray(255 - pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        name = (*names, "?")[int(output_place)]
+        tiles.append(Tile(picture, name, name, None))
+    if mosaic := draw_mosaic(tiles):
+        with atomic_writer(output) as stream:
+            mosaic.save(stream, "JPEG", quality=90)
 
 
 def tiles_of(paths: Sequence[Path], answers: Answers, rows: Sequence[int], names: Sequence[str]) -> list[Tile]:

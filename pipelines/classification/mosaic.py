@@ -20,12 +20,12 @@ _RIGHT, _WRONG, _PAPER = (4, 120, 87), (190, 30, 45), (255, 255, 255)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A picture, its class, the class it was taken for, and how likely that seemed, 0 to 1."""
+    """A picture, its class, the class it was taken for, and how likely that seemed, 0 to 1 (``None``: not asked)."""
 
     image: Image.Image
     truth: str
     found: str
-    score: float
+    score: float | None
 
 
 def picture_of(features: Mapping[str, Feature]) -> Image.Image:
@@ -69,7 +69,10 @@ def _draw_tile(mosaic: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left:
     mosaic.paste(image.resize(size, kernel), (left + (_SIDE - size[0]) // 2, top + (_SIDE - size[1]) // 2))
     color = _RIGHT if is_right else _WRONG
     draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), outline=color, width=2)
-    lines = (f"{tile.found} {100 * tile.score:.0f}%", "" if is_right else f"is {tile.truth}")
+    lines = (
+        tile.found if tile.score is None else f"{tile.found} {100 * tile.score:.0f}%",
+        "" if is_right else f"is {tile.truth}",
+    )
     for row, line in enumerate(lines):
         font = font_for(line, _LETTERS_PX)
         draw.text((left + 3, top + _SIDE + 1 + 14 * row), fitted_text(line, font, _SIDE - 6), fill=color, font=font)

@@ -37,6 +37,18 @@ class RecordSurvey:
     counts: Counter[str] = field(default_factory=Counter)
     form: RecordForm | None = None
 
+    def count(self, label_map: LabelMap, name: str) -> int:
+        """Return the number of pictures of a class, with those that have its id and no name."""
+        return self.counts[name] + self.counts[f"#{label_map.ids[name]}"]
+
+    def summary(self, label_map: LabelMap) -> dict[str, Any]:
+        """Return ``files``, ``num_images`` and ``classes`` (pictures by class name), for ``data.json``."""
+        return {
+            "files": [str(path) for path in self.paths],
+            "num_images": self.num_examples,
+            "classes": {name: self.count(label_map, name) for name in label_map.names},
+        }
+
 
 def survey_records(paths: Sequence[Path]) -> RecordSurvey:
     """Count the classes of records: as their manifest says, or by reading files that it does not know.
@@ -147,7 +159,7 @@ def check_surveys(
 
 
 def _class_remarks(training: RecordSurvey, verification: RecordSurvey, label_map: LabelMap) -> list[str]:
-    learned, judged = ({name for name in label_map.names if _count(survey, label_map, name)}
+    learned, judged = ({name for name in label_map.names if survey.count(label_map, name)}
                        for survey in (training, verification))  # fmt: skip
     remarks = []
     if lost := [name for name in label_map.names if name in judged - learned]:
@@ -159,18 +171,14 @@ def _class_remarks(training: RecordSurvey, verification: RecordSurvey, label_map
         remarks.append(f"the label map has {_listed('class', empty)} without a picture: nothing will be taken for them")
     if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):
         remarks.append(f"{_listed('class', unjudged)} without a verification picture: their accuracy is undefined")
-    counts = [_count(training, label_map, name) for name in label_map.names if name in learned]
+    counts = [training.count(label_map, name) for name in label_map.names if name in learned]
     if counts and max(counts) > 20 * min(counts):
-        rare = min(learned, key=lambda name: (_count(training, label_map, name), name))
+        rare = min(learned, key=lambda name: (training.count(label_map, name), name))
         remarks.append(
             f"the classes are of very different size: {min(counts)} to {max(counts)} training pictures "
             f"(fewest: {rare}); macro_top1 is the figure to look at"
         )
     return remarks
-
-
-def _count(survey: RecordSurvey, label_map: LabelMap, name: str) -> int:
-    return survey.counts[name] + survey.counts[f"#{label_map.ids[name]}"]
 
 
 def _listed(noun: str, names: Sequence[str]) -> str:

@@ -90,9 +90,15 @@ class RetrainingTask(ClassificationTask):
             first_example=first_example,
         )
 
-    def before_training(self, run: RunDirectory, model: Any, training: Any) -> Iterator[str]:
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """Draw training pictures; where bottlenecks are learned from, pictures that they are of."""
+        if self._learns_from_bottlenecks:
+            dataset = super().build_inputs(self.task_config.train_data)
+        super().draw_batch(dataset, strategy, output)
+
+    def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterator[str]:
         """Compute the bottlenecks that are not kept yet, and say how far it is; see the base class."""
-        yield from super().before_training(run, model, training)
+        yield from super().before_training(run, model, preflight)
         network: Mobilenet = self.task_config.model.network.chosen()
         if network.freeze and not self.task_config.init_checkpoint and not self.first_step:
             raise ConfigError(

@@ -59,6 +59,24 @@ class ClassificationTask(RunTask):
             trains=trains,
         )
 
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
+        """Write the counts of the classes."""
+        run.write_data(
+            {
+                "training": preflight.training.summary(preflight.label_map),
+                "verification": preflight.verification.summary(preflight.label_map),
+            }
+        )
+        return []
+
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """Draw training pictures with their classes, varied as they are."""
+        images, labels = next(iter(dataset))
+        local = strategy.experimental_local_results
+        batches = zip(local(images), local(labels["classes"]), strict=True)
+        pictures = [pair for batch in batches for pair in zip(*(part.numpy() for part in batch), strict=True)]
+        evidence.write_batch(pictures, self.names, output)
+
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
         """Return what draws verification pictures with their best answers."""
         return evidence.AnsweredPictures(paths, self)
@@ -81,6 +99,8 @@ class ClassificationTask(RunTask):
                 where="task.model.num_classes",
                 fix="Set it to 0 to take it from the label map.",
             )
+        # What dropout draws is then a state in the checkpoint, so that a run goes on with the draws it would have had.
+        tf_keras.backend.experimental.enable_tf_random_generator()
         try:
             model = config.network.chosen().build(config.input_shape, config.num_classes)
         except ValueError as error:

@@ -4,13 +4,14 @@ A picture is uint8 ``(height, width, 3)``; boxes are ``(n, 4)`` normalised ``ymi
 ``(n,)``. A seed is an int32 tensor of shape ``(2,)``: the same seed gives the same result on any machine.
 """
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from pipelines.detection.ssd_config import SSDAugmentation, SSDRandomCrop
+from pipelines.detection.augmentation_config import SSDAugmentation, SSDRandomCrop
 
 # The seven cases of the OD API's ssd_random_crop: share of an object the crop must cover, and share of a box that
 # must lie inside the crop for the box to stay.
@@ -20,26 +21,40 @@ _CROP_ASPECT_RANGE = (0.5, 2.0)
 _CROP_AREA_RANGE = (0.1, 1.0)
 _CROP_ATTEMPTS = 100
 _GREY = 128
-_MAX_HUE_SHIFT = 0.05
 
 
-def augment(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmentation) -> tuple[Any, Any, Any]:
-    """Apply the changes that ``config`` asks for: color, larger canvas, crops, mirror image.
+def augment(
+    image: Any, boxes: Any, classes: Any, seed: Any, config: SSDAugmentation, *, is_mosaic: Any = False
+) -> tuple[Any, Any, Any]:
+    """Apply the changes of shape that ``config`` asks for: larger canvas, crops, mirror images, quarter turns.
+
+    Args:
+        image: The picture.
+        boxes: Its boxes.
+        classes: Their classes.
+        seed: Decides everything.
+        config: What is asked for.
+        is_mosaic: The picture is one of four, whose objects are small enough without a larger canvas.
 
     Returns:
         Picture, boxes and classes; a crop may have fewer boxes, also none.
     """
     seeds = _split(seed)
-    if config.color > 0:
-        image = jitter_color(image, next(seeds), config.color)
     if config.zoom_out > 0:
-        image, boxes = zoom_out(image, boxes, next(seeds), config.zoom_out, config.zoom_out_max)
+        probability = tf.where(is_mosaic, 0.0, config.zoom_out)
+        image, boxes = zoom_out(image, boxes, next(seeds), probability, config.zoom_out_max)
     if config.ssd_crop:
-        image, boxes, classes = ssd_random_crop(image, boxes, classes, next(seeds))
+        least_overlap = tf.where(is_mosaic, config.mosaic.min_overlap, 0.0)
+        cases = config.ssd_crop_cases
+        image, boxes, classes = ssd_random_crop(image, boxes, classes, next(seeds), least_overlap, cases=cases)
     if config.crop.enabled:
         image, boxes, classes = random_crop(image, boxes, classes, next(seeds), config.crop)
     if config.flip > 0:
         image, boxes = flip_left_right(image, boxes, next(seeds), config.flip)
+    if config.flip_vertical > 0:
+        image, boxes = flip_upside_down(image, boxes, next(seeds), config.flip_vertical)
+    if config.rotate > 0:
+        image, boxes = quarter_turn(image, boxes, next(seeds), config.rotate)
     return image, boxes, classes
 
 
@@ -50,25 +65,56 @@ def flip_left_right(image: Any, boxes: Any, seed: Any, probability: float) -> tu
     return tf.cond(flip, lambda: image[:, ::-1, :], lambda: image), tf.where(flip, mirrored, boxes)
 
 
-def ssd_random_crop(image: Any, boxes: Any, classes: Any, seed: Any) -> tuple[Any, Any, Any]:
-    """Crop as the SSD paper does, with the OD API's cases; see the constants of this module.
+def flip_upside_down(image: Any, boxes: Any, seed: Any, probability: float) -> tuple[Any, Any]:
+    """Turn picture and boxes upside down, as in a lake, with the given probability."""
+    mirrored = tf.stack([1.0 - boxes[:, 2], boxes[:, 1], 1.0 - boxes[:, 0], boxes[:, 3]], axis=1)
+    flip = tf.random.stateless_uniform([], seed) < probability
+    return tf.cond(flip, lambda: image[::-1], lambda: image), tf.where(flip, mirrored, boxes)
 
-    A box stays when enough of it (by area) lies inside the crop, and is clipped to it.
+
+def quarter_turn(image: Any, boxes: Any, seed: Any, probability: float) -> tuple[Any, Any]:
+    """Turn picture and boxes to the left by a quarter with the given probability."""
+    turned = tf.stack([1.0 - boxes[:, 3], boxes[:, 0], 1.0 - boxes[:, 1], boxes[:, 2]], axis=1)
+    turn = tf.random.stateless_uniform([], seed) < probability
+    picture = tf.cond(turn, lambda: tf.transpose(image, [1, 0, 2])[::-1], lambda: image)
+    return tf.ensure_shape(picture, [None, None, 3]), tf.where(turn, turned, boxes)
+
+
+def ssd_random_crop(
+    image: Any,
+    boxes: Any,
+    classes: Any,
+    seed: Any,
+    least_overlap: Any = 0.0,
+    *,
+    cases: Sequence[SSDRandomCrop] = (),
+) -> tuple[Any, Any, Any]:
+    """Crop as the SSD paper does, with the OD API's cases (see the constants of this module) or with ``cases``.
+
+    A box stays when enough of it (by area) lies inside the crop, ``least_overlap`` in all cases, and is clipped to it.
     """
     seeds = _split(seed)
+    if cases:
+        chosen = tf.random.stateless_uniform([], next(seeds), maxval=len(cases), dtype=tf.int32)
+        crop = functools.partial(random_crop, image, boxes, classes, next(seeds), least_overlap=least_overlap)
+        found: tuple[Any, Any, Any] = tf.switch_case(chosen, [functools.partial(crop, config=one) for one in cases])
+        return found
     case = tf.random.stateless_uniform([], next(seeds), maxval=len(_CROP_OVERLAPS), dtype=tf.int32)
     overlap = tf.constant(_CROP_OVERLAPS)[case]
     skip = tf.random.stateless_uniform([], next(seeds)) < _CROP_SKIP_PROBABILITY
     limits = {"aspect_ratio_range": _CROP_ASPECT_RANGE, "area_range": _CROP_AREA_RANGE}
-    return _crop(image, boxes, classes, next(seeds), skip, overlap, overlap, **limits)
+    return _crop(image, boxes, classes, next(seeds), skip, overlap, tf.maximum(overlap, least_overlap), **limits)
 
 
-def random_crop(image: Any, boxes: Any, classes: Any, seed: Any, config: SSDRandomCrop) -> tuple[Any, Any, Any]:
+def random_crop(
+    image: Any, boxes: Any, classes: Any, seed: Any, config: SSDRandomCrop, least_overlap: Any = 0.0
+) -> tuple[Any, Any, Any]:
     """Crop within the limits of ``config``; boxes as in `ssd_random_crop`."""
     seeds = _split(seed)
     skip = tf.random.stateless_uniform([], next(seeds)) >= config.probability
     return _crop(
-        image, boxes, classes, next(seeds), skip, tf.constant(config.min_object_covered), config.min_overlap,
+        image, boxes, classes, next(seeds), skip, tf.constant(config.min_object_covered),
+        tf.maximum(config.min_overlap, least_overlap),
         aspect_ratio_range=(config.min_aspect_ratio, config.max_aspect_ratio),
         area_range=(config.min_area, config.max_area),
     )  # fmt: skip
@@ -97,13 +143,7 @@ def _crop(
     window = window[0, 0]
 
     def cropped() -> tuple[Any, Any, Any]:
-        top_left, bottom_right = window[:2], window[2:]
-        inside = tf.concat([tf.maximum(clipped[:, :2], top_left), tf.minimum(clipped[:, 2:], bottom_right)], axis=1)
-        area_inside = tf.reduce_prod(tf.maximum(inside[:, 2:] - inside[:, :2], 0.0), axis=1)
-        share = tf.math.divide_no_nan(area_inside, tf.reduce_prod(clipped[:, 2:] - clipped[:, :2], axis=1))
-        # A box that only touches the crop has nothing inside it to learn from, even in the case without a minimum.
-        stays = tf.logical_and(share >= overlap, area_inside > 0)
-        moved = (inside - tf.tile(top_left, [2])) / tf.tile(bottom_right - top_left, [2])
+        moved, stays = boxes_within(boxes, window, overlap)
         picture = tf.slice(image, begin, size)
         return picture, tf.boolean_mask(moved, stays), tf.boolean_mask(classes, stays)
 
@@ -113,7 +153,19 @@ def _crop(
     return picture, new_boxes, new_classes
 
 
-def zoom_out(image: Any, boxes: Any, seed: Any, probability: float, largest: float) -> tuple[Any, Any]:
+def boxes_within(boxes: Any, window: Any, overlap: Any) -> tuple[Any, Any]:
+    """Return boxes in the frame of a window ``(4,)``, cut to it, and which of them stay: enough of their area is in."""
+    clipped = tf.clip_by_value(boxes, 0.0, 1.0)
+    top_left, bottom_right = window[:2], window[2:]
+    inside = tf.concat([tf.maximum(clipped[:, :2], top_left), tf.minimum(clipped[:, 2:], bottom_right)], axis=1)
+    area_inside = tf.reduce_prod(tf.maximum(inside[:, 2:] - inside[:, :2], 0.0), axis=1)
+    share = tf.math.divide_no_nan(area_inside, tf.reduce_prod(clipped[:, 2:] - clipped[:, :2], axis=1))
+    # A box that only touches the window has nothing inside it to learn from, even without a minimum.
+    stays = tf.logical_and(share >= overlap, area_inside > 0)
+    return (inside - tf.tile(top_left, [2])) / tf.tile(bottom_right - top_left, [2]), stays
+
+
+def zoom_out(image: Any, boxes: Any, seed: Any, probability: Any, largest: float) -> tuple[Any, Any]:
     """Put the picture at a random place of a grey canvas, up to ``largest`` times its sides."""
     seeds = _split(seed)
     draws = tf.random.stateless_uniform([3], next(seeds))
@@ -130,18 +182,6 @@ def zoom_out(image: Any, boxes: Any, seed: Any, probability: float, largest: flo
     moved = (boxes * scale + shift) / tf.tile(tf.cast(canvas, tf.float32), [2])
     larger.set_shape([None, None, 3])
     return larger, moved
-
-
-def jitter_color(image: Any, seed: Any, strength: float) -> Any:
-    """Change brightness, contrast, saturation and hue by up to ``strength`` (0 to 1)."""
-    seeds = _split(seed)
-    picture = tf.image.convert_image_dtype(image, tf.float32)
-    picture = tf.image.stateless_random_brightness(picture, 0.25 * strength, next(seeds))
-    low, high = 1.0 - 0.5 * strength, 1.0 + 0.5 * strength
-    picture = tf.image.stateless_random_contrast(picture, low, high, next(seeds))
-    picture = tf.image.stateless_random_saturation(picture, low, high, next(seeds))
-    picture = tf.image.stateless_random_hue(picture, _MAX_HUE_SHIFT * strength, next(seeds))
-    return tf.image.convert_image_dtype(picture, tf.uint8, saturate=True)
 
 
 def _split(seed: Any) -> Iterator[Any]:

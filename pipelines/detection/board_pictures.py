@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from labeling.annotations import Box
-from labeling.drawing import beside, detected_box, draw_boxes
 from pipelines.board_summaries import BoardSummaries
-from pipelines.detection_record import DetectionRecord
-from pipelines.samples import RecordPicture, fit_picture, pick_pictures, truth_boxes
+from pipelines.samples import RecordPicture, draw_evaluated, pick_pictures
 
 _PICTURES = 8
 _PICTURE_SIDE = 480
@@ -39,7 +36,8 @@ class SideBySide:
             )
         with summaries.summary_writer().as_default():
             for number, picture in enumerate(self._pictures):
-                drawn = self._draw(picture, record, _MIN_SCORE if min_score is None else min_score)
+                shown_from = _MIN_SCORE if min_score is None else min_score
+                drawn = draw_evaluated(picture, record, self._task.class_names, shown_from, _PICTURE_SIDE)
                 tf.summary.image(
                     f"eval_side_by_side_{number}",
                     np.asarray(drawn)[None],
@@ -47,16 +45,3 @@ class SideBySide:
                     description=f"{picture.name}: truth left, detections right",
                 )
         summaries.flush()
-
-    def _draw(self, picture: RecordPicture, record: DetectionRecord, min_score: float) -> Any:
-        image, scale = fit_picture(picture.image, _PICTURE_SIDE)
-        # Evaluation goes over the records in their order, so a picture's place among those read is that of its truth.
-        image_id = record.images[picture.place]["id"]
-        found = []
-        for one in record.detections:
-            if one["image_id"] == image_id and one["score"] >= min_score:
-                left, top, width, height = one["bbox"]
-                box = Box(left, top, left + width, top + height).scaled(scale, scale)
-                found.append(detected_box(box, self._task.class_names.get(one["category_id"], "?"), one["score"]))
-        truth = truth_boxes(picture, self._task.class_names, scale)
-        return beside(draw_boxes(image, truth), draw_boxes(image, found))

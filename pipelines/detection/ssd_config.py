@@ -6,6 +6,8 @@ from dataclasses import field
 from official.core import config_definitions as tfm
 from official.modeling import hyperparams
 
+from pipelines.detection.augmentation_config import SSDAugmentation
+
 
 @dataclasses.dataclass
 class SSDBackbone(hyperparams.Config):
@@ -202,52 +204,6 @@ class SSDLosses(hyperparams.Config):
 
 
 @dataclasses.dataclass
-class SSDRandomCrop(hyperparams.Config):
-    """The OD API's ``random_crop_image``, with its defaults.
-
-    Attributes:
-        enabled: Use it.
-        probability: That a picture is cropped at all.
-        min_object_covered: Share of at least one object that the crop must cover.
-        min_aspect_ratio: Least width of the crop for its height.
-        max_aspect_ratio: Largest width for its height.
-        min_area: Least share of the picture's area.
-        max_area: Largest share.
-        min_overlap: A box stays when this share of its area lies inside the crop.
-    """
-
-    enabled: bool = False
-    probability: float = 1.0
-    min_object_covered: float = 1.0
-    min_aspect_ratio: float = 0.75
-    max_aspect_ratio: float = 1.33
-    min_area: float = 0.1
-    max_area: float = 1.0
-    min_overlap: float = 0.3
-
-
-@dataclasses.dataclass
-class SSDAugmentation(hyperparams.Config):
-    """Random changes of training pictures.
-
-    Attributes:
-        flip: Probability of a mirror image.
-        zoom_out: Probability of putting the picture into a larger grey one.
-        zoom_out_max: Largest ratio of the new side to the old.
-        ssd_crop: The SSD paper's random crop with the OD API's seven cases.
-        crop: One kind of crop, with its limits.
-        color: Strength of brightness, contrast, saturation and hue jitter, 0 (off) to 1.
-    """
-
-    flip: float = 0.5
-    zoom_out: float = 0.0
-    zoom_out_max: float = 2.0
-    ssd_crop: bool = True
-    crop: SSDRandomCrop = field(default_factory=SSDRandomCrop)
-    color: float = 0.0
-
-
-@dataclasses.dataclass
 class SSDData(tfm.DataConfig):
     """Records to read. ``input_path``: one path or several, globs allowed; empty takes them from ``--records``.
 
@@ -269,6 +225,19 @@ class SSDData(tfm.DataConfig):
 
 
 @dataclasses.dataclass
+class VariableMultiplier(hyperparams.Config):
+    """A factor for some variables.
+
+    Attributes:
+        pattern: Regular expression that is looked for in their names.
+        multiplier: The factor, 0 or more.
+    """
+
+    pattern: str = ""
+    multiplier: float = 1.0
+
+
+@dataclasses.dataclass
 class SSDTask(tfm.TaskConfig):
     """One detector to train.
 
@@ -279,6 +248,11 @@ class SSDTask(tfm.TaskConfig):
             ``detector``, or ``auto``: as much as they have.
         init_label_map: Label map of the classes they were trained on; empty takes one that lies with them, or COCO's
             for 90 classes. The class predictor is taken over by class name.
+        freeze: Regular expressions; variables with a name that one is found in stay as they were loaded. See
+            `pipelines.detection.trained_variables` for the names.
+        learning_rate_multipliers: Some variables' share of the learning rate: the optimizer's step, clipped as ever, is
+            multiplied.
+        gradient_multipliers: Factors of gradients, before they are clipped.
     """
 
     model: SSDModel = field(default_factory=SSDModel)
@@ -291,3 +265,6 @@ class SSDTask(tfm.TaskConfig):
     init_checkpoint: str = ""
     init_checkpoint_type: str = "auto"
     init_label_map: str = ""
+    freeze: list[str] = field(default_factory=list)
+    learning_rate_multipliers: list[VariableMultiplier] = field(default_factory=list)
+    gradient_multipliers: list[VariableMultiplier] = field(default_factory=list)

@@ -9,6 +9,7 @@ from pipelines.detection import anchors as anchor_grid
 from pipelines.detection import box_coder, box_predictors, feature_maps
 from pipelines.detection.backbones import build_backbone
 from pipelines.detection.ssd_config import SSDDetections, SSDModel
+from pipelines.detection.trained_variables import trained
 
 
 def build_ssd_model(config: SSDModel, *, num_classes: int) -> tf_keras.Model:
@@ -133,11 +134,11 @@ def detect(outputs: dict[str, Any], anchors: Any, config: SSDDetections) -> dict
 
 
 def l2_loss(model: tf_keras.Model) -> Any:
-    """Return the sum of ``w^2 / 2`` over the trainable kernels: convolutions, depthwise ones, predictors.
+    """Return the sum of ``w^2 / 2`` over the trained kernels: convolutions, depthwise ones, predictors.
 
     TFM hands its regulariser to the depthwise layers under a name they ignore, so the sum is taken here.
     """
-    kernels = [weight for weight in model.trainable_variables if "kernel" in weight.name]
+    kernels = [weight for weight in trained(model) if "kernel" in weight.name]
     return tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels]) if kernels else tf.constant(0.0)
 
 

@@ -14,13 +14,15 @@ from labeling.label_map import LabelMap
 from pipelines import checkpoints
 from pipelines import metrics as detection_metrics
 from pipelines.anchor_share import coverage_of
-from pipelines.detection import input_pipeline, losses, record_survey, replicas, ssd_model
+from pipelines.data_summary import summarize_data
+from pipelines.detection import input_pipeline, losses, record_survey, replicas, ssd_model, trained_variables
 from pipelines.detection.ssd_config import SSDData, SSDTask
 from pipelines.detection_analysis import analyse_detections
 from pipelines.detection_record import DetectionRecord, coco_dataset, require_finite_scores
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import DETECTOR, RunKind
 from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
+from pipelines.training_batch import write_training_batch
 from pipelines.weights.accounting import write_accounting
 from pipelines.weights.file_classes import class_names_of
 
@@ -32,8 +34,9 @@ class SSDDetectionTask(RunTask):
     """Trains on records, evaluates with COCO's metrics.
 
     Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
-    had. After an evaluation, ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and
-    ``record`` the truth and detections they were computed from.
+    had. ``total_steps``, set as early, lets mosaics and the like end before the run does. After an evaluation,
+    ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the truth and detections
+    they were computed from. ``step_factors`` are the shares of the learning rate of the model that was built last.
     """
 
     kind: ClassVar[RunKind] = DETECTOR
@@ -43,6 +46,8 @@ class SSDDetectionTask(RunTask):
         self.imported: checkpoints.ImportedWeights | None = None
         self.record = DetectionRecord()
         self._anchors: Any = None
+        self.step_factors: trained_variables.Factors = []
+        self._gradient_factors: trained_variables.Factors = []
 
     @classmethod
     def num_outputs(cls, label_map: LabelMap) -> int:
@@ -68,10 +73,15 @@ class SSDDetectionTask(RunTask):
             trains=trains,
         )
 
-    def before_training(self, run: RunDirectory, model: tf_keras.Model, training: Any) -> list[str]:
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
         """Compare the boxes with the anchors."""
-        fit = coverage_of(training, model.anchors, self.task_config.model.input_size)
+        fit = coverage_of(preflight.training, model.anchors, self.task_config.model.input_size)
+        run.write_data(summarize_data(preflight, fit))
         return [fit.summary()] if fit.num_boxes else []
+
+    def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
+        """See `pipelines.training_batch.write_training_batch`."""
+        write_training_batch(dataset, strategy, self.class_names, output)
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
         """Return what draws truth and detections side by side."""
@@ -83,9 +93,23 @@ class SSDDetectionTask(RunTask):
         """Build the network of ``params.model``; ``num_classes`` must be known by now."""
         model = ssd_model.build_ssd_model(self.task_config.model, num_classes=self.task_config.model.num_classes)
         self._anchors = tf.constant(model.anchors)
+        config = self.task_config
+        trained_variables.freeze(model, config.freeze)
+        self.step_factors = trained_variables.factors(
+            model, config.learning_rate_multipliers, "task.learning_rate_multipliers"
+        )
+        self._gradient_factors = trained_variables.factors(
+            model, config.gradient_multipliers, "task.gradient_multipliers"
+        )
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             replicas.share_batch_statistics(model)
         return model
+
+    def create_optimizer(self, *arguments: Any, **more: Any) -> Any:
+        """Build the optimizer for the model that was built last."""
+        optimizer = super().create_optimizer(*arguments, **more)
+        trained_variables.scale_steps(optimizer, self.step_factors)
+        return optimizer
 
     def initialize(self, model: tf_keras.Model) -> None:
         """Load ``init_checkpoint`` into a fresh model, when there is one."""
@@ -104,10 +128,18 @@ class SSDDetectionTask(RunTask):
 
     def build_inputs(self, params: SSDData, input_context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         """Build the batches of one split; see `pipelines.detection.input_pipeline.build_dataset`."""
-        first_example = self.first_step * params.global_batch_size if params.is_training else 0
         return input_pipeline.build_dataset(
-            params, self.task_config.model.input_size, input_context, first_example=first_example
+            params,
+            self.task_config.model.input_size,
+            input_context,
+            first_example=self.first_step * params.global_batch_size if params.is_training else 0,
+            closing_example=self._closing_example(params),
         )
+
+    def _closing_example(self, params: SSDData) -> int | None:
+        if self.total_steps is None:
+            return None
+        return round(self.total_steps * (1.0 - params.augmentation.close_last)) * params.global_batch_size
 
     def build_metrics(self, training: bool = True) -> list[Any]:
         """Return the running means of the parts of the loss."""
@@ -126,10 +158,11 @@ class SSDDetectionTask(RunTask):
             scaled = total / num_replicas
             if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
                 scaled = optimizer.get_scaled_loss(scaled)
-        variables = model.trainable_variables
+        variables = trained_variables.trained(model)
         gradients = tape.gradient(scaled, variables)
         if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
+        gradients = trained_variables.scale_gradients(gradients, variables, self._gradient_factors)
         optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
         for metric, term in zip(metrics or [], terms, strict=False):
             metric.update_state(term)
@@ -163,6 +196,7 @@ class SSDDetectionTask(RunTask):
                     is_crowd=labels["is_crowd"][row],
                     areas=labels["areas"][row],
                     difficult=labels["difficult"][row],
+                    origin={name: _plain(labels[name][row]) for name in input_pipeline.ORIGIN if name in labels},
                     detected_boxes=found["detection_boxes"][row][:count],
                     detected_classes=found["detection_classes"][row][:count],
                     scores=found["detection_scores"][row][:count],
@@ -200,3 +234,8 @@ class SSDDetectionTask(RunTask):
         )
         decay = config.losses.l2_weight_decay * ssd_model.l2_loss(model)
         return terms.classification + terms.localization + decay, [terms.classification, terms.localization, decay]
+
+
+def _plain(value: Any) -> str | int:
+    """Return what TensorFlow says in bytes or in a number of its own."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else int(value)

@@ -16,7 +16,7 @@ from pipelines.export import keras_model, lite, onnx_model, saved_model
 from pipelines.export.check import Agreement, LabeledPicture, compare, read_pictures
 from pipelines.export.model_files import open_detector
 from pipelines.export.serving import LiteDetector
-from pipelines.preflight import expand
+from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 
 

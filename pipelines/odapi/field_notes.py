@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pipelines.odapi.augmentation_notes import AUGMENTATION_NOTES
 from pipelines.odapi.field_fates import Fate, FieldNote, nearly, no, yes
 
 _HERE = yes()
@@ -11,7 +12,10 @@ _DRAWING = no("`tagbox eval` draws its own pictures of predictions beside truth"
 _TPU = no("a matter of speed on TPUs; the figures are the same")
 _JOBS = no("all replicas of a run step together; see `tagbox train --workers`")
 _MASKS = no("masks, keypoints and extra channels are no part of a box detector", only=(False, 0))
-_STRENGTH = "the strength is that of augmentation.color"
+_FREEZE = (
+    "task.freeze: found anywhere in a variable's name (the OD API of 2017: from its begin), or else refused; the "
+    "statistics of a batch norm stay with its gamma and beta"
+)
 _IDS = no("ids of pictures are always kept")
 
 NOTES: Mapping[str, Mapping[str, FieldNote]] = {
@@ -319,9 +323,9 @@ NOTES: Mapping[str, Mapping[str, FieldNote]] = {
         "load_all_detection_checkpoint_vars": yes("true takes the box predictors as well, where their shapes agree"),
         "num_steps": yes("0 means for ever: 200,000 are taken, stop when it is good enough"),
         "startup_delay_steps": _JOBS,
-        "bias_grad_multiplier": yes("0 counts as 1", only=(0.0, 1.0)),
-        "freeze_variables": FieldNote(Fate.UNSUPPORTED, "say backbone.freeze in a YAML config instead"),
-        "update_trainable_variables": FieldNote(Fate.UNSUPPORTED, "say backbone.freeze in a YAML config instead"),
+        "bias_grad_multiplier": yes("task.gradient_multipliers: before gradients are clipped; 0 counts as 1"),
+        "freeze_variables": nearly(_FREEZE),
+        "update_trainable_variables": nearly(f"whatever else there is, is frozen: {_FREEZE}"),
         "replicas_to_aggregate": _JOBS,
         "batch_queue_capacity": _QUEUES,
         "num_batch_queue_threads": _QUEUES,
@@ -380,54 +384,7 @@ NOTES: Mapping[str, Mapping[str, FieldNote]] = {
             "the cosine's start is as good as flat over a plateau far shorter than the run", exact=(0,)
         ),
     },
-    "PreprocessingStep": {
-        "random_horizontal_flip": _HERE,
-        "ssd_random_crop": _HERE,
-        "ssd_random_crop_fixed_aspect_ratio": nearly("as ssd_random_crop: the shape of the crop varies"),
-        "random_crop_image": _HERE,
-        **dict.fromkeys(
-            (
-                "random_adjust_brightness",
-                "random_adjust_contrast",
-                "random_adjust_hue",
-                "random_adjust_saturation",
-                "random_distort_color",
-            ),
-            nearly("brightness, contrast, saturation and hue change together (augmentation.color)"),
-        ),
-        # Every other step is unsupported.
-    },
-    "RandomHorizontalFlip": {
-        "keypoint_flip_permutation": no("there are no keypoints"),
-        "probability": _HERE,
-    },
-    "SsdRandomCrop": {
-        "operations": FieldNote(Fate.UNSUPPORTED, "the seven cases of the paper are built in; remove it"),
-    },
-    "SsdRandomCropFixedAspectRatio": {
-        "operations": FieldNote(Fate.UNSUPPORTED, "the seven cases of the paper are built in; remove it"),
-        "aspect_ratio": no("the shape of the crop varies"),
-    },
-    "RandomCropImage": {
-        **dict.fromkeys(
-            (
-                "min_object_covered",
-                "min_aspect_ratio",
-                "max_aspect_ratio",
-                "min_area",
-                "max_area",
-                "overlap_thresh",
-                "random_coef",
-            ),
-            _HERE,
-        ),
-        "clip_boxes": yes(only=(True,)),
-    },
-    "RandomAdjustBrightness": {"max_delta": nearly(_STRENGTH)},
-    "RandomAdjustContrast": {"min_delta": nearly(_STRENGTH), "max_delta": nearly(_STRENGTH)},
-    "RandomAdjustHue": {"max_delta": nearly(_STRENGTH)},
-    "RandomAdjustSaturation": {"min_delta": nearly(_STRENGTH), "max_delta": nearly(_STRENGTH)},
-    "RandomDistortColor": {"color_ordering": nearly(_STRENGTH)},
+    **AUGMENTATION_NOTES,
     "InputReader": {
         "name": no("a name for logs"),
         "label_map_path": yes("relative paths start at the config"),

@@ -8,6 +8,7 @@ from official.core import exp_factory
 import pipelines.detection.experiments  # noqa: F401 - registers the experiments
 from collectors.errors import ConfigError
 from pipelines.experiment import Experiment
+from pipelines.odapi.augmentations import augmentation_settings
 from pipelines.odapi.decimals import as_written
 from pipelines.odapi.explain import refuse_what_cannot_be_honoured
 from pipelines.odapi.input_paths import expand_input_paths, resolve
@@ -17,13 +18,8 @@ from pipelines.odapi.pipeline_config import PipelineConfig
 # What stands for a path in the OD API's samples.
 _PLACEHOLDERS = ("PATH_TO_BE_CONFIGURED", "${YOUR_GCS_BUCKET}")
 _ENDLESS_STEPS = 200_000
-_COLOR_STRENGTH = 0.8  # brightness by 0.2, contrast and saturation by 0.4, as random_adjust_* do by default
-_COLOR_STEPS = (
-    "random_adjust_brightness", "random_adjust_contrast", "random_adjust_hue", "random_adjust_saturation",
-    "random_distort_color",
-)  # fmt: skip
+_BIASES = "/biases"  # of a variable's name
 _SLIM_STDDEV = 0.09  # of the backbone's kernels
-_SSD_CROPS = {"ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio"}
 
 # Feature extractor -> backbone, whether a pyramid stands on it.
 _EXTRACTORS = {
@@ -249,7 +245,17 @@ def _training_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]
     if checkpoint and not _is_placeholder(checkpoint):
         yield f"{at}.fine_tune_checkpoint", "task.init_checkpoint", resolve(checkpoint, config.path.parent)
         yield f"{at}.fine_tune_checkpoint_type", "task.init_checkpoint_type", _checkpoint_kind(training)
-    yield from _augmentation_settings(config)
+    yield from augmentation_settings(config)
+    frozen = list(training.freeze_variables)
+    if training.update_trainable_variables:
+        yield f"{at}.update_trainable_variables", "task.freeze", [
+            f"^(?!.*(?:{'|'.join(training.update_trainable_variables)}))", *frozen
+        ]  # fmt: skip
+    elif frozen:
+        yield f"{at}.freeze_variables", "task.freeze", frozen
+    if training.bias_grad_multiplier:
+        rule = {"pattern": _BIASES, "multiplier": as_written(training.bias_grad_multiplier)}
+        yield f"{at}.bias_grad_multiplier", "task.gradient_multipliers", [rule]
 
 
 def _checkpoint_kind(training: Any) -> str:
@@ -262,26 +268,6 @@ def _checkpoint_kind(training: Any) -> str:
     # The OD API leaves box predictors fresh unless it is told to load everything.
     everything = training.load_all_detection_checkpoint_vars or kind == "full"
     return "detector" if everything else "feature_extractor"
-
-
-def _augmentation_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:
-    at, ours = "train_config.data_augmentation_options", "task.train_data.augmentation"
-    by_name = {}
-    for step in config.message.train_config.data_augmentation_options:
-        if name := step.WhichOneof("preprocessing_step"):
-            by_name[name] = getattr(step, name)
-    flip = by_name.get("random_horizontal_flip")
-    yield f"{at}.random_horizontal_flip", f"{ours}.flip", as_written(flip.probability) if flip is not None else 0.0
-    yield f"{at}.ssd_random_crop", f"{ours}.ssd_crop", not _SSD_CROPS.isdisjoint(by_name)
-    color = next((name for name in by_name if name in _COLOR_STEPS), None)
-    yield f"{at}.{color or ''}".rstrip("."), f"{ours}.color", _COLOR_STRENGTH if color else 0.0
-    crop = by_name.get("random_crop_image")
-    yield f"{at}.random_crop_image", f"{ours}.crop.enabled", crop is not None
-    if crop is not None:
-        for field in ("min_object_covered", "min_aspect_ratio", "max_aspect_ratio", "min_area", "max_area"):
-            yield f"{at}.random_crop_image.{field}", f"{ours}.crop.{field}", as_written(getattr(crop, field))
-        yield f"{at}.random_crop_image.overlap_thresh", f"{ours}.crop.min_overlap", as_written(crop.overlap_thresh)
-        yield f"{at}.random_crop_image.random_coef", f"{ours}.crop.probability", as_written(1.0 - crop.random_coef)
 
 
 def _data_settings(config: PipelineConfig) -> Iterator[tuple[str, str, Any]]:

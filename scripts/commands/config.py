@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from scripts import exit_codes
-from scripts.options import json_option, quieten_tensorflow
+from scripts.options import json_option, quieten_tensorflow, records_option
 from scripts.output import say, write_json, write_table
 
 FATES = ("honoured", "approximated", "ignored", "unsupported")
@@ -13,7 +13,7 @@ FATES = ("honoured", "approximated", "ignored", "unsupported")
 
 @click.group()
 def config() -> None:
-    """List, show, check, explain and import pipeline configs."""
+    """List, show, check, time, explain and import pipeline configs."""
 
 
 @config.command("list")
@@ -57,6 +57,71 @@ def check(path: Path, overrides: tuple[str, ...], records_dir: Path | None) -> i
         for remark in prepare(experiment, records_dir).remarks:
             say(f"note: {remark}")
     say(f"{path} is sound: experiment {experiment.name}")
+    return exit_codes.DONE
+
+
+@config.command("variables")
+@click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key; repeat it.")
+@json_option
+def variables(path: Path, overrides: tuple[str, ...], as_json: bool) -> int:
+    """List the variables of a CONFIG's network: name, shape, parameters, and whether they are trained.
+
+    Names are what task.freeze and task.learning_rate_multipliers look into.
+    """
+    quieten_tensorflow()
+    from pipelines.experiment import load_experiment
+    from pipelines.variable_table import described_variables
+
+    found = described_variables(load_experiment(path, overrides))
+    if as_json:
+        write_json([one._asdict() for one in found])
+    else:
+        rows = [[one.name, "x".join(map(str, one.shape)), str(one.parameters), one.trained] for one in found]
+        write_table(["variable", "shape", "parameters", "trained"], rows)
+    moved = sum(one.parameters for one in found if one.learning_rate)
+    say(f"{len(found)} variables, {sum(one.parameters for one in found)} parameters, {moved} of them trained")
+    return exit_codes.DONE
+
+
+@config.command("time")
+@click.argument("path", metavar="CONFIG", type=click.Path(path_type=Path))
+@records_option
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key; repeat it.")
+@click.option("--steps", type=click.IntRange(min=5), default=20, show_default=True, help="How many steps to measure.")
+@json_option
+def time_steps(path: Path, records_dir: Path, overrides: tuple[str, ...], steps: int, as_json: bool) -> int:
+    """Measure a training step of CONFIG: as a run has it, and on a batch that is there already.
+
+    The difference is what reading, decoding and augmenting costs. Nothing is written.
+
+    For example: tagbox config time ssd_mobilenet_v1 --set task.train_data.global_batch_size=16
+    """
+    quieten_tensorflow()
+    say("starting TensorFlow")
+    from pipelines.experiment import load_experiment
+    from pipelines.preflight import prepare
+    from pipelines.step_time import measure_step_time
+
+    experiment = load_experiment(path, overrides)
+    preflight = prepare(experiment, records_dir)
+    say(f"measuring {steps} steps each way")
+    measured = measure_step_time(experiment, preflight, steps=steps)
+    total_steps = experiment.params.trainer.train_steps
+    if as_json:
+        names = ("step_seconds", "step_seconds_without_input", "input_wait_share", "batch_size", "images_per_second")
+        write_json({name: getattr(measured, name) for name in names})
+    else:
+        waiting = measured.input_wait_share * measured.step_seconds
+        rows = [
+            [name, f"{seconds * 1000:.0f}", f"{measured.batch_size / seconds:.1f}", f"{wait * 1000:.0f}"]
+            for name, seconds, wait in (
+                ("with the input pipeline", measured.step_seconds, waiting),
+                ("on a held batch", measured.step_seconds_without_input, 0.0),
+            )
+        ]
+        write_table(["a step", "ms", "pictures/s", "ms waiting for input"], rows, right={1, 2, 3})
+    say(f"{total_steps} steps: {total_steps * measured.step_seconds / 60:.1f} minutes and the evaluations")
     return exit_codes.DONE
 
 

@@ -100,7 +100,7 @@ def evaluate(
     quieten_tensorflow()
     say("starting TensorFlow")
     from pipelines.evaluate import evaluate as run_evaluation
-    from pipelines.report import write_report
+    from pipelines.run_pages import write_run_pages
 
     with progress("evaluating, batches") as advance:
         results = run_evaluation(run, checkpoint=checkpoint, input_path=list(records) or None, progress=advance)
@@ -108,8 +108,8 @@ def evaluate(
         write_json(results)
     else:
         _print_results(results, kind)
-    if not records and kind.has_report:
-        say(f"report: {write_report(run, checkpoint=checkpoint)}")
+    if not records:
+        say(f"report: {write_run_pages(run)}")
     return gate.passed_by(results)
 
 
@@ -164,8 +164,8 @@ def _follow(run: Any, as_json: bool, gate: _Gate) -> int:
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
-    from pipelines.report import write_report
     from pipelines.run_list import kind_of_run
+    from pipelines.run_pages import write_run_pages
 
     def report(one: FollowedCheckpoint) -> None:
         best = ", the best so far" if one.is_best else ""
@@ -184,8 +184,8 @@ def _follow(run: Any, as_json: bool, gate: _Gate) -> int:
     say(f"the run has ended ({run.read_status().get('state')})")
     kind = kind_of_run(run)
     gate.require_known_to(kind)
-    if results and kind.has_report:
-        say(f"report: {write_report(run)}")
+    if results:
+        say(f"report: {write_run_pages(run)}")
     if as_json:
         write_json(results)
     elif results:

@@ -1,5 +1,6 @@
 """``tagbox runs``: what was trained, and which run is better."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -80,56 +81,82 @@ def show(run_dir: Path, as_json: bool) -> int:
     return exit_codes.DONE
 
 
+@runs.command("report")
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path))
+def report_command(run_dir: Path) -> int:
+    """Draw the report.html of a RUN again, from what its folder says.
+
+    No model is loaded and nothing is evaluated: a matter of seconds, for a run that was moved or trained by an older
+    tagbox.
+    """
+    from pipelines.report.run_report import write_report
+    from pipelines.run_directory import RunDirectory
+
+    say(f"report: {write_report(RunDirectory(run_dir))}")
+    return exit_codes.DONE
+
+
 @runs.command("compare")
 @click.argument("run_dirs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), default=Path("comparison.png"), show_default=True,
               help="Draw the curves of all runs into this PNG.")  # fmt: skip
+@click.option("--html", "page", type=click.Path(path_type=Path), metavar="FILE",
+              help="Also write a page: figures, curves, classes, and how the runs differ.")  # fmt: skip
 @click.option("--resamples", type=click.IntRange(100, 100_000), default=1000, show_default=True,
               help="How often pictures are drawn for intervals and tests.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of the draws.")
 @json_option
-def compare_command(run_dirs: tuple[Path, ...], output: Path, resamples: int, seed: int, as_json: bool) -> int:
+def compare_command(
+    run_dirs: tuple[Path, ...], output: Path, page: Path | None, resamples: int, seed: int, as_json: bool
+) -> int:
     """Compare RUNs with the first: curves in one picture, figures with 95 % intervals, a paired test.
 
-    The figures are those of the detections that each run's evaluation stored.
+    The figures are those of the detections, or of a classifier's answers, that each run's evaluation stored.
     """
-    from pipelines.comparison import compare
-    from pipelines.plots import plot_comparison
+    from pipelines.plots import save_charts
+    from pipelines.report.comparison_charts import comparison_charts
+    from pipelines.run_comparison import compare_runs
     from pipelines.run_directory import RunDirectory
 
     folders = [RunDirectory(path) for path in run_dirs]
     with progress("comparing, runs") as advance:
-        compared = compare(folders, resamples=resamples, seed=seed, progress=advance)
+        kind, compared = compare_runs(folders, resamples=resamples, seed=seed, progress=advance)
     names = [one.name for one in compared]
-    plot_comparison(dict(zip(names, (run.read_rows() for run in folders), strict=True)), output)
+    rows_by_run = dict(zip(names, (run.read_rows() for run in folders), strict=True))
+    save_charts(comparison_charts(rows_by_run, kind.compared_curves), output)
+    if page:
+        from pipelines.report.comparison_page import write_comparison
+
+        write_comparison(folders, compared, page, kind)
     if as_json:
-        write_json({"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)})
+        content = {"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)}
+        write_json(content | ({"page": str(page)} if page else {}))
     else:
+        tested = [word for name in kind.figures for word in (f"{name} to first", "p")]
         write_table(
-            ["run", "step", "pictures", "AP50", "AP", "AP50 to first", "p", "AP to first", "p"],
-            [_row(one) for one in compared],
+            ["run", "step", "pictures", *kind.figures, *tested],
+            [_row(one, kind.figures) for one in compared],
             right={1, 2, 6, 8},
         )
     for one in compared:
         if one.not_comparable:
             say(f"{one.name} is not tested against {names[0]}: {one.not_comparable}")
     say(f"curves: {output}")
+    if page:
+        say(f"page: {page}")
     return exit_codes.DONE
 
 
-def _row(one: Any) -> list[str]:
+def _row(one: Any, names: Sequence[str]) -> list[str]:
     step = "-" if one.step is None else str(one.step)
-    cells = [one.name, step, str(one.num_images), _with_interval(one.AP50), _with_interval(one.AP)]
-    if one.difference is None:
-        return [*cells, "-", "-", "-", "-"]
-    difference = one.difference
-    return [
-        *cells,
-        _with_interval(difference.AP50, sign="+"),
-        figure(difference.p_ap50),
-        _with_interval(difference.AP, sign="+"),
-        figure(difference.p_ap),
-    ]
+    cells = [one.name, step, str(one.num_images), *(_with_interval(getattr(one, name)) for name in names)]
+    for name in names:
+        if one.difference is None:
+            cells += ["-", "-"]
+        else:
+            cells.append(_with_interval(getattr(one.difference, name), sign="+"))
+            cells.append(figure(getattr(one.difference, f"p_{name.lower()}")))
+    return cells
 
 
 def _with_interval(interval: Any, sign: str = "") -> str:

@@ -1,6 +1,7 @@
 """``tagbox train``: run an experiment in a run folder."""
 
 import os
+import statistics
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from scripts.output import figure, progress, say, write_json
 from scripts.training_line import training_line
 
 _NAMES_SHOWN = 20
+_SLOW_INPUT_SHARE = 0.1
 
 
 @click.command()
@@ -119,13 +121,12 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and mode == "train_and_eval":
-        from pipelines.report import write_report
         from pipelines.run_kinds import kind_of
+        from pipelines.run_pages import write_run_pages
 
         figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
         say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
-        if kind_of(experiment.name).has_report:
-            say(f"report: {write_report(run)}")
+        say(f"report: {write_run_pages(run)}")
     if old and results and cluster.is_chief:
         retraining.write_files(old, run)
         if old.print_misclassified:
@@ -233,16 +234,16 @@ def _train(experiment: Any, preflight: Any, run: Any, *, evaluates: bool, cluste
 
     is_fresh = not run.read_status().get("step", 0)
     with stop_on_signal() as should_stop, training_line() as show:
-        told: list[bool] = []
+        told: list[Any] = []
 
         def report(where: Any) -> None:
             if is_fresh and not told and (imported := read_accounting(run.path)):
                 say(f"weights of {imported.path}: {imported.summary()} (named in {run.path}/weights.json)")
-            told.append(True)
+            told.append(where)
             show(where)
 
         try:
-            return run_training(
+            results = run_training(
                 experiment,
                 preflight,
                 run,
@@ -256,3 +257,15 @@ def _train(experiment: Any, preflight: Any, run: Any, *, evaluates: bool, cluste
         except InterruptedRunError as stop:
             say(str(stop))
             return None
+    _say_how_fast(told[1:], experiment.params.task.train_data.global_batch_size)
+    return results
+
+
+def _say_how_fast(loops: list[Any], batch_size: int) -> None:
+    """Say the rate of the loops after the first, which spent its time on tracing, and what the input had of it."""
+    if not loops or not (rate := loops[-1].steps_per_second):
+        return
+    waiting = statistics.mean(loop.input_wait_share for loop in loops)
+    say(f"{rate:.2f} steps a second, {rate * batch_size:.1f} pictures; {waiting:.1%} of the time waiting for input")
+    if waiting > _SLOW_INPUT_SHARE:
+        say("note: the input holds the training up; tagbox config time shows by how much")

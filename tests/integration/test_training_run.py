@@ -68,6 +68,7 @@ def test_rows_are_in_order_and_each_stands_once(workshop):
         parts = [float(row[f"{name}_loss"]) for name in ("classification", "localization", "regularization")]
         assert float(row["loss"]) == pytest.approx(sum(parts), rel=1e-3)
     assert float(rows[-1]["learning_rate"]) < float(rows[1]["learning_rate"])
+    assert all(0 <= float(row["input_wait_share"]) <= 1 for row in rows)
 
 
 def test_the_results_have_the_keys_of_the_design(workshop):
@@ -117,7 +118,7 @@ def test_tensorboard_finds_the_scalars(workshop):
         for tag in events.Tags()["tensors"]:
             tags[f"{part}/{tag}"] = [event.step for event in events.Tensors(tag)]
     losses = [f"Loss/{part}_loss" for part in ("total", "classification", "localization", "regularization")]
-    for tag in (*losses, "learning_rate", "steps_per_second"):
+    for tag in (*losses, "learning_rate", "steps_per_second", "input_wait_share"):
         assert tags[f"train/{tag}"] == [5, 10, 15, 20], tags
     precisions = ["DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU", "DetectionBoxes_Recall/AR@100"]
     by_class = [f"PascalBoxes_PerformanceByCategory/AP@0.5IOU/{name}" for name in ("disc", "square")]

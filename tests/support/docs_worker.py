@@ -68,7 +68,7 @@ def _serve() -> None:
     # No operation runs here: forks are safe as long as TensorFlow has no threads of its own.
     import pipelines.predict
     import pipelines.preflight
-    import pipelines.report
+    import pipelines.report.run_report
     import pipelines.train  # noqa: F401
 
     for line in sys.stdin:

@@ -4,12 +4,19 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from records.example import BytesList, Feature, FloatList, Int64List, encode_example
 from records.tfrecord import write_frames
 
 Box = tuple[float, float, float, float]
+
+
+def random_picture(seed: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    """Return a picture of soft blotches, ``size`` as width and height; another seed, other blotches."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
 
 
 def encode_picture(picture: Image.Image, kind: str = "JPEG") -> bytes:

@@ -76,10 +76,10 @@ def write_bitmaps(folder: Path, labels: Sequence[str] = SHAPES, count: int = 60)
     return folder
 
 
-def build_drawings(source: Path, out: Path, *, eval_share: float = 0.25, **options: object) -> Path:
+def build_drawings(source: Path, out: Path, *, train_size: int = 40, eval_size: int = 15, **options: object) -> Path:
     """Build classification records and return their folder."""
     targets = {split: out / f"drawings_{split}.record" for split in SPLITS}
-    sizes = SplitSizes(None, None, eval_share=eval_share)
+    sizes = SplitSizes(train_size, eval_size)
     build_drawing_records(source, targets, DrawingOptions(sizes=sizes, **options), jobs=1)  # type: ignore[arg-type]
     return out
 

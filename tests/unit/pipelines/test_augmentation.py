@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.detection import augmentation
-from pipelines.detection.ssd_config import SSDAugmentation, SSDRandomCrop
+from pipelines.detection.augmentation_config import SSDAugmentation, SSDRandomCrop
 
 pytestmark = pytest.mark.tf
 
 HEIGHT, WIDTH = 60, 80
 PAPER, INK = (200, 210, 220), (250, 10, 20)
-EVERYTHING = SSDAugmentation(flip=0.5, zoom_out=0.5, zoom_out_max=2.5, ssd_crop=True, color=0.5)
+EVERYTHING = SSDAugmentation(flip=0.5, flip_vertical=0.3, rotate=0.3, zoom_out=0.5, zoom_out_max=2.5, ssd_crop=True)
 
 
 def _picture(*boxes):
@@ -50,6 +50,34 @@ def test_a_flip_mirrors_pixels_and_boxes():
     same, stayed = augmentation.flip_left_right(image, boxes, _seed(1), 0.0)
     assert same.numpy().tolist() == image.numpy().tolist()
     assert stayed.numpy().tolist() == boxes.numpy().tolist()
+
+
+def test_upside_down_and_a_quarter_turn_take_the_boxes_along():
+    image, boxes, _ = _picture((5, 10, 25, 40))
+    for change, expected in ((augmentation.flip_upside_down, (35, 10, 55, 40)),
+                             (augmentation.quarter_turn, (40, 5, 70, 25))):  # fmt: skip
+        changed, moved = change(image, boxes, _seed(1), 1.0)
+        assert _ink_box(changed) == expected
+        assert _pixels(moved[0], changed) == pytest.approx(expected, abs=1e-4)
+        same, stayed = change(image, boxes, _seed(1), 0.0)
+        assert same.numpy().tolist() == image.numpy().tolist()
+        assert stayed.numpy().tolist() == boxes.numpy().tolist()
+
+
+def test_the_cases_of_the_crop_can_be_others():
+    image, boxes, classes = _picture((15, 20, 45, 60))
+    cases = [
+        SSDRandomCrop(probability=0.0),
+        SSDRandomCrop(min_area=0.5, max_area=0.6, min_aspect_ratio=1.9, max_aspect_ratio=2.0, min_object_covered=0.0),
+    ]
+    shapes = []
+    for number in range(40):
+        cropped, moved, left = augmentation.ssd_random_crop(image, boxes, classes, _seed(number), cases=cases)
+        assert len(moved) == len(left)
+        shapes.append(tuple(cropped.shape[:2]))
+    whole = shapes.count((HEIGHT, WIDTH))
+    assert 8 <= whole <= 32
+    assert all(1.7 < width / height < 2.2 for height, width in shapes if (height, width) != (HEIGHT, WIDTH))
 
 
 @settings(deadline=None)
@@ -156,21 +184,11 @@ def test_the_same_seed_gives_the_same_and_another_seed_another():
 
 def test_nothing_asked_for_changes_nothing():
     image, boxes, classes = _picture((5, 10, 25, 30))
-    off = SSDAugmentation(flip=0.0, zoom_out=0.0, ssd_crop=False, color=0.0)
+    off = SSDAugmentation(flip=0.0, zoom_out=0.0, ssd_crop=False)
     for before, after in zip(
         (image, boxes, classes), augmentation.augment(image, boxes, classes, _seed(1), off), strict=True
     ):
         assert before.numpy().tolist() == after.numpy().tolist()
-
-
-def test_color_changes_pixels_and_not_boxes():
-    image, boxes, classes = _picture((5, 10, 25, 30))
-    only_color = SSDAugmentation(flip=0.0, ssd_crop=False, color=1.0)
-    changed, moved, _ = augmentation.augment(image, boxes, classes, _seed(3), only_color)
-    assert changed.shape == image.shape
-    assert changed.dtype == tf.uint8
-    assert changed.numpy().tolist() != image.numpy().tolist()
-    assert moved.numpy().tolist() == boxes.numpy().tolist()
 
 
 def test_the_draws_of_one_picture_are_independent():

@@ -13,6 +13,7 @@ from pipelines.confusion import confusion_matrix
 from pipelines.detection_analysis import analyse_detections, results_of
 from pipelines.detection_record import DetectionRecord, require_finite_scores
 from pipelines.matches import class_matches
+from pipelines.precision_recall import precision_recall
 from pipelines.thresholds import threshold_curve
 from tests.support.random_detections import random_record
 
@@ -97,11 +98,33 @@ def test_the_interval_is_as_wide_as_the_figures_of_other_pictures_vary():
     figures, widths = [], []
     for seed in range(30):
         record = random_record(seed, num_images=25, num_classes=2, truths=3, detections=12, scores_tell=True)
-        found = bootstrap.precision_intervals(_classes(record), 25, resamples=100)["AP50"]
+        found = bootstrap.precision_intervals(_classes(record), 25, resamples=100).all["AP50"]
         assert found.low <= found.value <= found.high
         figures.append(found.value)
         widths.append(found.high - found.low)
     assert np.mean(widths) / (2 * 1.96 * np.std(figures)) == pytest.approx(1, abs=0.35)
+
+
+def test_a_precision_recall_curve_by_hand():
+    # Of three cats the best detection finds one, the second finds nothing, the third finds another.
+    record = _record([(A, 1), (B, 1), (C, 1)], [(A, 1, 0.9), (D, 1, 0.8), (B, 1, 0.7)])
+    found = precision_recall({"cat": _classes(record)[0], "dog": _classes(record)[1]})
+    assert found["recall"][33:35] == [0.33, 0.34]
+    assert found["per_class"]["cat"] == [1.0] * 34 + [0.6667] * 33 + [0.0] * 34
+    assert found["per_class"]["dog"] is None
+    assert found["all"] == found["per_class"]["cat"]
+    assert precision_recall({})["all"] is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_mean_of_a_curve_is_the_ap50_of_the_class(seed):
+    record = random_record(seed, num_images=30, num_classes=2, truths=4, detections=12)
+    results = results_of(record, NAMES)
+    for name, curve in results["precision_recall"]["per_class"].items():
+        assert np.mean(curve) == pytest.approx(results["per_class"][name]["AP50"], abs=1e-4)
+        low, high = results["intervals"]["per_class"][name]["AP50"]
+        assert low <= results["per_class"][name]["AP50"] <= high
+    assert np.mean(results["precision_recall"]["all"]) == pytest.approx(results["AP50"], abs=1e-4)
 
 
 def test_an_interval_is_moved_against_the_bias_of_its_resamples():
@@ -155,8 +178,8 @@ def test_without_pictures():
 
 def test_boxes_of_a_class_without_a_name_keep_their_place():
     results = results_of(_record([(A, 1), (B, 7)], [(A, 1, 0.9), (C, 8, 0.5)]), NAMES)
-    assert results["per_class"]["class 7"] == {"AP": 0.0, "AP50": 0.0, "num_truth": 1}
-    assert results["per_class"]["class 8"] == {"AP": None, "AP50": None, "num_truth": 0}
+    assert results["per_class"]["class 7"] == {"AP": 0.0, "AP50": 0.0, "AR100": 0.0, "num_truth": 1}
+    assert results["per_class"]["class 8"] == {"AP": None, "AP50": None, "AR100": None, "num_truth": 0}
     assert results["AP50"] == pytest.approx(0.5)
     assert analyse_detections(_record([(B, 7)], []), {})["confusion"]["names"] == ["class 7", "background"]
 

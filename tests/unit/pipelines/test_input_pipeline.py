@@ -9,23 +9,20 @@ from PIL import Image
 
 from pipelines import example_order
 from pipelines.detection import input_pipeline
-from pipelines.detection.ssd_config import SSDAugmentation, SSDData
+from pipelines.detection.augmentation_config import SSDAugmentation
+from pipelines.detection.ssd_config import SSDData
 from records.example import Int64List
-from tests.support.od_api_records import encode_picture, od_example, write_records
+from tests.support.od_api_records import encode_picture, od_example, random_picture, write_records
 
 pytestmark = pytest.mark.tf
 
 PLAIN = SSDAugmentation(flip=0.0, ssd_crop=False)
 
 
-def _picture(seed, size=(40, 30)):
-    pixels = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
-    return Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
-
-
 def _records(folder, count=6, name="a.record"):
     examples = (
-        od_example(_picture(n), [(0.1, 0.1, 0.5, 0.5)] * (n % 3), [1] * (n % 3), source_id=str(n)) for n in range(count)
+        od_example(random_picture(n), [(0.1, 0.1, 0.5, 0.5)] * (n % 3), [1] * (n % 3), source_id=str(n))
+        for n in range(count)
     )
     return write_records(folder / name, examples)
 
@@ -64,7 +61,7 @@ def test_black_is_minus_one_and_white_is_one():
      ("BMP", "RGB", 0), ("GIF", "P", 0)],
 )  # fmt: skip
 def test_every_format_decodes_to_the_pixels_pillow_sees(kind, mode, levels):
-    picture = _picture(3).convert(mode)
+    picture = random_picture(3).convert(mode)
     decoded = input_pipeline.decode_image(tf.constant(encode_picture(picture, kind))).numpy()
     assert decoded.shape == (30, 40, 3)
     assert decoded.dtype == np.uint8
@@ -87,10 +84,10 @@ def test_records_of_the_object_detection_api(tmp_path):
     path = write_records(
         tmp_path / "od.record",
         [
-            od_example(_picture(1), boxes, [2, 1]),
-            od_example(_picture(2), kind="PNG", source_id="other name.png"),
-            od_example(_picture(3), [boxes[0]], [3], kind="GIF", source_id=None),
-            od_example(_picture(4), [boxes[1]], [1], source_id="12"),
+            od_example(random_picture(1), boxes, [2, 1]),
+            od_example(random_picture(2), kind="PNG", source_id="other name.png"),
+            od_example(random_picture(3), [boxes[0]], [3], kind="GIF", source_id=None),
+            od_example(random_picture(4), [boxes[1]], [1], source_id="12"),
         ],
     )
     ((images, labels),) = _batches(path)
@@ -108,15 +105,15 @@ def test_records_of_the_object_detection_api(tmp_path):
     assert all(0 <= number < 2**31 for number in numbers)
 
 
-def test_sizes_that_the_record_does_not_tell_are_taken_from_the_picture(tmp_path):
-    example = od_example(_picture(1), [(0, 0, 1, 1)], [1], image__height=None, image__width=None)
+def test_sizes_that_the_record_does_not_tell_are_taken_from_therandom_picture(tmp_path):
+    example = od_example(random_picture(1), [(0, 0, 1, 1)], [1], image__height=None, image__width=None)
     ((_, labels),) = _batches(write_records(tmp_path / "a.record", [example]))
     assert (labels["height"].tolist(), labels["width"].tolist()) == ([30], [40])
 
 
 def test_crowds_are_left_out_of_training_and_kept_for_evaluation(tmp_path):
     boxes = [(0.1, 0.1, 0.5, 0.5), (0.2, 0.2, 0.9, 0.9)]
-    example = od_example(_picture(1), boxes, [1, 2], image__object__is_crowd=Int64List((0, 1)))
+    example = od_example(random_picture(1), boxes, [1, 2], image__object__is_crowd=Int64List((0, 1)))
     path = write_records(tmp_path / "a.record", [example])
     ((_, labels),) = _batches(path)
     assert labels["classes"].tolist() == [[1, 2]]
@@ -146,13 +143,13 @@ def test_the_same_seed_gives_the_same_batches_and_another_seed_others(tmp_path):
     assert len({image.tobytes() for images, _ in first for image in images}) == 16
 
 
-def test_training_never_ends_not_even_on_one_picture(tmp_path):
+def test_training_never_ends_not_even_on_onerandom_picture(tmp_path):
     batches = _batches(_records(tmp_path, 1), 3, is_training=True, drop_remainder=True)
     assert [images.shape for images, _ in batches] == [(4, 32, 48, 3)] * 3
 
 
 def test_more_boxes_than_allowed_are_cut_in_training_only(tmp_path):
-    example = od_example(_picture(1), [(0.1, 0.1, 0.5, 0.5)] * 9, list(range(1, 10)))
+    example = od_example(random_picture(1), [(0.1, 0.1, 0.5, 0.5)] * 9, list(range(1, 10)))
     path = write_records(tmp_path / "a.record", [example])
     ((_, labels),) = _batches(path, 1, is_training=True, max_boxes=4, global_batch_size=1)
     assert labels["classes"].tolist() == [[1, 2, 3, 4]]

@@ -43,8 +43,8 @@ def test_everything_found_is_one():
     for name in ("AP", "AP50", "AP75", "AR100", "F1", "precision", "recall"):
         assert figures[name] == pytest.approx(1.0), name
     assert figures["per_class"] == {
-        "cat": {"AP": pytest.approx(1.0), "AP50": pytest.approx(1.0), "num_truth": 2},
-        "dog": {"AP": pytest.approx(1.0), "AP50": pytest.approx(1.0), "num_truth": 1},
+        "cat": {"AP": pytest.approx(1.0), "AP50": pytest.approx(1.0), "AR100": 1.0, "num_truth": 2},
+        "dog": {"AP": pytest.approx(1.0), "AP50": pytest.approx(1.0), "AR100": 1.0, "num_truth": 1},
     }
     assert figures["num_images"] == 2
     assert figures["best_threshold"] == pytest.approx(0.7)
@@ -53,7 +53,7 @@ def test_everything_found_is_one():
 def test_nothing_found_is_zero():
     figures = evaluate_detections(_record(([(A, 1)], []), ([(B, 2)], [])), NAMES)
     assert (figures["AP"], figures["AP50"], figures["AR100"]) == (0.0, 0.0, 0.0)
-    assert figures["per_class"]["dog"] == {"AP": 0.0, "AP50": 0.0, "num_truth": 1}
+    assert figures["per_class"]["dog"] == {"AP": 0.0, "AP50": 0.0, "AR100": 0.0, "num_truth": 1}
     assert figures["best_threshold"] is figures["F1"] is None
 
 
@@ -61,14 +61,14 @@ def test_nothing_to_find_is_undefined_and_not_zero():
     for record in (_record(([], [(A, 1, 0.9)])), _record(([], [])), DetectionRecord()):
         figures = evaluate_detections(record, NAMES)
         assert [figures[name] for name in ("AP", "AP50", "AP75", "AR1", "AR100", "best_threshold")] == [None] * 6
-        assert figures["per_class"]["cat"] == {"AP": None, "AP50": None, "num_truth": 0}
+        assert figures["per_class"]["cat"] == {"AP": None, "AP50": None, "AR100": None, "num_truth": 0}
         assert figures["num_images"] == len(record.images)
 
 
 def test_a_class_without_truth_is_undefined_and_does_not_lower_the_mean():
     figures = evaluate_detections(_record(([(A, 1)], [(A, 1, 0.9), (B, 2, 0.8)])), NAMES)
     assert figures["AP50"] == pytest.approx(1.0)
-    assert figures["per_class"]["dog"] == {"AP": None, "AP50": None, "num_truth": 0}
+    assert figures["per_class"]["dog"] == {"AP": None, "AP50": None, "AR100": None, "num_truth": 0}
 
 
 def test_a_false_positive_above_the_hit_halves_the_precision():

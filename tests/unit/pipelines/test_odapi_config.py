@@ -137,7 +137,7 @@ def test_every_field_of_a_supported_message_has_a_fate():
             assert note.fate is Fate.HONOURED or note.note, (name, field)
             if kind.message_type is not None and note.fate is not Fate.UNSUPPORTED:
                 assert kind.message_type.name in NOTES, (name, field)
-    assert note_of("RandomPadImage", "pad_color").fate is Fate.UNSUPPORTED
+    assert note_of("RandomBlackPatches", "probability").fate is Fate.UNSUPPORTED
 
 
 def test_the_descriptor_set_is_that_of_the_schema(tmp_path):

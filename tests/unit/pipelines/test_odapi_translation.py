@@ -262,3 +262,62 @@ def test_what_cannot_be_trained_is_refused(edited, old, new, words):
     with pytest.raises(ConfigError) as refusal:
         edited("ssd_mobilenet_v1_pets", *replacements)
     assert words in str(refusal.value)
+
+
+def test_what_is_trained_is_what_the_config_says(edited):
+    at = "num_steps: 200000"
+    lines = """freeze_variables: "FeatureExtractor/MobilenetV1/Conv2d_[0-5]_"
+  freeze_variables: ".*biases"
+  bias_grad_multiplier: 2.0"""
+    task = edited("ssd_mobilenet_v1_pets", (at, f"{at}\n  {lines}")).params.task
+    assert task.freeze == ["FeatureExtractor/MobilenetV1/Conv2d_[0-5]_", ".*biases"]
+    assert [rule.as_dict() for rule in task.gradient_multipliers] == [{"pattern": "/biases", "multiplier": 2.0}]
+    only = 'update_trainable_variables: "BoxPredictor"\n  update_trainable_variables: "^FeatureExtractor/.*Conv2d_13"'
+    (pattern,) = edited("ssd_mobilenet_v1_pets", (at, f"{at}\n  {only}")).params.task.freeze
+    names = ["BoxPredictor_0/ClassPredictor/biases", "FeatureExtractor/MobilenetV1/Conv2d_13_pointwise/weights",
+             "FeatureExtractor/MobilenetV1/Conv2d_1_pointwise/weights"]  # fmt: skip
+    assert [bool(re.search(pattern, name)) for name in names] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ("random_vertical_flip { probability: 0.3 }", {"flip_vertical": 0.3}),
+        ("random_rotation90 {}", {"rotate": 0.5}),
+        ("random_rgb_to_gray {}", {"gray": 0.1}),
+        ("rgb_to_gray {}", {"gray": 1.0}),
+        ("random_pad_image {}", {"zoom_out": 1.0, "zoom_out_max": 2.0}),
+        ("random_adjust_brightness {}", {"jitter.brightness": 0.2, "color": 0.0}),
+        ("random_adjust_contrast { min_delta: 0.5 }", {"jitter.contrast": [0.5, 1.25]}),
+        ("random_adjust_saturation {}", {"jitter.saturation": [0.8, 1.25]}),
+        ("random_adjust_hue {}", {"jitter.hue": 0.02}),
+        ("random_distort_color {}", {"jitter.hue": 0.2, "jitter.contrast": [0.5, 1.5]}),
+    ],
+)
+def test_a_step_of_augmentation_has_its_equal(edited, step, expected):
+    task = edited("ssd_mobilenet_v1_pets", ("random_horizontal_flip {\n    }", step)).params.task
+    values = dict(leaves_of(task.train_data.augmentation.as_dict()))
+    assert {key: values[key] for key in expected} == expected
+    assert values["flip"] == 0.0
+    assert values["ssd_crop"]
+
+
+def test_crops_with_cases_of_their_own(edited):
+    operations = """ssd_random_crop {
+      operations { min_object_covered: 0.4 min_aspect_ratio: 0.8 max_aspect_ratio: 1.2 min_area: 0.2 max_area: 0.9
+                   overlap_thresh: 0.6 random_coef: 0.15 }
+      operations { min_object_covered: 1.0 overlap_thresh: 1.0 }
+    }"""
+    cases = edited("ssd_mobilenet_v1_pets", ("ssd_random_crop {\n    }", operations)).params.task
+    first, second = (case.as_dict() for case in cases.train_data.augmentation.ssd_crop_cases)
+    assert first == {
+        "enabled": True, "probability": 0.85, "min_object_covered": 0.4, "min_aspect_ratio": 0.8,
+        "max_aspect_ratio": 1.2, "min_area": 0.2, "max_area": 0.9, "min_overlap": 0.6,
+    }  # fmt: skip
+    assert (second["probability"], second["min_area"], second["max_aspect_ratio"]) == (1.0, 0.1, 2.0)
+
+
+@pytest.mark.parametrize("step", ["random_black_patches {}", "ssd_random_crop_pad {}", "random_image_scale {}"])
+def test_a_step_without_an_equal_is_refused_at_its_line(edited, step):
+    with pytest.raises(ConfigError, match=r"pipeline\.config:\d+: .*cannot be honoured"):
+        edited("ssd_mobilenet_v1_pets", ("random_horizontal_flip {\n    }", step))

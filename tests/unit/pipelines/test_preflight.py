@@ -6,7 +6,8 @@ from PIL import Image
 
 from collectors.errors import ConfigError, InputError
 from pipelines.experiment import load_experiment
-from pipelines.preflight import expand, prepare
+from pipelines.preflight import prepare
+from pipelines.record_paths import expand
 from records.errors import DamagedRecordError
 from scripts.exit_codes import INPUT, USAGE, code_of
 from tests.support.od_api_records import od_example, write_records
