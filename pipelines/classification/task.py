@@ -1,6 +1,6 @@
 """The TFM task of training and evaluating a classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -59,7 +59,7 @@ class ClassificationTask(RunTask):
             trains=trains,
         )
 
-    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> Iterable[str]:
         """Write the counts of the classes."""
         run.write_data(
             {
