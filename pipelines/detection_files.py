@@ -119,7 +119,13 @@ def _read_folder(folder: Path, label_map: Path | None) -> Truth:
     for image_id, (label, annotation) in enumerate(annotated, start=1):
         path = label.image_paths[0] if label.image_paths else label.xml_path
         truth.record.images.append(
-            {"id": image_id, "width": annotation.width, "height": annotation.height, "file_name": path.as_posix()}
+            {
+                "id": image_id,
+                "width": annotation.width,
+                "height": annotation.height,
+                "file_name": path.as_posix(),
+                "xml": label.xml_path.as_posix(),
+            }
         )
         for one in annotation.objects:
             bbox = [one.box.xmin, one.box.ymin, one.box.width, one.box.height]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from official.core import task_factory
 from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
+from pipelines.detection.input_pipeline import evaluation_batches
+from pipelines.detection_record import DetectionRecord
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 from pipelines.run_task import RunTask
+from records.labelled_examples import LabelledExamples
 
 
 def evaluate(
@@ -54,17 +58,81 @@ def evaluate(
     return write_evaluation(run, task, step, checkpoint=checkpoint, seconds=seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a detector found in other pictures than the run's own; nothing of it is written.
+
+    Attributes:
+        results: As `evaluate` returns them.
+        record: Truth and detections.
+        class_names: Name of each class id.
+    """
+
+    results: dict[str, Any]
+    record: DetectionRecord
+    class_names: dict[int, str]
+
+
+def evaluate_records(
+    run: RunDirectory, input_path: list[str], *, checkpoint: str = "best", progress: Progress = no_progress
+) -> Evaluation:
+    """Evaluate a detector on other records than its own; see `evaluate`."""
+    experiment, task, model = open_run(run)
+    step = restore(model, run, checkpoint)
+    experiment.params.task.validation_data.input_path = [str(path) for path in records_of(run, input_path)]
+    return _evaluated(task, model, None, step, checkpoint, progress)
+
+
+def evaluate_folder(
+    run: RunDirectory, examples: LabelledExamples, *, checkpoint: str = "best", progress: Progress = no_progress
+) -> Evaluation:
+    """Evaluate a detector on a labelled folder; pictures are read while the network works.
+
+    Args:
+        run: The run folder.
+        examples: The folder, read with the label map of the run.
+        checkpoint: See `evaluate`.
+        progress: Told after every batch.
+
+    Raises:
+        InputError: The run has no checkpoint, nothing in the folder can be judged, or a picture changed meanwhile.
+    """
+    if not examples.sources:
+        raise InputError("no picture in it can be judged", where=str(examples.folder), fix="See: tagbox labels check")
+    _, task, model = open_run(run)
+    step = restore(model, run, checkpoint)
+    scalar = tf.TensorSpec((), tf.string)
+    serialized = tf.data.Dataset.from_generator(examples.encoded, output_signature=scalar)
+    config = task.task_config
+    data = evaluation_batches(serialized, config.validation_data.global_batch_size, config.model.input_size)
+    evaluation = _evaluated(task, model, data, step, checkpoint, progress)
+    for image in evaluation.record.images:
+        image |= {key: str(examples.folder / image[key]) for key in ("file_name", "xml") if key in image}
+    return evaluation
+
+
+def _evaluated(
+    task: Any, model: Any, data: tf.data.Dataset | None, step: int, checkpoint: str, progress: Progress
+) -> Evaluation:
+    # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
+    Validation(task, model, data).run(progress)
+    task.require_sound()
+    results = {**task.results(), "step": step, "checkpoint": checkpoint}
+    return Evaluation(results, task.record, dict(task.class_names))
+
+
 class Validation:
     """Evaluates a task on its whole verification set, as often as asked; traced once.
 
     Args:
         task: Its ``validation_data`` names the records; it holds the figures afterwards.
         model: Whose weights are judged.
+        data: Batches to take instead of the records.
     """
 
-    def __init__(self, task: RunTask, model: Any) -> None:
+    def __init__(self, task: RunTask, model: Any, data: tf.data.Dataset | None = None) -> None:
         self._task = task
-        self._data = task.build_inputs(task.task_config.validation_data)
+        self._data = task.build_inputs(task.task_config.validation_data) if data is None else data
         self._step = tf.function(lambda images, labels: task.validation_step((images, labels), model))
 
     def run(self, progress: Progress = no_progress) -> dict[str, float]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipelines.plain_graph import as_written
+
 _FILES_AT_ONCE = 16
 
 
@@ -53,6 +55,7 @@ class RecordOrder:
         """Count the examples of one epoch, at least 1."""
         return max(1, int(self.once().reduce(tf.constant(0, tf.int64), lambda count, _: count + 1).numpy()))
 
+    @as_written
     def _epoch(self, number: Any) -> tf.data.Dataset:
         seed = tf.stack([tf.constant(self._seed, tf.int64), number])
         files = tf.data.Dataset.from_tensor_slices(tf.random.experimental.stateless_shuffle(self._paths, seed))

@@ -18,6 +18,7 @@ from pipelines.report.charts import BarChart, Chart, LineChart, finite_points
 _COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2937", "#7a3fb0")
 _LINES = ("-", "--", ":")
 _MOST_IN_LEGEND = 12
+_MOST_LETTERS = 40
 # What the usual systems have for Chinese, Japanese and Korean; matplotlib's own font has none of their letters.
 _EASTERN_FONTS = (
     "Noto Sans CJK JP",
@@ -139,8 +140,9 @@ def _draw_bars(axes: Axes, chart: BarChart) -> None:
 
 
 def _plain(name: str) -> str:
-    """Keep a name from being read as mathematics, or as one to hide."""
-    return name.replace("$", r"\$").removeprefix("_") or "_"
+    """Keep a name from being read as mathematics, as one to hide, or from taking all the room."""
+    short = name if len(name) <= _MOST_LETTERS else name[: _MOST_LETTERS - 1] + "…"
+    return short.replace("$", r"\$").removeprefix("_") or "_"
 
 
 @functools.cache

@@ -12,10 +12,8 @@ from pipelines.picture_origins import RecordPictures
 from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 
-FOLDER = "mistakes"
 
-
-def write_run_album(run: RunDirectory, *, limit: int = DEFAULT_LIMIT) -> dict[str, Any]:
+def write_run_album(run: RunDirectory, *, limit: int = DEFAULT_LIMIT, output: Path | None = None) -> dict[str, Any]:
     """Write the folder ``mistakes`` of a run that was evaluated; see `pipelines.mistake_album.write_album`.
 
     Where the records are gone, everything is listed and nothing drawn.
@@ -23,6 +21,7 @@ def write_run_album(run: RunDirectory, *, limit: int = DEFAULT_LIMIT) -> dict[st
     Args:
         run: The run folder.
         limit: At most so many mistakes of each kind and class.
+        output: Another folder than the run's.
 
     Returns:
         The content of ``mistakes.json``.
@@ -41,7 +40,7 @@ def write_run_album(run: RunDirectory, *, limit: int = DEFAULT_LIMIT) -> dict[st
         paths = expand(stored_experiment(run).params.task.validation_data.input_path)
     except InputError:
         paths = []
-    return write_album(album, run.path / FOLDER, record, RecordPictures(record.images, paths), beside=paths)
+    return write_album(album, output or run.mistakes, record, RecordPictures(record.images, paths), beside=paths)
 
 
 def _read(path: Path) -> Any:

@@ -65,6 +65,11 @@ class RunDirectory:
         return self.path / "checkpoints" / "best"
 
     @property
+    def mistakes(self) -> Path:
+        """Folder of the album of mistakes; see `pipelines.mistake_album`."""
+        return self.path / "mistakes"
+
+    @property
     def label_map_path(self) -> Path:
         """The run's own copy of the label map."""
         return self.path / "label_map.pbtxt"

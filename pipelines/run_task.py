@@ -103,6 +103,10 @@ class RunTask(base_task.Task):
         """
         raise NotImplementedError
 
+    def trained_variables(self, model: Any) -> list[Any]:
+        """Return the variables that the optimizer changes."""
+        return list(model.trainable_variables)
+
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""
         return None

@@ -4,10 +4,13 @@ import copy
 import gc
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+import tf_keras
 from official.common import distribute_utils
 from official.core import base_trainer, task_factory, train_utils
 from official.modeling import performance
@@ -56,8 +59,6 @@ def measure_step_time(experiment: Experiment, preflight: Preflight, *, steps: in
     """
     params = copy.deepcopy(experiment.params)
     params.task.train_data.input_path = [str(path) for path in preflight.training.paths]
-    if params.runtime.mixed_precision_dtype:
-        performance.set_mixed_precision_policy(params.runtime.mixed_precision_dtype)
     strategy = distribute_utils.get_distribution_strategy(
         distribution_strategy=params.runtime.distribution_strategy,
         all_reduce_alg=params.runtime.all_reduce_alg,
@@ -69,7 +70,7 @@ def measure_step_time(experiment: Experiment, preflight: Preflight, *, steps: in
     def held(data: Any, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         return task.build_inputs(data, context).take(1).cache().repeat()
 
-    with strategy.scope():
+    with strategy.scope(), _precision(params.runtime.mixed_precision_dtype):
         trainer = train_utils.create_trainer(params, task, train=True, evaluate=False, trainer_cls=WaitingTrainer)
         seconds, waiting = _measure(trainer, steps)
         trainer.train_dataset = trainer.distribute_dataset(held, params.task.train_data)
@@ -77,6 +78,18 @@ def measure_step_time(experiment: Experiment, preflight: Preflight, *, steps: in
     del trainer
     gc.collect()  # the network is in cycles; the run that follows needs the room
     return StepTime(seconds, seconds_held, waiting, params.task.train_data.global_batch_size)
+
+
+@contextmanager
+def _precision(dtype: str | None) -> Iterator[None]:
+    """Build and trace layers under a policy of mixed precision, which is the whole process's."""
+    before = tf_keras.mixed_precision.global_policy()
+    if dtype:
+        performance.set_mixed_precision_policy(dtype)
+    try:
+        yield
+    finally:
+        tf_keras.mixed_precision.set_global_policy(before)
 
 
 def _measure(trainer: base_trainer.Trainer, steps: int) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+import tf_keras
 from official.common import distribute_utils
 from official.core import task_factory, train_lib, train_utils
 from official.modeling import performance
@@ -148,6 +149,8 @@ def _run(job: _Job) -> dict[str, Any]:
             train_actions=[progress.after_training_loop],
             eval_actions=[progress.after_evaluation],
         )
+    with strategy.scope():
+        _make_slots(runner.trainer.optimizer, task.trained_variables(runner.trainer.model))
     progress.begin(runner)
     if not progress.step and job.cluster.is_chief:
         # The workers of a cluster take from their data together only.
@@ -167,6 +170,14 @@ def _run(job: _Job) -> dict[str, Any]:
         raise
     progress.write_status("done")
     return run.read_results() or {}
+
+
+def _make_slots(optimizer: Any, variables: list[Any]) -> None:
+    """Make the optimizer's variables now: those that a first step made would have TensorFlow record the step twice."""
+    if isinstance(optimizer, tf_keras.optimizers.legacy.Optimizer):
+        optimizer._create_all_weights(variables)
+    elif hasattr(optimizer, "build"):
+        optimizer.build(variables)
 
 
 def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> None:

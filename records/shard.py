@@ -155,11 +155,22 @@ def summarize_shard(path: Path, *, file: str, fingerprint: str = "") -> ShardSum
 
 def _payloads(shard: ShardPlan, read: Callable[[str], bytes], where: str, progress: Progress) -> Iterator[list[bytes]]:
     for done, source in enumerate(shard.examples, start=1):
-        yield encode_detection(source, _read_picture(source, read, where))
+        yield encode_detection(source, read_picture(source, read, where))
         progress(done, len(shard.examples))
 
 
-def _read_picture(source: ExampleSource, read: Callable[[str], bytes], where: str) -> bytes:
+def read_picture(source: ExampleSource, read: Callable[[str], bytes], where: str) -> bytes:
+    """Read the picture of an example, and convert it where its recipe says so.
+
+    Args:
+        source: The example.
+        read: Gives the bytes of a picture by its path relative to the data root.
+        where: The data root, for messages.
+
+    Raises:
+        PictureChangedError: It is not the one of the plan.
+        InputError: It cannot be read.
+    """
     path = f"{where.rstrip('/')}/{source.image_path}"
     try:
         encoded = read(source.image_path)

@@ -1,10 +1,41 @@
-"""The figures of a classifier, printed."""
+"""A classifier evaluated, and its figures printed."""
 
 from typing import Any
 
-from scripts.output import figure, say, write_table
+from scripts.options import quieten_tensorflow
+from scripts.output import figure, progress, say, write_json, write_table
 
 _WORST = 20
+
+
+def evaluate_classifier(run: Any, records: list[str], checkpoint: str, *, as_json: bool) -> dict[str, Any]:
+    """Evaluate a run on its own records, which draws its report again, or on others; print and return the figures."""
+    quieten_tensorflow()
+    say("starting TensorFlow")
+    from pipelines.evaluate import evaluate
+
+    with progress("evaluating, batches") as advance:
+        results = evaluate(run, checkpoint=checkpoint, input_path=records or None, progress=advance)
+    if records:
+        _print(results, as_json=as_json)
+    else:
+        tell_of_classifier(run, results, as_json=as_json)
+    return results
+
+
+def tell_of_classifier(run: Any, results: dict[str, Any], *, as_json: bool) -> None:
+    """Print the figures that a run folder holds, and draw its report."""
+    from pipelines.report.run_report import write_report
+
+    _print(results, as_json=as_json)
+    say(f"report: {write_report(run)}")
+
+
+def _print(results: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        write_json(results)
+    else:
+        print_classifier_results(results)
 
 
 def print_classifier_results(results: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The flags of the OD API's train.py, eval.py and model_main_tf2.py: read, answered with the modern form."""
+"""The flags of older scripts, the OD API's and the QuickDraw samples': read, answered with the modern form."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -38,9 +38,31 @@ def evaluation_flags(command: Command) -> Command:
     return _with(options, command)
 
 
-def announce(words: Sequence[object]) -> None:
+def drawing_flags(command: Command) -> Command:
+    """Add the hidden flags of the QuickDraw sample: the records of each split."""
+    for name in ("eval_src", "train_src"):
+        command = click.option(f"--{name}", type=_PATH, hidden=True)(command)
+    return command
+
+
+def drawing_paths(train_src: Path | None, eval_src: Path | None) -> tuple[str, ...]:
+    """Return what ``--train_src`` and ``--eval_src`` mean as words of ``--set-path``.
+
+    A folder stands for the record of drawings in it; the label map is the one beside the training record.
+    """
+    words = []
+    for what, split, path in (("input", "training", train_src), ("eval_input", "verification", eval_src)):
+        if path is not None:
+            words.append(f"{what}={path / f'drawings_{split}.record' if path.is_dir() else path}")
+    if train_src is not None:
+        label_map = (train_src if train_src.is_dir() else train_src.parent) / "label_map.pbtxt"
+        words += [f"label_map={label_map}"] if label_map.is_file() else []
+    return tuple(words)
+
+
+def announce(words: Sequence[object], whose: str = "the Object Detection API's") -> None:
     """Say the modern form of an old command line."""
-    say(f"note: these are the Object Detection API's flags; in tagbox' own words: tagbox {_quoted(words)}")
+    say(f"note: these are {whose} flags; in tagbox' own words: tagbox {_quoted(words)}")
 
 
 def announce_without_effect(given: dict[str, Any]) -> None:

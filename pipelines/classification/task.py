@@ -15,6 +15,7 @@ from pipelines.classification import answers as answering
 from pipelines.classification import evidence, input_pipeline, record_survey, start_weights
 from pipelines.classification.class_names import ClassNames
 from pipelines.classification.model_config import ClassifierData, ClassifierTask
+from pipelines.classification.random_states import draw_from_states, keep_random_states
 from pipelines.detection import replicas
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import CLASSIFIER, RunKind
@@ -99,14 +100,14 @@ class ClassificationTask(RunTask):
                 where="task.model.num_classes",
                 fix="Set it to 0 to take it from the label map.",
             )
-        # What dropout draws is then a state in the checkpoint, so that a run goes on with the draws it would have had.
-        tf_keras.backend.experimental.enable_tf_random_generator()
+        draw_from_states()
         try:
             model = config.network.chosen().build(config.input_shape, config.num_classes)
         except ValueError as error:
             raise ConfigError(
                 str(error), where=f"task.model.network.{config.network.type}", fix="Choose a larger input_size."
             ) from error
+        keep_random_states(model)
         model.class_names = ClassNames(self.names)
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             replicas.share_batch_statistics(model)

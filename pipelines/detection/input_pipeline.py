@@ -13,6 +13,7 @@ from pipelines.detection.copy_paste import ObjectPaster
 from pipelines.detection.object_pool import collect_objects
 from pipelines.detection.ssd_config import SSDData
 from pipelines.detection.training_pictures import TrainingPictures
+from pipelines.plain_graph import as_written
 from pipelines.record_reader import RecordReader
 
 ORIGIN = ("file_name", "xml", "place")
@@ -154,6 +155,7 @@ def build_dataset(
     height, width = input_size
     decoder = RecordDecoder()
 
+    @as_written
     def decode(place: Any, serialized: Any, *others: Any) -> dict[str, Any]:
         return decoder.decode(serialized) | {"place": place} | ({"companions": others[0]} if others else {})
 
@@ -167,25 +169,15 @@ def build_dataset(
             closing_place=closing_example,
         )
 
+    @as_written
     def for_evaluation(decoded: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        labels = {
-            "boxes": decoded["groundtruth_boxes"],
-            "classes": tf.cast(decoded["groundtruth_classes"], tf.int32),
-            "is_crowd": decoded["groundtruth_is_crowd"],
-            "areas": decoded["groundtruth_area"],
-            "difficult": decoded["groundtruth_difficult"],
-            "source_id": decoded["source_id"],
-            "height": decoded["height"],
-            "width": decoded["width"],
-            **{name: decoded[name] for name in ORIGIN},
-        }
-        return network_input(decoded["image"], height, width), labels
+        return _for_evaluation(decoded, input_size)
 
     def parse_and_batch(dataset: tf.data.Dataset, context: tf.distribute.InputContext | None) -> tf.data.Dataset:
         batch_size = config.global_batch_size
         if context is not None:
             batch_size = context.get_per_replica_batch_size(batch_size)
-        parse = for_training() if config.is_training else for_evaluation
+        parse = as_written(for_training().__call__) if config.is_training else for_evaluation
         if config.cache and config.is_training:
             # The same pictures come again out of memory; where they stand now is what varies.
             dataset = dataset.enumerate(first_example).map(lambda place, decoded: decoded | {"place": place})
@@ -200,6 +192,38 @@ def build_dataset(
         transform_and_batch_fn=parse_and_batch,
     )
     return reader.read(input_context=input_context)
+
+
+def evaluation_batches(examples: tf.data.Dataset, batch_size: int, input_size: list[int]) -> tf.data.Dataset:
+    """Build the batches of an evaluation as `build_dataset` does, from examples that stand in no record.
+
+    Args:
+        examples: Serialised ``tf.train.Example``, scalars.
+        batch_size: Pictures a batch; the last has the rest.
+        input_size: Height and width of the network's input.
+    """
+    decoder = RecordDecoder()
+
+    def parse(place: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
+        return _for_evaluation(decoder.decode(serialized) | {"place": place}, input_size)
+
+    parsed = examples.enumerate().map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return parsed.padded_batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+
+def _for_evaluation(decoded: dict[str, Any], input_size: list[int]) -> tuple[Any, dict[str, Any]]:
+    labels = {
+        "boxes": decoded["groundtruth_boxes"],
+        "classes": tf.cast(decoded["groundtruth_classes"], tf.int32),
+        "is_crowd": decoded["groundtruth_is_crowd"],
+        "areas": decoded["groundtruth_area"],
+        "difficult": decoded["groundtruth_difficult"],
+        "source_id": decoded["source_id"],
+        "height": decoded["height"],
+        "width": decoded["width"],
+        **{name: decoded[name] for name in ORIGIN},
+    }
+    return network_input(decoded["image"], *input_size), labels
 
 
 def _object_paster(config: SSDData, paths: Sequence[str], largest: int) -> ObjectPaster | None:

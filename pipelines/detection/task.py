@@ -19,6 +19,7 @@ from pipelines.detection import input_pipeline, losses, record_survey, replicas,
 from pipelines.detection.ssd_config import SSDData, SSDTask
 from pipelines.detection_analysis import analyse_detections
 from pipelines.detection_record import DetectionRecord, coco_dataset, require_finite_scores
+from pipelines.plain_graph import as_written
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import DETECTOR, RunKind
 from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
@@ -79,6 +80,10 @@ class SSDDetectionTask(RunTask):
         run.write_data(summarize_data(preflight, fit))
         return [fit.summary()] if fit.num_boxes else []
 
+    def trained_variables(self, model: tf_keras.Model) -> list[Any]:
+        """Return the variables that no pattern freezes."""
+        return trained_variables.trained(model)
+
     def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
         """See `pipelines.training_batch.write_training_batch`."""
         write_training_batch(dataset, strategy, self.class_names, output)
@@ -89,6 +94,7 @@ class SSDDetectionTask(RunTask):
 
         return SideBySide(paths, self)
 
+    @as_written
     def build_model(self) -> tf_keras.Model:
         """Build the network of ``params.model``; ``num_classes`` must be known by now."""
         model = ssd_model.build_ssd_model(self.task_config.model, num_classes=self.task_config.model.num_classes)
@@ -145,6 +151,7 @@ class SSDDetectionTask(RunTask):
         """Return the running means of the parts of the loss."""
         return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in _LOSS_NAMES]
 
+    @as_written
     def train_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
     ) -> dict[str, Any]:
@@ -168,6 +175,7 @@ class SSDDetectionTask(RunTask):
             metric.update_state(term)
         return {self.loss: total}
 
+    @as_written
     def validation_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
     ) -> dict[str, Any]:

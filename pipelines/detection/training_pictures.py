@@ -38,7 +38,7 @@ class TrainingPictures:
     ) -> None:
         self._config, self._input_size = config, input_size
         # Traced once, for all companions.
-        self._decode = tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)])
+        self._decode = tf.function(decode, input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
         self._resize, self._paster = resize, paster
         self._closing_place = tf.int64.max if closing_place is None else closing_place
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from pipelines.detection import input_pipeline, ssd_model
 from pipelines.detection.ssd_config import SSDModel
+from pipelines.plain_graph import as_written
 
 IMAGE_INPUT, NORMALIZED_INPUT = "image_tensor", "normalized_input_image_tensor"
 # The order in which every format has them: that of the OD API's TFLite models, and of the alphabet.
@@ -28,10 +29,12 @@ class PixelDetector(tf.Module):
         height, width = config.input_size
         anchors = tf.constant(model.anchors)
 
+        @as_written
         def detect_prepared(batch: Any) -> dict[str, Any]:
             found = ssd_model.detect(model(batch, training=False), anchors, config.detections)
             return {name: tf.cast(found[name], tf.float32) for name in OUTPUTS}
 
+        @as_written
         def detect(image_tensor: Any) -> dict[str, Any]:
             return detect_prepared(input_pipeline.network_batch(image_tensor, height, width))
 
@@ -60,6 +63,7 @@ class LiteDetector(tf.Module):
         def postprocess(box_encodings: Any, scores: Any, anchors: Any) -> tuple[Any, ...]:  # noqa: ARG001
             return tf.zeros([1, limit, 4]), tf.zeros([1, limit]), tf.zeros([1, limit]), tf.zeros([1])
 
+        @as_written
         def detect(normalized_input_image_tensor: Any) -> dict[str, Any]:
             outputs = model(normalized_input_image_tensor, training=False)
             found = postprocess(outputs["box_encodings"], tf.sigmoid(outputs["class_logits"]), anchors)

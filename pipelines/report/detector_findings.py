@@ -13,6 +13,7 @@ _WIDE_INTERVAL = 0.2
 _FITTING_SHARE = 0.9
 _LOOSE = 0.5
 _MOST_NAMED = 6
+_LONG_WAIT = 0.25
 _ERROR_ADVICE = {
     "missed": ("boxes that are missed", "Are they small, hidden or cut off? More such training pictures."),
     "background": (
@@ -117,6 +118,15 @@ def _training(files: RunFiles) -> list[Finding]:
                     "The best checkpoint is kept and is what was judged here.",
                 )
             )
+    _, waits = curve_of(files.rows, "input_wait_share")
+    if waits and _mean(waits) > _LONG_WAIT:
+        found.append(
+            Finding(
+                f"Training waited for pictures {100 * _mean(waits):.0f} % of its time.",
+                "The processors cannot keep up with decoding and augmenting: more of them, or smaller pictures.",
+                tone="plain",
+            )
+        )
     state = files.status.get("state")
     if state in ("failed", "interrupted"):
         reason = files.status.get("error") or f"at step {files.status.get('step')} of {files.status.get('total_steps')}"

@@ -1,12 +1,9 @@
 """Where a detector fails: what each kind of mistake costs, the worst of them as pictures, and labels to doubt."""
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from PIL import Image, UnidentifiedImageError
 
 from pipelines.report.blocks import (
     Block,
@@ -23,7 +20,7 @@ from pipelines.report.blocks import (
     Table,
 )
 from pipelines.report.charts import BarChart, Bars
-from pipelines.report.pictures import that_fit
+from pipelines.report.pictures import small_jpeg, that_fit
 from pipelines.report.run_files import RunFiles
 
 KIND_WORDS = {
@@ -38,7 +35,7 @@ KIND_WORDS = {
 """The kinds of `pipelines.error_kinds.ErrorKind`, and ``loose``, as a reader sees them."""
 
 _FOLDER, _INDEX = "mistakes", "mistakes/mistakes.json"
-_WIDTH_PX, _QUALITY = 280, 78
+_WIDTH_PX = 280
 _MISTAKE_BYTES, _SUSPECT_BYTES = 1_500_000, 500_000
 _SUSPECTS_LISTED = 50
 _OPEN_CLASSES = 3
@@ -187,14 +184,8 @@ def _worst_of_each_first(mistakes: Sequence[Mapping[str, Any]]) -> list[Mapping[
 
 def _picture(case: Mapping[str, Any], folder: Path, words: str) -> Picture | None:
     """Return a case as it goes into the page, smaller than in the folder; ``None`` where its picture is gone."""
-    try:
-        with Image.open(folder / str(case["picture"])) as image:
-            image.thumbnail((_WIDTH_PX, 2 * _WIDTH_PX))
-            stream = io.BytesIO()
-            image.convert("RGB").save(stream, "JPEG", quality=_QUALITY)
-    except (OSError, UnidentifiedImageError):
-        return None
-    return Picture(stream.getvalue(), words, words, _where(case))
+    content = small_jpeg(folder / str(case["picture"]), _WIDTH_PX)
+    return None if content is None else Picture(content, words, words, _where(case))
 
 
 def _where(case: Mapping[str, Any]) -> str:

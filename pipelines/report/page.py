@@ -132,11 +132,12 @@ def _words(cell: blocks.Cell) -> str:
 def _heat_table(table: blocks.HeatTable) -> str:
     head = "".join(f'<th scope="col">{escaped(name)}</th>' for name in table.column_names)
     rows = []
-    for name, counts in zip(table.row_names, table.counts, strict=True):
+    for at, (name, counts) in enumerate(zip(table.row_names, table.counts, strict=True)):
         total = max(1, sum(counts))
         cells = "".join(
-            f'<td{_attribute("class", "ok" * (name == column))} style="--v:{count / total:.2f}">{count or ""}</td>'
-            for column, count in zip(table.column_names, counts, strict=True)
+            f'<td{_attribute("class", "ok" if count and place == at else "")} style="--v:{count / total:.2f}">'
+            f"{count or ''}</td>"
+            for place, count in enumerate(counts)
         )
         rows.append(f'<tr><th scope="row">{escaped(name)}</th>{cells}</tr>')
     corner = f'<td class="soft" style="--v:0">{escaped(table.row_title)} ↓ {escaped(table.column_title)} →</td>'

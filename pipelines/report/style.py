@@ -39,7 +39,7 @@ figcaption {{ font-size:.875rem; overflow-wrap:anywhere }} .name {{ font-weight:
 img {{ max-width:100%; height:auto; display:block; border-radius:6px }}
 .gallery {{ display:grid; gap:14px; grid-template-columns:repeat(auto-fill,minmax(min(var(--w),100%),1fr)) }}
 .scroll {{ overflow-x:auto; max-width:100% }} caption {{ text-align:left; font-size:.875rem; padding-bottom:4px }}
-table {{ border-collapse:collapse }} .wide {{ width:100% }}
+.scroll+.scroll {{ margin-top:18px }} table {{ border-collapse:collapse }} .wide {{ width:100% }}
 th,td {{ text-align:left; padding:4px 10px 4px 0; border-bottom:1px solid var(--line); vertical-align:top;
   overflow-wrap:anywhere }} tbody th {{ font-weight:400; min-width:7em }} thead th {{ overflow-wrap:normal }}
 .n {{ text-align:right; font-variant-numeric:tabular-nums; white-space:nowrap; padding-left:10px }}
@@ -64,6 +64,7 @@ svg {{ width:100%; max-width:620px; height:auto; display:block }} svg text {{ fo
 .legend li {{ overflow-wrap:anywhere }} .legend svg {{ display:inline-block; width:22px; height:10px;
   margin-right:5px }}
 {_SERIES}
+@media (max-width: 520px) {{ svg text {{ font-size:14px }} .box {{ padding:12px }} }}
 @media print {{ body {{ background:none; font-size:11pt }} main {{ max-width:none; padding:0 }} nav {{ display:none }}
   .box {{ border:0; padding:0 }} h2 {{ break-after:avoid }} tr,li {{ break-inside:avoid }}
   details::details-content {{ content-visibility:visible; height:auto }} * {{ print-color-adjust:exact }} }}

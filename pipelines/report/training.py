@@ -129,6 +129,9 @@ def time_section(files: RunFiles) -> Section:
     if rates:
         pictures = f", {rates[-1] * batch:.1f} pictures a second" if batch else ""
         rows.append(("one step", f"{1000 / rates[-1]:.0f} ms ({rates[-1]:.2f} steps a second{pictures})"))
+    _, waits = curve_of(files.rows, "input_wait_share")
+    if waits:
+        rows.append(("waiting for pictures", f"{100 * sum(waits) / len(waits):.0f} % of the training"))
     took, count = files.results.get("evaluation_s"), files.results.get("num_images")
     if took and count:
         rows.append(("the last evaluation", f"{in_words(took)}, {count / took:.1f} pictures a second"))

@@ -52,6 +52,7 @@ _SLOW_INPUT_SHARE = 0.1
 @click.option("--task", type=int, metavar="N", help="Which of --workers this process is, from 0.")
 @json_option
 @legacy_flags.training_flags
+@legacy_flags.drawing_flags
 @retrain_flags.retraining_flags
 @click.pass_context
 def train(
@@ -71,6 +72,8 @@ def train(
     pipeline_config_path: Path | None,
     train_dir: Path | None,
     num_train_steps: int | None,
+    train_src: Path | None,
+    eval_src: Path | None,
     **old_flags: Any,
 ) -> int:
     """Train a detector or classifier from a pipeline CONFIG, evaluating along the way.
@@ -91,7 +94,14 @@ def train(
         retrain_flags.announce(old, records_dir, run_dir)
         num_refused = retraining.build_records(old, records_dir)
         overrides = (*old.overrides, *overrides)
-    elif config is None:
+    if train_src or eval_src:
+        config = config or Path("renaissance")
+        paths += legacy_flags.drawing_paths(train_src, eval_src)
+        words = ["train", config, *(["--run", run_dir] if run_dir else [])]
+        legacy_flags.announce(
+            [*words, *(part for path in paths for part in ("--set-path", path))], "the older script's"
+        )
+    if config is None:
         config, run_dir = _old_command_line(pipeline_config_path, train_dir, run_dir, num_train_steps)
         overrides += (f"trainer.train_steps={num_train_steps}",) if num_train_steps else ()
         legacy_flags.announce_without_effect(old_flags)

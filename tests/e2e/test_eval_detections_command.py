@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.voc import write_annotation
@@ -115,3 +116,48 @@ def test_files_that_are_not_there_are_named(folder):
         assert name in answer.error_line
     answer = tagbox_here(*command, "--label-map", folder / "no.pbtxt")
     assert "no.pbtxt" in answer.error_line
+
+
+def test_mistakes_are_drawn_and_lead_to_the_xml(folder):
+    for name in ("one", "two"):
+        Image.new("RGB", (100, 100), "white").save(folder / "set" / f"{name}.jpg")
+    answer = tagbox_here(
+        *_found(folder, ("one", "cat", 0.9), ("two", "cat", 0.9)), "--album", folder / "album", "--json"
+    )
+    assert answer.code == 0, answer.err
+    results = json.loads(answer.out)
+    (mistake,) = results["mistakes"]
+    assert (mistake["kind"], mistake["words"]) == ("confused", "cat 90 % on a dog")
+    assert mistake["xml"] == (folder / "set" / "two.xml").as_posix()
+    assert (folder / "album" / mistake["picture"]).is_file()
+    (suspect,) = results["suspects"]
+    assert (suspect["kind"], suspect["picture"]) == ("wrong_class", mistake["picture"])
+    assert results["errors"]["kinds"]["confused"]["count"] == 1
+    table = tagbox_here(*_found(folder, ("one", "cat", 0.9), ("two", "cat", 0.9)))
+    assert "wrong class" in table.out
+    assert "two.xml" in table.out
+    assert "labelled dog, and seen as cat 90 %" in table.out
+
+
+def test_an_album_goes_into_a_folder_of_its_own(folder):
+    answer = tagbox_here(*_found(folder, ("two", "cat", 0.8)), "--album", folder / "set")
+    assert answer.code == 2
+    assert "is no album of mistakes" in answer.error_line
+    assert sorted(path.name for path in (folder / "set").iterdir()) == ["one.xml", "two.xml"]
+
+
+def test_pictures_of_a_coco_file_of_truth_are_looked_for_where_one_says(folder):
+    (folder / "pictures").mkdir()
+    Image.new("RGB", (100, 100), "white").save(folder / "pictures" / "one.jpg")
+    truth = {
+        "images": [{"id": 1, "file_name": "one.jpg", "width": 100, "height": 100}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 20, 30, 40]}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (folder / "truth.json").write_text(json.dumps(truth))
+    (folder / "none.json").write_text("[]")
+    command = ("eval", "--detections", folder / "none.json", "--truth", folder / "truth.json", "--json")
+    for words, drawn in (((), False), (("--images", folder / "pictures"), True)):
+        answer = tagbox_here(*command, "--album", folder / "album", *words)
+        (missed,) = json.loads(answer.out)["mistakes"]
+        assert (missed["kind"], missed["xml"], bool(missed["picture"])) == ("missed", None, drawn)

@@ -97,16 +97,6 @@ def test_the_browser_shows_every_picture_and_has_nothing_to_complain_of(run, chr
     assert "verification pictures" in done.stdout
 
 
-def test_the_page_fits_a_telephone(run, chromium, tmp_path):
-    path = _rendered_with_script(run, tmp_path, "[document.documentElement.scrollWidth, innerWidth]")
-    done = _browse(
-        chromium, tmp_path / "profile", "--window-size=500,800", "--virtual-time-budget=3000", "--dump-dom",
-        path.as_uri(),
-    )  # fmt: skip
-    wide, window = json.loads(re.search(r"<title>(.*?)</title>", done.stdout).group(1))
-    assert wide <= window
-
-
 def test_no_request_leaves_the_page(run, chromium, tmp_path):
     """Every address but the page's own is sent to a port where nobody listens, and the net log has no attempt."""
     log = tmp_path / "net.json"

@@ -82,9 +82,11 @@ def test_waiting_for_batches_is_seen(mirrored):
 
 
 def test_a_step_is_measured_and_nothing_changes(tmp_path):
+    import tf_keras
+
     from pipelines.step_time import measure_step_time
 
-    experiment = load_experiment(write_tiny_config(tmp_path))
+    experiment = load_experiment(write_tiny_config(tmp_path), ["runtime.mixed_precision_dtype=bfloat16"])
     preflight = prepare(experiment, make_records(tmp_path))
     before, files = dump_experiment(experiment), sorted(tmp_path.rglob("*"))
     begun = time.perf_counter()
@@ -96,4 +98,5 @@ def test_a_step_is_measured_and_nothing_changes(tmp_path):
     assert measured.batch_size == 4
     assert measured.images_per_second == 4 / measured.step_seconds
     assert dump_experiment(experiment) == before
+    assert tf_keras.mixed_precision.global_policy().name == "float32"
     assert sorted(tmp_path.rglob("*")) == files

@@ -104,7 +104,7 @@ def test_eval_on_other_records_leaves_the_run_alone(workshop):
     assert answer.code == 0, answer.err
     results = json.loads(answer.out)
     assert results["num_images"] == 2
-    assert results["per_class"]["square"] == {"AP": None, "AP50": None, "num_truth": 0}
+    assert results["per_class"]["square"] == {"AP": None, "AP50": None, "AR100": None, "num_truth": 0}
     assert {path: path.stat().st_mtime_ns for path in workshop.run.rglob("*")} == before
     answer = tagbox_here("eval", workshop.run, "--records", workshop.records / "gone*.record")
     assert answer.code == 6

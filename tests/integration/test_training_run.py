@@ -76,7 +76,7 @@ def test_the_results_have_the_keys_of_the_design(workshop):
     assert {"AP", "AP50", "AP75", "AR100", "per_class", "num_images", "step", "checkpoint"} <= set(results)
     assert results["num_images"] == 4
     assert set(results["per_class"]) == {"disc", "square"}
-    assert set(results["per_class"]["disc"]) == {"AP", "AP50", "num_truth"}
+    assert set(results["per_class"]["disc"]) == {"AP", "AP50", "AR100", "num_truth"}
     assert results["per_class"]["disc"]["num_truth"] == 2
 
 
