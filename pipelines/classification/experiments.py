@@ -10,6 +10,7 @@ from pipelines.classification import task as _task  # noqa: F401 - registers the
 from pipelines.classification.model_config import ClassifierTask, Network
 from pipelines.classification.retraining import RetrainerTask
 from pipelines.run_kinds import CLASSIFIER_SUFFIX
+from pipelines.trainer_config import TrainerConfig
 
 # Networks that are not trained from nothing but from published weights.
 _TASKS: dict[str, type[ClassifierTask]] = {"mobilenet": RetrainerTask}
@@ -29,7 +30,7 @@ def _factory(network: str) -> Callable[[], tfm.ExperimentConfig]:
 
 def _from_nothing(task: ClassifierTask) -> tfm.ExperimentConfig:
     """2,000 steps of 128 drawings with Adam; the rate falls to 0 along a cosine that ends with the run."""
-    config = tfm.ExperimentConfig(task=task)
+    config = tfm.ExperimentConfig(task=task, trainer=TrainerConfig())
     config.runtime.distribution_strategy = "off"
     config.trainer.override(
         {

@@ -20,6 +20,8 @@ NOT_RUN = {
     "tagbox train ssd_mobilenet_v1 --workers": "wants two at once; tests/e2e/test_cluster_command.py runs two",
     "tagbox weights fetch": "fetches; tests/integration/test_weights_fetching.py has a local server; it is parsed",
     "tagbox train ssdlite_mobilenet_v2 --run runs/lite": "fetches 50 MB first; it is parsed",
+    "tagbox train ssd_mobilenet_v1 --smoke": "learns for a minute; test_smoke_test.py has a small one; it is parsed",
+    "tagbox train ssd_mobilenet_v1 --run runs/quarter": "fills minutes; test_training_recipe.py has less; it is parsed",
     "tagbox board": "stays until Ctrl-C; it has a test of its own in test_docs_commands.py; it is parsed",
     "tagbox collect quickdraw cat": "fetches; tests/e2e/test_collect_quickdraw_command.py runs it on a local bucket",
     **{
@@ -55,6 +57,7 @@ _SMALLER_RETRAINER = (
     "trainer.steps_per_loop=2",
 )
 _SMALLER_CLASSIFIER = ("task.train_data.global_batch_size=8", "trainer.steps_per_loop=2")
+_SMALLER_INCEPTION_RESNET = (*_SMALLER_CLASSIFIER, "task.model.network.inception_resnet.depths=[0,1,0]")
 
 
 def reason_not_to_run(line: str) -> str | None:
@@ -111,6 +114,8 @@ def _smaller(words: list[str]) -> list[str]:
     smaller = _SMALLER_CLASSIFIER if is_classifier else _SMALLER
     if words[1].startswith("image_"):
         smaller = _SMALLER_RETRAINER
+    if "inception_resnet" in words[1]:
+        smaller = _SMALLER_INCEPTION_RESNET
     overrides = [*smaller, f"trainer.train_steps={steps}"]
     return [*words, *(word for override in overrides for word in ("--set", override))]
 
