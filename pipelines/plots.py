@@ -36,7 +36,7 @@ def save_chart(chart: Chart, path: Path) -> None:
 
 
 def save_charts(charts: Sequence[Chart], path: Path) -> None:
-    """Draw charts side by side into a PNG; one without values has empty axes.
+    """Draw charts side by side, four of them in two rows, into a PNG; one without values has empty axes.
 
     Args:
         charts: At least one.
@@ -45,8 +45,10 @@ def save_charts(charts: Sequence[Chart], path: Path) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    figure = Figure(figsize=(5.5 * len(charts), 3.9), dpi=110, layout="constrained")
-    for axes, chart in zip(np.ravel(figure.subplots(1, len(charts))), charts, strict=True):
+    num_rows = 2 if len(charts) == 4 else 1
+    num_columns = len(charts) // num_rows
+    figure = Figure(figsize=(5.5 * num_columns, 3.9 * num_rows), dpi=110, layout="constrained")
+    for axes, chart in zip(np.ravel(figure.subplots(num_rows, num_columns)), charts, strict=True):
         if isinstance(chart, LineChart):
             _draw_lines(axes, chart)
         else:

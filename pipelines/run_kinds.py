@@ -54,9 +54,9 @@ CLASSIFIER = RunKind(
     wants_weights=False,
     compared_curves=(
         ("loss", "Training loss"),
+        ("validation_loss", "Verification loss"),
         ("training_top1", "Training top-1"),
         ("top1", "Verification top-1"),
-        ("top5", "Verification top-5"),
     ),
 )
 

@@ -15,6 +15,7 @@ def write_run_pages(run: RunDirectory) -> Path:
     Raises:
         InputError: A file of the run cannot be read or written.
     """
-    if kind_of_run(run) is DETECTOR:
+    # A run that an older tagbox ended has no analysis of its errors; the next evaluation makes one.
+    if kind_of_run(run) is DETECTOR and "errors" in (run.read_results() or {}):
         write_run_album(run)
     return write_report(run)

@@ -34,6 +34,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/build-records.md": [docs_world.add_published_split],
     "docs/how-to/trust-records.md": [docs_world.add_other_records],
     "docs/how-to/build-classification-records.md": [docs_world.add_drawings],
+    "docs/how-to/train-inception-resnet.md": [docs_world.add_strokes],
     "docs/how-to/train-a-quickdraw-classifier.md": [docs_world.add_drawings],
     "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
@@ -71,6 +72,7 @@ LEAVES = {
     "docs/how-to/build-records.md": ["example.png", "label_map.pbtxt"],
     "docs/how-to/trust-records.md": ["example.png", "named.png", "records/croissant.json"],
     "docs/how-to/build-classification-records.md": ["drawing.png", "tf/train.tfrecord", "tag_records/manifest.json"],
+    "docs/how-to/train-inception-resnet.md": ["runs/e2_7/results.json", "width53.png", "width53.html"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
     "docs/how-to/train-a-quickdraw-classifier.md": [
         "drawings.png",

@@ -2,15 +2,18 @@
 
 import csv
 import json
+import re
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from pipelines.classification.class_names import names_in_checkpoint
+from pipelines.classification.predictions_file import read_answers, write_answers
 from pipelines.evaluate import checkpoint_prefix, evaluate
 from pipelines.experiment import load_experiment
 from pipelines.preflight import prepare
@@ -313,3 +316,42 @@ def test_records_that_do_not_suit_are_refused_or_remarked_upon(shapes, tmp_path)
     answer = check(one)
     assert answer.code == 2
     assert "there is one class only (disc)" in answer.error_line
+
+
+def test_runs_are_compared_by_their_answers(shapes, tmp_path):
+    worse = tmp_path / "worse"
+    shutil.copytree(shapes.run, worse)
+    answers = read_answers(worse)
+    right = [place for place, answer in enumerate(answers) if answer.is_right][:20]
+    for place in right:
+        one = answers[place]
+        answers[place] = replace(one, found=(one.found[1], one.found[0], *one.found[2:]))
+    write_answers(worse, answers)
+    picture, page = tmp_path / "curves.png", tmp_path / "runs.html"
+    words = ("runs", "compare", shapes.run, worse, "--output", picture, "--html", page, "--resamples", "200")
+    table = tagbox_here(*words)
+    assert table.code == 0, table.err
+    assert re.search(r"run +step +pictures +top1 +top5 +top1 to first +p +top5 to first +p", table.out)
+    first, second = json.loads(tagbox_here(*words, "--json").out)["runs"]
+    results = RunDirectory(shapes.run).read_results()
+    assert (first["top1"]["value"], first["difference"]) == (pytest.approx(results["top1"]), None)
+    assert second["difference"]["top1"]["value"] == pytest.approx(-len(right) / len(answers))
+    assert second["difference"]["p_top1"] == 1 / 201
+    assert (second["difference"]["top5"]["value"], second["difference"]["p_top5"]) == (0, 1)
+    assert second["not_comparable"] == ""
+    with Image.open(picture) as drawn:
+        assert (drawn.width, drawn.height) == (1210, 858)  # two rows of two charts
+    text = page.read_text(encoding="utf-8")
+    for words in ("Verification top-1", "Verification loss", "Training top-1", "top1 more", "worse has top1"):
+        assert words in text
+    assert "AP50" not in text
+
+
+def test_a_classifier_and_a_detector_have_nothing_to_compare(shapes, tmp_path):
+    other = tmp_path / "detector"
+    shutil.copytree(shapes.run, other)
+    config = (other / "config.yaml").read_text(encoding="utf-8")
+    (other / "config.yaml").write_text(config.replace("cnn_classifier", "ssd_mobilenet_v1"), encoding="utf-8")
+    answer = tagbox_here("runs", "compare", shapes.run, other, "--output", tmp_path / "curves.png")
+    assert answer.code == 2
+    assert "runs of different kinds cannot be compared" in answer.error_line

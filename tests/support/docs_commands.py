@@ -49,6 +49,7 @@ _SMALLER = (
     "trainer.steps_per_loop=2",
 )
 _SMALLER_CLASSIFIER = ("task.train_data.global_batch_size=8", "trainer.steps_per_loop=2")
+_SMALLER_INCEPTION_RESNET = (*_SMALLER_CLASSIFIER, "task.model.network.inception_resnet.depths=[0,1,0]")
 
 
 def reason_not_to_run(line: str) -> str | None:
@@ -102,7 +103,10 @@ def _smaller(words: list[str]) -> list[str]:
     steps = _MORE_STEPS if any(word.startswith("trainer.train_steps=") for word in words) else _STEPS
     config = ROOT / "pipelines" / "configs" / f"{words[1]}.yaml"
     is_classifier = words[1].startswith("--train_src") or (config.is_file() and "_classifier\n" in config.read_text())
-    overrides = [*(_SMALLER_CLASSIFIER if is_classifier else _SMALLER), f"trainer.train_steps={steps}"]
+    smaller = _SMALLER_CLASSIFIER if is_classifier else _SMALLER
+    if "inception_resnet" in words[1]:
+        smaller = _SMALLER_INCEPTION_RESNET
+    overrides = [*smaller, f"trainer.train_steps={steps}"]
     return [*words, *(word for override in overrides for word in ("--set", override))]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from collectors.quickdraw_formats import Drawing, format_simplified
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.demo_dataset import make_demo_dataset
 from labeling.label_map import LabelMap, write_label_map
@@ -105,6 +106,18 @@ def add_drawings(root: Path) -> None:
             path = root / "pictures" / label / f"{index}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             draw_shape(index, shape)[0].save(path, quality=95)
+
+
+def add_strokes(root: Path) -> None:
+    """Write simplified drawings of two categories, 30 each."""
+    chance = np.random.default_rng(2)
+    (root / "strokes").mkdir()
+    for label in ("cat", "dog"):
+        drawings = [
+            Drawing(label, f"{10**15 + index}", (chance.integers(0, 256, (6, 2)).astype(np.int16),), "DE", "")
+            for index in range(30)
+        ]
+        (root / "strokes" / f"{label}.ndjson").write_bytes(b"".join(map(format_simplified, drawings)))
 
 
 def add_demo(root: Path) -> None:

@@ -109,7 +109,8 @@ def test_clipping_comes_before_and_the_moving_average_after():
     assert np.linalg.norm(steps * [[1.0], [2.0]]) == pytest.approx(0.1 * 0.01, rel=1e-3)
     assert steps[1] == pytest.approx(steps[0], rel=1e-2)
     averages = [optimizer.get_slot(variable, "average").numpy() for variable in variables]
-    assert averages == pytest.approx([0.5 * value for value in after], abs=1e-6)
+    # It begins at zero, and takes half of what the variables are after the whole update.
+    assert np.stack(averages) == pytest.approx(0.5 * np.stack(after), abs=1e-6)
 
 
 def test_every_replica_moves_its_variable_by_the_share():
