@@ -79,7 +79,7 @@ def size_chart(anchors: Mapping[str, Any]) -> BarChart:
     categories = [f"{one['low_px']:.0f}" for one in bins]
     return BarChart(
         "Sizes of the training boxes, and anchors",
-        "side of a square of that area, pixels of the network's input, from",
+        "root of the area from, pixels of the network's input",
         "boxes",
         categories,
         [

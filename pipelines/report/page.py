@@ -97,12 +97,16 @@ def _table(table: blocks.Table) -> str:
         + "</tr>"
         for row in table.rows
     )
-    caption = f"<caption>{escaped(table.caption)}</caption>" if table.caption else ""
     sort = " sort" if len(table.rows) > 1 else ""
-    return (
-        f'<div class="scroll" tabindex="0"><table class="wide{sort}">{caption}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+    return _scrolled(
+        f'<table class="wide{sort}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>', table.caption
     )
+
+
+def _scrolled(table: str, caption: str) -> str:
+    """Let a wide table scroll by itself; what it is about stays in sight."""
+    inside = f'<div class="scroll" tabindex="0">{table}</div>'
+    return f"<figure><figcaption>{escaped(caption)}</figcaption>{inside}</figure>" if caption else inside
 
 
 def _cell(cell: blocks.Cell, *, numeric: bool, is_head: bool) -> str:
@@ -141,10 +145,8 @@ def _heat_table(table: blocks.HeatTable) -> str:
         )
         rows.append(f'<tr><th scope="row">{escaped(name)}</th>{cells}</tr>')
     corner = f'<td class="soft" style="--v:0">{escaped(table.row_title)} ↓ {escaped(table.column_title)} →</td>'
-    return (
-        f'<div class="scroll" tabindex="0"><table class="heat"><caption>{escaped(table.caption)}</caption>'
-        f"<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
-    )
+    inside = f"<thead><tr>{corner}{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
+    return _scrolled(f'<table class="heat">{inside}</table>', table.caption)
 
 
 def _chart(block: blocks.ChartBlock) -> str:

@@ -41,7 +41,7 @@ def _facts(files: RunFiles) -> list[tuple[str, str]]:
         ("experiment", str(files.value("experiment", ""))),
         ("state", f"{status.get('state', '')}" + (f" at step {step} of {total}" if step is not None else "")),
         ("last heard of", str(status.get("updated", ""))),
-        ("weights to start from", str(weights) if weights else "none: random ones"),
+        ("weights to start from", f"{weights}{_accounting(files)}" if weights else "none: random ones"),
         ("run folder", str(files.run.path)),
         ("started in", str(environment.get("folder", ""))),
         ("Python", str(environment.get("python", ""))),
@@ -49,6 +49,15 @@ def _facts(files: RunFiles) -> list[tuple[str, str]]:
         ("machine", _machine(files)),
     ]
     return [(name, value) for name, value in facts if value]
+
+
+def _accounting(files: RunFiles) -> str:
+    """Say how many variables came from the weights, as ``weights.json`` has it."""
+    account = files.json("weights.json")
+    if not isinstance(account, dict) or "loaded" not in account:
+        return ""
+    kept = len(account.get("missing") or ()) + len(account.get("mismatched") or ())
+    return f" ({len(account['loaded'])} variables loaded, {kept} begun anew; named in weights.json)"
 
 
 def _machine(files: RunFiles) -> str:

@@ -27,7 +27,7 @@ body {{ margin:0; background:var(--back); color:var(--ink); font:16px/1.5 system
 main {{ max-width:1100px; margin:0 auto; padding:24px 16px 64px }}
 h1 {{ font-size:1.7rem; line-height:1.2; margin:0 0 4px; overflow-wrap:anywhere }}
 h2 {{ font-size:1.2rem; margin:34px 0 10px }} h3 {{ font-size:1rem; margin:16px 0 6px }}
-p {{ margin:0 0 10px; max-width:75ch; overflow-wrap:anywhere }} .soft,figcaption,caption {{ color:var(--soft) }}
+p {{ margin:0 0 10px; max-width:75ch; overflow-wrap:anywhere }} .soft,figcaption {{ color:var(--soft) }}
 nav {{ display:flex; flex-wrap:wrap; gap:2px 14px; margin:14px 0 }} a {{ color:var(--link) }}
 .box {{ background:var(--paper); border:1px solid var(--line); border-radius:10px; padding:14px 16px }}
 .figures {{ display:flex; flex-wrap:wrap; gap:10px }} .figures div {{ flex:1 1 140px; padding:10px 14px }}
@@ -38,7 +38,7 @@ nav {{ display:flex; flex-wrap:wrap; gap:2px 14px; margin:14px 0 }} a {{ color:v
 figcaption {{ font-size:.875rem; overflow-wrap:anywhere }} .name {{ font-weight:600; margin:0 0 4px }}
 img {{ max-width:100%; height:auto; display:block; border-radius:6px }}
 .gallery {{ display:grid; gap:14px; grid-template-columns:repeat(auto-fill,minmax(min(var(--w),100%),1fr)) }}
-.scroll {{ overflow-x:auto; max-width:100% }} caption {{ text-align:left; font-size:.875rem; padding-bottom:4px }}
+.scroll {{ overflow-x:auto; max-width:100% }}
 .scroll+.scroll {{ margin-top:18px }} table {{ border-collapse:collapse }} .wide {{ width:100% }}
 th,td {{ text-align:left; padding:4px 10px 4px 0; border-bottom:1px solid var(--line); vertical-align:top;
   overflow-wrap:anywhere }} tbody th {{ font-weight:400; min-width:7em }} thead th {{ overflow-wrap:normal }}

@@ -20,7 +20,7 @@ _WIDTH, _HEIGHT = 440, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 18, 10, 38
 _DASHES = ("", "6 3", "2 3")
 _BAR_HEIGHT = 20
-_NAME_LETTERS = 21
+_NAME_LETTERS = 19
 
 
 def svg_chart(chart: Chart) -> str:

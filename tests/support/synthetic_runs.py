@@ -20,7 +20,7 @@ from tests.support.random_detections import random_record
 _CONFIG = """\
 experiment: ssd_mobilenet_v1
 task:
-  init_checkpoint: ''
+  init_checkpoint: weights.npz
   train_data:
     input_path: [{records}]  # --records records
     global_batch_size: 8  # ssd_mobilenet_v1.yaml:22
@@ -79,6 +79,8 @@ def write_run(
     items = (f"item {{ id: {number} name: {json.dumps(name)} }}\n" for number, name in names.items())
     run.label_map_path.write_text("".join(items), encoding="utf-8")
     run.write_environment(["/somewhere/bin/tagbox", "train", "ssd_mobilenet_v1", "--run", "runs/a b"])
+    account = {"loaded": ["a", "b"], "missing": ["c"], "mismatched": []}
+    (folder / "weights.json").write_text(json.dumps(account), encoding="utf-8")
     run.write_status("done", step=steps, total_steps=steps)
     rows = ["step,loss,classification_loss,localization_loss,learning_rate,steps_per_second,AP,AP50"]
     for step in range(10, steps + 1, 10):

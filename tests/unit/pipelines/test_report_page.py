@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipelines.report import blocks
 from pipelines.report.charts import BarChart, Bars, LineChart, Mark, Series
 from pipelines.report.page import render_page
+from pipelines.report.style import STYLE
 
 _VOID = ("meta", "link", "img", "br")
 _JPEG = b"\xff\xd8\xff picture"
@@ -83,7 +84,7 @@ def everything(text, number=0.25, count=3):
 def test_every_block_is_on_the_page_and_nothing_leaves_it():
     page = render_page(everything("some words"))
     reader = read(page)
-    assert {"h1", "h2", "h3", "table", "svg", "img", "details", "dl", "pre", "caption", "nav"} <= set(reader.tags)
+    assert {"h1", "h2", "h3", "table", "svg", "img", "details", "dl", "pre", "figcaption", "nav"} <= set(reader.tags)
     assert "left out" not in reader.text
     assert all(address.startswith(("data:", "#")) for address in reader.addresses)
     assert not re.search(r"https?:|@import|url\([^#]", page)
@@ -136,3 +137,26 @@ def test_any_figures_can_be_drawn(number):
     page = render_page(everything("x", number, 10**7))
     drawn = "".join(re.findall(r"<svg.*?</svg>", page))
     assert not re.search(r'(?:d|x|y|cx|cy|width|height)="[^"]*(nan|inf)', drawn)
+
+
+def _brightness(color):
+    parts = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_can_be_told_from_the_paper(scheme):
+    """WCAG's contrast: 4.5 for words, 3 for lines."""
+    light, dark = STYLE.split("@media screen")[:2]
+    colors = dict(re.findall(r"--([a-z0-9]+):(#[0-9a-f]{3,6})\b", light if scheme == "light" else dark))
+    colors = {
+        name: color if len(color) == 7 else "#" + "".join(2 * part for part in color[1:])
+        for name, color in colors.items()
+    }
+    for paper in ("paper", "back"):
+        for name, color in colors.items():
+            low, high = sorted([_brightness(color), _brightness(colors[paper])])
+            contrast = (high + 0.05) / (low + 0.05)
+            least = 4.5 if name in ("ink", "soft", "mark", "bad", "link") else 3 if re.match(r"c\d", name) else 1
+            assert contrast >= least, (name, paper, contrast)

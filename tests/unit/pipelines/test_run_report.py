@@ -39,7 +39,13 @@ def test_a_report_of_ten_classes_and_five_hundred_pictures_is_under_five_megabyt
     assert page.count("data:image/jpeg") > 60
     assert 1_500_000 < path.stat().st_size < 5_000_000
     reader = read(page)
-    for words in ("AP50", " <&>.xml", "tagbox train ssd_mobilenet_v1 --run 'runs/a b'", "class 10"):
+    for words in (
+        "AP50",
+        " <&>.xml",
+        "tagbox train ssd_mobilenet_v1 --run 'runs/a b'",
+        "class 10",
+        "weights.npz (2 variables",
+    ):
         assert words in reader.text
     for name in _PLOTS:
         with Image.open(big.path / "plots" / f"{name}.png") as picture:
