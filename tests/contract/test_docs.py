@@ -22,6 +22,10 @@ LARGEST_PICTURE_BYTES = 200_000
 OTHER_PROGRAMS_OPTIONS = {"--config", "--train_dir", "--pipeline_config_path", "--port", "--posts"} | {
     "--model_dir", "--num_train_steps", "--logtostderr", "--checkpoint_dir", "--eval_dir", "--run_once",
     "--trained_checkpoint_prefix", "--output_directory", "--logdir",
+    # Those of retrain.py, which are read but not shown.
+    "--image_dir", "--output_graph", "--output_labels", "--eval_step_interval", "--how_many_training_steps",
+    "--architecture", "--bottleneck_dir", "--flip_left_right", "--random_crop", "--random_scale", "--random_brightness",
+    "--print_misclassified_test_images", "--summaries_dir", "--intermediate_output_graphs_dir", "--test_batch_size",
     # Apache Beam's, on the page about clusters.
     "--runner", "--project", "--region", "--temp_location", "--sdk_container_image", "--flink_master",
     "--environment_type", "--environment_config", "--job_endpoint",

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from scripts.cli import root
+from tests.support import docs_world
 from tests.support.docs_worker import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTagbox
 
 # Command lines (their beginnings) that are not run here, each with the reason.
@@ -47,6 +48,11 @@ _STEPS, _MORE_STEPS = 4, 6
 _SMALLER = (
     f"task.model.input_size=[{INPUT_SIZE},{INPUT_SIZE}]",
     f"task.model.backbone.depth_multiplier={DEPTH_MULTIPLIER}",
+    "task.train_data.global_batch_size=2",
+    "trainer.steps_per_loop=2",
+)
+_SMALLER_RETRAINER = (
+    f"task.model.network.mobilenet.architecture={docs_world.SMALL_VARIANT}",
     "task.train_data.global_batch_size=2",
     "trainer.steps_per_loop=2",
 )
@@ -106,6 +112,8 @@ def _smaller(words: list[str]) -> list[str]:
     config = ROOT / "pipelines" / "configs" / f"{words[1]}.yaml"
     is_classifier = words[1].startswith("--train_src") or (config.is_file() and "_classifier\n" in config.read_text())
     smaller = _SMALLER_CLASSIFIER if is_classifier else _SMALLER
+    if words[1].startswith("image_"):
+        smaller = _SMALLER_RETRAINER
     if "inception_resnet" in words[1]:
         smaller = _SMALLER_INCEPTION_RESNET
     overrides = [*smaller, f"trainer.train_steps={steps}"]

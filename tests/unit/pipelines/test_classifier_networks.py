@@ -24,7 +24,7 @@ def test_every_network_maps_pictures_to_finite_logits(name):
     assert model.output_shape == (None, 5)
     logits = model(np.random.default_rng(1).random((2, *shape), np.float32), training=False).numpy()
     assert np.isfinite(logits).all()
-    assert len(set(logits.round(6).tolist()[0])) > 1
+    assert len(set(logits[0].tolist())) > 1
     assert model.layers[-1].get_config().get("activation", "linear") == "linear"
     assert network.impossible() is None
 
