@@ -48,6 +48,12 @@ def fits(value: Any, kind: Any) -> bool:
     return not isinstance(kind, type) or isinstance(value, kind)
 
 
+def takes_any_number(kind: Any) -> bool:
+    """Tell whether a declared type is a number that need not be whole, or null."""
+    parts = {part for part in (typing.get_args(kind) or (kind,)) if part is not type(None)}
+    return parts == {float}
+
+
 def kind_in_words(kind: Any) -> str:
     """Return a declared type as a person says it: ``whole number``, ``list of numbers``..."""
     names = {int: "whole number", float: "number", str: "text", bool: "true or false", type(None): "null"}
@@ -79,6 +85,12 @@ def impossible_value(values: Mapping[str, Any]) -> tuple[str, str] | None:
     key = "task.model.input_size"
     if values.get("task.model.network") == "retinanet_mobile" and any(side % 128 for side in values[key]):
         return key, "must be multiples of 128 for retinanet_mobile, such as [384, 384]"
+    average = "trainer.optimizer_config.ema.average_decay"
+    if average in values:
+        if values.get("trainer.optimizer_config.optimizer.type") not in _AVERAGED:
+            return "trainer.optimizer_config.optimizer.type", f"must be one of {', '.join(_AVERAGED)} with ema"
+        if values.get("runtime.loss_scale") or values.get("runtime.mixed_precision_dtype") == "float16":
+            return average, "cannot go with float16 and its loss scale; use bfloat16"
     key = "task.train_data.augmentation.mosaic.probability"
     if values.get(key) and values["task.train_data.cache"]:
         return key, "must be 0 with task.train_data.cache, which keeps each picture by itself"
@@ -102,6 +114,10 @@ def _above(low: float) -> _Rule:
 
 def _one_of(*words: str) -> _Rule:
     return lambda value: value in words, f"must be one of {', '.join(words)}"
+
+
+# TFM averages the weights of its older optimizers only.
+_AVERAGED = ("adagrad", "adam", "adamw", "lamb", "lars", "rmsprop", "sgd")
 
 
 def _names_in(kind: Any) -> list[str]:
@@ -208,6 +224,13 @@ _RULES: dict[str, _Rule] = {
     "trainer.checkpoint_interval": _at_least(1),
     "trainer.validation_interval": _at_least(1),
     "trainer.max_to_keep": _at_least(1),
+    "trainer.early_stopping.patience": _at_least(0),
+    "trainer.early_stopping.min_delta": _at_least(0),
+    "trainer.early_stopping.min_steps": _at_least(0),
+    "trainer.early_stopping.metric": _one_of("", "AP50", "AP", "top1", "top5", "validation_loss"),
+    "trainer.loss_upper_bound": _above(0),
+    "trainer.optimizer_config.ema.average_decay": (lambda decay: 0 <= decay < 1, "must be 0 or more and below 1"),
+    "trainer.optimizer_config.ema.start_step": _at_least(0),
     "runtime.distribution_strategy": _one_of(
         "off", "one_device", "mirrored", "multi_worker_mirrored", "tpu", "parameter_server"
     ),

@@ -12,6 +12,7 @@ from official.core import task_factory
 from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
+from pipelines.averaging import take_averages
 from pipelines.detection.input_pipeline import evaluation_batches
 from pipelines.detection_record import DetectionRecord
 from pipelines.experiment import Experiment, load_experiment
@@ -181,7 +182,7 @@ def open_run(run: RunDirectory) -> tuple[Experiment, RunTask, Any]:
 
 
 def restore(model: Any, run: RunDirectory, checkpoint: str) -> int:
-    """Load a checkpoint of the run into the model and return its step.
+    """Load a checkpoint of the run into the model, averaged weights where it has them, and return its step.
 
     Raises:
         InputError: There is none, or it does not fit the model.
@@ -191,6 +192,7 @@ def restore(model: Any, run: RunDirectory, checkpoint: str) -> int:
     try:
         status = tf.train.Checkpoint(model=model, global_step=step).read(prefix)
         status.expect_partial().assert_existing_objects_matched()
+        take_averages(model, prefix)
     except (tf.errors.OpError, AssertionError, ValueError, LookupError) as error:
         raise InputError(
             f"cannot load the checkpoint ({str(error).splitlines()[0]})",

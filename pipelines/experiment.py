@@ -16,7 +16,7 @@ import pipelines.classification.experiments
 import pipelines.detection.experiments
 from collectors.errors import ConfigError, InputError
 from pipelines.config_files import CONFIG_DIR
-from pipelines.config_values import annotation_of, fits, group_behind, impossible_value, kind_in_words
+from pipelines.config_values import annotation_of, fits, group_behind, impossible_value, kind_in_words, takes_any_number
 from pipelines.config_yaml import parse_yaml, problem_of, read_yaml
 from pipelines.odapi.pipeline_config import is_pipeline_config, read_pipeline_config
 
@@ -50,7 +50,8 @@ class Experiment:
         """
         _check_value(self.params, key.split("."), value, origin)
         self.params.override(_nested(key, value), is_strict=True)
-        for leaf, _ in leaves_of(value, key):
+        for leaf, given in leaves_of(value, key):
+            _settle_number(self.params, leaf.split("."), given)
             self.origins[leaf] = origin
             self.unconfigured.pop(leaf, None)
 
@@ -229,6 +230,15 @@ def _check_value(config: Any, parts: list[str], value: Any, origin: str) -> None
         raise ConfigError(f"`{'.'.join(parts)}` is a group of keys, not a value", where=origin, fix="Set a key in it.")
     elif not fits(value, kind):
         raise ConfigError(f"`{'.'.join(parts)}` is {value!r}", where=origin, fix=f"It must be: {kind_in_words(kind)}.")
+
+
+def _settle_number(config: Any, parts: list[str], value: Any) -> None:
+    """Make a whole number that stands for a number one: TFM's schedules cannot compute with it."""
+    *groups, name = parts
+    for group in groups:
+        config = getattr(config, group)
+    if isinstance(value, int) and not isinstance(value, bool) and takes_any_number(annotation_of(config, name)):
+        setattr(config, name, float(value))
 
 
 def _refuse_key(parts: list[str], depth: int, names: list[str], origin: str) -> NoReturn:

@@ -15,6 +15,7 @@ from pipelines.run_directory import RunDirectory
 from records.reading import read_features
 
 _NUM_CLASSES = "num_classes"
+_AVERAGE = "trainer.optimizer_config.ema"
 
 
 def refuse_another_experiment(experiment: Experiment, run: RunDirectory) -> None:
@@ -42,6 +43,14 @@ def refuse_another_experiment(experiment: Experiment, run: RunDirectory) -> None
                 fix=choose if key != _NUM_CLASSES else f"With other classes it is another network: {choose}",
             )
     _refuse_other_names(experiment, run, choose)
+    averaged, asked = (one.params.trainer.optimizer_config.ema is not None for one in (before, experiment))
+    if averaged != asked and checkpoint_files.checkpoints_in(run.last_checkpoints):
+        raise ConfigError(
+            f"this folder holds a run {'with' if averaged else 'without'} averaged weights "
+            f"({_AVERAGE} is {'set' if averaged else 'not set'} there)",
+            where=str(run.path),
+            fix=choose,
+        )
 
 
 def _refuse_other_names(experiment: Experiment, run: RunDirectory, choose: str) -> None:

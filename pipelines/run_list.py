@@ -89,9 +89,9 @@ def describe(run: RunDirectory) -> dict[str, Any]:
     """Return all that the folder says of a run, for ``tagbox runs show``.
 
     Returns:
-        The fields of `RunSummary`, and ``results`` (of the best checkpoint), ``evaluations`` (rows of results.csv),
-        ``chosen`` (the values of the config that did not come with the experiment, each with its origin),
-        ``environment``.
+        The fields of `RunSummary`, and ``reason`` (why it ended before its last step), ``results`` (of the best
+        checkpoint), ``evaluations`` (rows of results.csv), ``chosen`` (the values of the config that did not come with
+        the experiment, each with its origin), ``environment``.
 
     Raises:
         InputError: The folder is not that of a run.
@@ -101,6 +101,7 @@ def describe(run: RunDirectory) -> dict[str, Any]:
     rows = [row for row in run.read_rows() if not row["loss"]]
     return {
         **{name: getattr(summary, name) for name in summary.__slots__},
+        "reason": str(run.read_status().get("reason", "")),
         "results": run.read_results(),
         "evaluations": [
             {"step": int(row["step"]), **{name: _number(row[name]) for name in kind_of(summary.experiment).figures}}

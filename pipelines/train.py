@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,21 +12,24 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 from official.common import distribute_utils
-from official.core import task_factory, train_lib, train_utils
+from official.core import task_factory
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
 from collectors.files import write_atomically
-from pipelines.board_summaries import BoardSummaries
 from pipelines.checkpoint_files import checkpoints_in
 from pipelines.cluster import Cluster, any_of_all, leave_together, of_chief, own_folder, take_state_of_chief
+from pipelines.early_stopping import reason_to_stop
 from pipelines.experiment import Experiment, dump_experiment
-from pipelines.input_wait import WaitingTrainer
+from pipelines.loss_guard import LossGuard, what_happened
+from pipelines.optimizer_rates import rate_remark
 from pipelines.preflight import Preflight
 from pipelines.resuming import as_saved, fix_seed, refuse_another_experiment, sound_step, unreadable_record
 from pipelines.run_directory import RunDirectory
+from pipelines.run_folder_runner import RunFolderRunner
 from pipelines.run_kinds import kind_of
 from pipelines.run_log import logging_into
+from pipelines.time_budget import TimeBudget
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
 ALONE = Cluster()
@@ -42,6 +46,7 @@ def train(
     notice: Callable[[str], None] = lambda _: None,
     evaluates: bool = True,
     cluster: Cluster = ALONE,
+    budget: TimeBudget | None = None,
 ) -> dict[str, Any]:
     """Train until the last step, evaluating along the way; go on where the run folder stands.
 
@@ -57,6 +62,7 @@ def train(
         notice: Told in sentences what the person should know: how well a network fits the data, what was set aside.
         evaluates: Whether this process evaluates; without, `pipelines.follow.follow` can.
         cluster: This process's place among several that train together; `pipelines.cluster.join` came before.
+        budget: Ends the run on time; it has planned the experiment's steps.
 
     Returns:
         The figures of the best checkpoint, as in ``results.json``; an empty dict without an evaluation.
@@ -69,14 +75,27 @@ def train(
     if cluster.is_chief:
         refuse_another_experiment(experiment, run)
     evaluates = evaluates and preflight.verification.num_examples > 0
+    _check_early_stopping(experiment)
+    if experiment.params.trainer.early_stopping.patience and not evaluates:
+        notice("trainer.early_stopping has no effect: this process does not evaluate")
+    if remark := rate_remark(experiment):
+        notice(remark)
     with own_folder(run, cluster) as own:
         fix_seed(experiment, own)
-        job = _Job(experiment, preflight, own, cluster, evaluates, report, should_stop, notice)
+        job = _Job(experiment, preflight, own, cluster, evaluates, report, should_stop, notice, budget)
         write_atomically(own.config_path, dump_experiment(experiment))
         write_atomically(own.label_map_path, Path(experiment.params.task.label_map).read_bytes())
         own.write_environment(command)
         with logging_into(own.log_path):
             return _account_for(job)
+
+
+def _check_early_stopping(experiment: Experiment) -> None:
+    key, metric = "trainer.early_stopping.metric", experiment.params.trainer.early_stopping.metric
+    known = (*kind_of(experiment.name).figures, "validation_loss")
+    if metric and metric not in known:
+        where = experiment.origins.get(key, key)
+        raise ConfigError(f"`{key}` is {metric!r}", where=where, fix=f"It must be one of {', '.join(known)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,7 @@ class _Job:
     report: Callable[[TrainingReport], None]
     should_stop: Callable[[], bool]
     notice: Callable[[str], None]
+    budget: TimeBudget | None
 
 
 def _account_for(job: _Job) -> dict[str, Any]:
@@ -137,21 +157,25 @@ def _run(job: _Job) -> dict[str, Any]:
     if job.evaluates and job.cluster.is_chief:
         pictures = task.board_pictures(verification.paths)
     progress = TrainingProgress(run, task, params.trainer.train_steps, job.report, pictures)
+    guard = LossGuard(run)
     # Orbit prints its reports; they are in the log too, and stdout belongs to the command's own data.
     with contextlib.redirect_stdout(io.StringIO()):
-        runner = _RunFolderRunner(
+        runner = RunFolderRunner(
             strategy,
             task,
             "train_and_eval" if job.evaluates else "train",
             params,
             str(run.path),
             save_summary=job.cluster.is_chief,
-            train_actions=[progress.after_training_loop],
+            train_actions=[progress.after_training_loop, guard],
             eval_actions=[progress.after_evaluation],
         )
     with strategy.scope():
         _make_slots(runner.trainer.optimizer, task.trained_variables(runner.trainer.model))
     progress.begin(runner)
+    guard.begin(runner)
+    if job.budget:
+        job.budget.begin(runner.trainer.optimizer, validation_interval=params.trainer.validation_interval)
     if not progress.step and job.cluster.is_chief:
         # The workers of a cluster take from their data together only.
         fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
@@ -160,14 +184,14 @@ def _run(job: _Job) -> dict[str, Any]:
         job.notice(remark)
     try:
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():
-            _to_the_last_step(job, runner, progress)
+            reason = _to_the_last_step(job, runner, progress)
     except tf.errors.OpError as error:
         raise _input_error(error, job) from error
     except RuntimeError as error:
         if "loss value" in str(error):
-            raise _blown_up(error, job) from error
+            raise _blown_up(job) from error
         raise
-    progress.write_status("done")
+    progress.write_status("done", reason)
     return run.read_results() or {}
 
 
@@ -179,30 +203,71 @@ def _make_slots(optimizer: Any, variables: list[Any]) -> None:
         optimizer.build(variables)
 
 
-def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> None:
-    """Train in loops and evaluate where an uninterrupted run would, wherever this session began."""
+def _to_the_last_step(job: _Job, runner: Any, progress: TrainingProgress) -> str:
+    """Train in loops and evaluate where an uninterrupted run would, wherever this session began.
+
+    Returns:
+        Why the run ended before its last step; empty when it did not.
+    """
     trainer, controller = job.experiment.params.trainer, runner.controller
-    total, interval = trainer.train_steps, trainer.validation_interval
-    begun_at = progress.step
-    is_due = bool(begun_at) and (begun_at % interval == 0 or begun_at >= total)
+    interval, begun_at = trainer.validation_interval, progress.step
+    is_due = bool(begun_at) and (begun_at % interval == 0 or begun_at >= trainer.train_steps)
     if job.evaluates and is_due and not any_of_all(runner.strategy, progress.is_evaluated()):
         # Stopped after this step and before its figures were written.
         progress.write_status("running")
-        controller.evaluate(trainer.validation_steps)
-    while progress.step < total:
+        _evaluate(job, runner)
+    reason = _reason_to_stop(job, runner, progress)
+    while progress.step < trainer.train_steps and not reason:
         if progress.step == begun_at:
             progress.write_status("running")
-        evaluation_due = min((progress.step // interval + 1) * interval, total)
-        while progress.step < evaluation_due:
-            until = min(progress.step + trainer.steps_per_loop, evaluation_due)
+        evaluation_due = (progress.step // interval + 1) * interval
+        # A time budget may change how many steps there are.
+        while progress.step < min(evaluation_due, trainer.train_steps):
+            until = min(progress.step + trainer.steps_per_loop, evaluation_due, trainer.train_steps)
             controller.train(until, checkpoint_at_completion=False)
+            _keep_time(job, progress)
             _stop_if_asked(job, runner, progress)
         if job.evaluates:
-            controller.evaluate(trainer.validation_steps)
-            _stop_if_asked(job, runner, progress)
+            _evaluate(job, runner)
+            reason = _reason_to_stop(job, runner, progress)
+            if not reason:
+                _stop_if_asked(job, runner, progress)
     if progress.step > begun_at:
         controller.save_checkpoint()
     leave_together(runner.strategy, is_chief=job.cluster.is_chief)
+    return reason
+
+
+def _evaluate(job: _Job, runner: Any) -> None:
+    begun = time.monotonic()
+    runner.controller.evaluate(job.experiment.params.trainer.validation_steps)
+    if job.budget:
+        job.budget.after_evaluation(time.monotonic() - begun)
+
+
+def _keep_time(job: _Job, progress: TrainingProgress) -> None:
+    """Let a time budget decide anew how many steps there are."""
+    if job.budget and (change := job.budget.after_loop(progress.step, evaluates=job.evaluates)):
+        job.experiment.params.trainer.train_steps = progress.total_steps = job.budget.plan.train_steps
+        job.notice(change)
+
+
+def _reason_to_stop(job: _Job, runner: Any, progress: TrainingProgress) -> str:
+    """Return why the run ends here, before its last step, and tell the person; empty when it does not."""
+    trainer = job.experiment.params.trainer
+    settings, best = trainer.early_stopping, trainer.best_checkpoint_eval_metric
+    if not job.evaluates or not settings.patience or progress.step >= trainer.train_steps:
+        return ""
+    metric = settings.metric or best
+    lower = metric.endswith("loss") if metric != best else trainer.best_checkpoint_metric_comp == "lower"
+    rows = job.run.read_rows()
+    why = reason_to_stop(rows, settings, step=progress.step, metric=metric, lower_is_better=lower)
+    # The chief has the figures of all sessions.
+    if not of_chief(runner.strategy, int(bool(why)), is_chief=job.cluster.is_chief):
+        return ""
+    reason = f"early stopping: {why}"
+    job.notice(f"the run ends at step {progress.step} of {trainer.train_steps} ({reason})")
+    return reason
 
 
 def _stop_if_asked(job: _Job, runner: Any, progress: TrainingProgress) -> None:
@@ -219,14 +284,15 @@ def _stop_if_asked(job: _Job, runner: Any, progress: TrainingProgress) -> None:
     )
 
 
-def _blown_up(error: RuntimeError, job: _Job) -> ConfigError:
-    """Say why a loss that is not a number any more is the end, after setting aside what it spoilt."""
+def _blown_up(job: _Job) -> ConfigError:
+    """Say why a loss that has exploded or is not a number is the end, after setting aside what it spoilt."""
     run, key = job.run, "trainer.optimizer_config.learning_rate"
+    what = what_happened(run)
     step = sound_step(run, job.notice) if checkpoints_in(run.last_checkpoints) else 0
     kept = f"the checkpoint of step {step} is sound and is gone on from" if step else "no checkpoint was written yet"
     rate, kind = job.experiment.params.trainer.optimizer_config.learning_rate, kind_of(job.experiment.name)
     return ConfigError(
-        f"training blew up: {error}; {kept}",
+        f"training blew up: {what}; {kept}",
         where=str(run.path),
         fix=f"Usual causes: a rate too high ({key}.{rate.type} is {rate.get().as_dict().get('initial_learning_rate')}) "
         f"or no warm-up, a gradient that is not clipped (global_clipnorm), {kind.label_fault}, "
@@ -261,38 +327,6 @@ def _input_error(error: tf.errors.OpError, job: _Job) -> InputError:
         where=str(run.path),
         fix=f"The log is {run.log_path}. If a record is damaged, `tagbox records verify` finds it.",
     )
-
-
-class _RunFolderRunner(train_lib.OrbitExperimentRunner):
-    """TFM's runner with checkpoints where the run folder has them, and curves under the OD API's names."""
-
-    def _build_trainer(self, task: Any, train: bool, evaluate: bool) -> Any:
-        with self.strategy.scope():
-            return train_utils.create_trainer(
-                self.params,
-                task,
-                train=train,
-                evaluate=evaluate,
-                checkpoint_exporter=self._build_best_checkpoint_exporter(),
-                trainer_cls=WaitingTrainer,
-            )
-
-    def _maybe_build_checkpoint_manager(self) -> tf.train.CheckpointManager:
-        return tf.train.CheckpointManager(
-            self.trainer.checkpoint,
-            directory=str(RunDirectory(Path(self.model_dir)).last_checkpoints),
-            max_to_keep=self.params.trainer.max_to_keep,
-            step_counter=self.trainer.global_step,
-            checkpoint_interval=self.params.trainer.checkpoint_interval,
-            init_fn=self.trainer.initialize,
-        )
-
-    def _build_controller(self, *arguments: Any, save_summary: bool = True, **more: Any) -> Any:
-        if save_summary:
-            run, step = RunDirectory(Path(self.model_dir)), self.trainer.global_step
-            self._summary_manager = BoardSummaries(run.training_events, step, training=True)
-            self._eval_summary_manager = BoardSummaries(run.validation_events, step, training=False)
-        return super()._build_controller(*arguments, save_summary=save_summary, **more)
 
 
 def _fit_intervals(trainer: Any) -> None:

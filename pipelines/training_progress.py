@@ -58,7 +58,7 @@ class TrainingProgress:
         report: Callable[[TrainingReport], None],
         pictures: BoardPictures | None = None,
     ) -> None:
-        self._run, self._task, self._total = run, task, total_steps
+        self._run, self._task, self.total_steps = run, task, total_steps
         self._report, self._pictures = report, pictures
         self._runner: Any = None
         self._first: tuple[int, float] | None = None
@@ -76,14 +76,19 @@ class TrainingProgress:
         """Tell whether the figures of this step stand in results.csv; they are written last."""
         return self.step in self._run.evaluated_steps()
 
-    def write_status(self, state: str) -> None:
-        """Write the status file, with the newest figures."""
-        self._run.write_status(state, step=self.step, total_steps=self._total, **self._figures())
+    def write_status(self, state: str, reason: str = "") -> None:
+        """Write the status file, with the newest figures, and the reason for an early end."""
+        more = self._figures() | ({"reason": reason} if reason else {})
+        self._run.write_status(state, step=self.step, total_steps=self.total_steps, **more)
 
     def after_training_loop(self, output: dict[str, Any]) -> None:
         """Write the row of a loop of steps, and tell the person."""
         now = time.monotonic()
-        self.step = int(self._runner.trainer.global_step.numpy())
+        step = int(self._runner.trainer.global_step.numpy())
+        if step <= self.step:
+            # TFM went back to a checkpoint (trainer.recovery_max_trials).
+            self._run.drop_rows_after(step - 1)
+        self.step = step
         loss = float(output["training_loss"])
         rate, kind = self._rate(now), self._task.kind
         row = {
@@ -98,11 +103,11 @@ class TrainingProgress:
         self._run.append_row(row)
         if not math.isfinite(loss):
             return  # TFM's recovery action, which follows, ends the run with the reason
-        remaining = (self._total - self.step) / rate if rate else 0.0
+        remaining = (self.total_steps - self.step) / rate if rate else 0.0
         self._report(
             TrainingReport(
                 step=self.step,
-                total_steps=self._total,
+                total_steps=self.total_steps,
                 loss=loss,
                 learning_rate=float(output["learning_rate"]),
                 steps_per_second=rate,

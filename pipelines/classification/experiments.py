@@ -9,6 +9,7 @@ from official.modeling import optimization
 from pipelines.classification import task as _task  # noqa: F401 - registers the task
 from pipelines.classification.model_config import ClassifierTask, Network
 from pipelines.run_kinds import CLASSIFIER_SUFFIX
+from pipelines.trainer_config import TrainerConfig
 
 NAMES = tuple(f"{network}{CLASSIFIER_SUFFIX}" for network in Network.types())
 
@@ -26,7 +27,7 @@ def _factory(network: str) -> Callable[[], tfm.ExperimentConfig]:
 
 def _from_nothing() -> tfm.ExperimentConfig:
     """2,000 steps of 128 drawings with Adam; the rate falls to 0 along a cosine that ends with the run."""
-    config = tfm.ExperimentConfig(task=ClassifierTask())
+    config = tfm.ExperimentConfig(task=ClassifierTask(), trainer=TrainerConfig())
     config.runtime.distribution_strategy = "off"
     config.trainer.override(
         {

@@ -9,6 +9,7 @@ from official.modeling import optimization
 
 from pipelines.detection import task as _task  # noqa: F401 - registers the task
 from pipelines.detection.ssd_config import SSDTask
+from pipelines.trainer_config import TrainerConfig
 
 _V2 = {"backbone": {"model_id": "MobileNetV2"}}
 _LITE = {"head": {"kernel_size": 3, "separable_layers": True, "separable_predictors": True}}
@@ -64,6 +65,17 @@ _DETECTORS["retinanet_mobile"] = (
     {**_FOCAL, "focal_gamma": 1.5},
 )
 NAMES = tuple(_DETECTORS)
+# What an optimizer begins with where a config names it: RMSProp as in the OD API, weight decay for kernels alone.
+_OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"momentum": 0.9, "global_clipnorm": 10.0},
+    "rmsprop": {"rho": 0.9, "momentum": 0.9, "epsilon": 1.0, "global_clipnorm": 10.0},
+    "adam": {"global_clipnorm": 10.0},
+    "adamw": {
+        "weight_decay_rate": 0.0001,
+        "exclude_from_weight_decay": ["gamma", "beta", "bias"],
+        "gradient_clip_norm": 10.0,
+    },
+}
 
 
 def _factory(name: str, model: dict[str, Any], losses: dict[str, Any]) -> Callable[[], tfm.ExperimentConfig]:
@@ -83,7 +95,7 @@ def _short_fine_tuning() -> tfm.ExperimentConfig:
 
     ``decay_steps`` 0 lets the cosine end with the run.
     """
-    config = tfm.ExperimentConfig(task=SSDTask())
+    config = tfm.ExperimentConfig(task=SSDTask(), trainer=TrainerConfig())
     config.runtime.distribution_strategy = "off"
     config.trainer.override(
         {
@@ -102,7 +114,7 @@ def _short_fine_tuning() -> tfm.ExperimentConfig:
     )
     config.trainer.optimizer_config = optimization.OptimizationConfig(
         {
-            "optimizer": {"type": "sgd", "sgd": {"momentum": 0.9, "global_clipnorm": 10.0}},
+            "optimizer": {"type": "sgd", **_OPTIMIZERS},
             "learning_rate": {"type": "cosine", "cosine": {"initial_learning_rate": 0.02, "decay_steps": 0}},
             "warmup": {"type": "linear", "linear": {"warmup_learning_rate": 0.0, "warmup_steps": 50}},
         }

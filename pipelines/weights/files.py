@@ -14,7 +14,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from collectors.errors import InputError
-from pipelines.weights.object_graph import GRAPH_KEY
+from pipelines.weights.object_graph import GRAPH_KEY, ObjectGraph
 
 Array = npt.NDArray[Any]
 _VARIABLE_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -190,9 +190,12 @@ def _open_checkpoint(path: Path) -> WeightsFile:
     except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
         raise _unreadable(path, error) from error
 
+    # Averaged weights are those a run was evaluated with.
+    averages = ObjectGraph(graph).slots("optimizer", "average") if graph else {}
+
     def read(name: str) -> Array:
         try:
-            value: Array = reader.get_tensor(name)
+            value: Array = reader.get_tensor(averages.get(name, name))
         except (tf.errors.OpError, ValueError, RuntimeError, LookupError) as error:
             raise _unreadable(path, error) from error
         return value

@@ -52,6 +52,23 @@ class ObjectGraph:
         attributes = self._nodes[node].attributes if node is not None else ()
         return next((attribute.checkpoint_key for attribute in attributes), "")
 
+    def slots(self, path: str, name: str) -> dict[str, str]:
+        """Return the keys of what an optimizer keeps under a name for variables, by the keys of the variables.
+
+        Args:
+            path: Path of the optimizer.
+            name: Such as ``momentum`` or ``average``.
+        """
+        node = self.node(path)
+        kept = self._nodes[node].slot_variables if node is not None else ()
+        return {
+            self._nodes[slot.original_variable_node_id].attributes[0].checkpoint_key: (
+                self._nodes[slot.slot_variable_node_id].attributes[0].checkpoint_key
+            )
+            for slot in kept
+            if slot.slot_name == name
+        }
+
     def weighted(self, path: str) -> list[str]:
         """Return, of a list of layers, the paths of those that have variables, in order."""
         node = self.node(path)

@@ -67,7 +67,7 @@ def show(run_dir: Path, as_json: bool) -> int:
     facts = [["state", content["state"]], ["step", _steps(content["step"], content["total_steps"])]]
     facts += [["experiment", content["experiment"]], ["updated", content["updated"]]]
     facts += [["command", " ".join(content["environment"].get("command", ()))]]
-    facts += [["problem", content["problem"]]] if content["problem"] else []
+    facts += [[name, content[name]] for name in ("reason", "problem") if content[name]]
     write_table(["run", content["name"]], facts)
     if content["evaluations"]:
         rows = [[str(row["step"]), *(figure(row[name]) for name in kind.figures)] for row in content["evaluations"]]

@@ -3,8 +3,10 @@
 import os
 import statistics
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from scripts.options import (
     stop_on_signal,
     weights_cache,
 )
-from scripts.output import figure, progress, say, write_json
+from scripts.output import figure, progress, say, write_json, write_table
 from scripts.training_line import training_line
 
 _NAMES_SHOWN = 20
@@ -46,6 +48,8 @@ _SLOW_INPUT_SHARE = 0.1
     show_default=True,
     help="With train, evaluate in another terminal: tagbox eval RUN --follow.",
 )
+@click.option("--minutes", type=float, metavar="N", help="Measure the machine, and plan steps and rates for so long.")
+@click.option("--smoke", is_flag=True, help="Only learn 8 pictures by heart, and say which part is broken when not.")
 @click.option("--board", is_flag=True, help="Run TensorBoard beside the training, and stop it with the training.")
 @click.option("--workers", metavar="HOST:PORT,...", help="Train on several machines: the address of each, chief first.")
 @click.option("--task", type=int, metavar="N", help="Which of --workers this process is, from 0.")
@@ -60,6 +64,8 @@ def train(
     overrides: tuple[str, ...],
     paths: tuple[str, ...],
     mode: str,
+    minutes: float | None,
+    smoke: bool,
     board: bool,
     workers: str | None,
     task: int | None,
@@ -91,6 +97,8 @@ def train(
         config, run_dir = _old_command_line(pipeline_config_path, train_dir, run_dir, num_train_steps)
         overrides += (f"trainer.train_steps={num_train_steps}",) if num_train_steps else ()
         legacy_flags.announce_without_effect(old_flags)
+    begun = time.monotonic()
+    _refuse_together(minutes, workers, board=board, smoke=smoke)
     if board:
         require_tensorboard()
     quieten_tensorflow()
@@ -111,15 +119,19 @@ def train(
     moved = adopt_moved_paths(experiment, run, records_dir)
     preflight = prepare(experiment, records_dir)
     _say_what_is_there(preflight, moved)
+    if smoke:
+        return _smoke(experiment, preflight, as_json=as_json)
+    evaluates = mode == "train_and_eval"
+    budget = _plan_time(experiment, preflight, run, minutes, begun, evaluates=evaluates, cluster=cluster)
     _say_where_it_stands(experiment, run)
     with ExitStack() as beside:
         if board and cluster.is_chief:
             run.path.parent.mkdir(parents=True, exist_ok=True)
             say(f"TensorBoard: {beside.enter_context(board_beside(run.path.parent))} (it ends with the training)")
-        results = _train(experiment, preflight, run, evaluates=mode == "train_and_eval", cluster=cluster)
+        results = _train(experiment, preflight, run, evaluates=evaluates, cluster=cluster, budget=budget)
     if results is None:
         return exit_codes.INTERRUPTED
-    if results and cluster.is_chief and mode == "train_and_eval":
+    if results and cluster.is_chief and evaluates:
         from pipelines.run_kinds import kind_of
         from pipelines.run_pages import write_run_pages
 
@@ -196,8 +208,11 @@ def _some(names: Sequence[str]) -> str:
 def _say_where_it_stands(experiment: Any, run: Any) -> None:
     from pipelines.run_kinds import kind_of
 
-    done, wanted = run.read_status().get("step", 0), experiment.params.trainer.train_steps
-    if done >= wanted:
+    status, wanted = run.read_status(), experiment.params.trainer.train_steps
+    done, reason = status.get("step", 0), status.get("reason")
+    if reason and done < wanted:
+        say(f"this run ended at step {done} ({reason}); a larger trainer.early_stopping.patience, or 0, goes on")
+    elif done >= wanted:
         say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
     elif done:
         say(f"going on at step {done} of {wanted}")
@@ -205,7 +220,73 @@ def _say_where_it_stands(experiment: Any, run: Any) -> None:
         say("note: training starts from random weights; give trained ones with --init where you have them")
 
 
-def _train(experiment: Any, preflight: Any, run: Any, *, evaluates: bool, cluster: Any) -> dict[str, Any] | None:
+def _refuse_together(minutes: float | None, workers: str | None, *, board: bool, smoke: bool) -> None:
+    for other, is_given in (("--minutes", minutes is not None), ("--workers", bool(workers)), ("--board", board)):
+        if smoke and is_given:
+            raise click.UsageError(f"--smoke trains no run; leave {other} out")
+    if minutes is not None and workers:
+        raise click.UsageError("--minutes plans for this machine alone; with --workers give trainer.train_steps")
+
+
+def _smoke(experiment: Any, preflight: Any, *, as_json: bool) -> int:
+    """Learn a few pictures by heart, and say which part is broken when that fails."""
+    from pipelines.smoke_test import smoke_test
+
+    with progress("learning 8 pictures by heart") as advance:
+        found = smoke_test(experiment, preflight, report=lambda step, loss: advance(step, None, f"loss {loss:.3f}"))
+    if as_json:
+        write_json(asdict(found))
+    else:
+        rows = [[one.part, "ok" if one.is_sound else "broken", one.sentence] for one in found.findings]
+        write_table(["part", "", "seen"], rows)
+    took = f"{found.steps} steps in {found.seconds:.0f} s"
+    if found.fits:
+        say(f"it learns: AP50 {figure(found.ap50)} on its own training pictures after {took}")
+        return exit_codes.DONE
+    broken = found.broken
+    say(f"it does not learn ({took}): {f'{broken.part}: {broken.sentence}' if broken else 'no part stands out'}")
+    return exit_codes.FINDINGS
+
+
+def _plan_time(
+    experiment: Any, preflight: Any, run: Any, minutes: float | None, begun: float, *, evaluates: bool, cluster: Any
+) -> Any:
+    """Return the clock of a run with ``--minutes``, now or when it was begun, and say its plan."""
+    from pipelines.time_budget import kept_budget, new_budget, refuse_contradiction
+
+    if cluster.size > 1:
+        if minutes is not None:
+            raise click.UsageError("--minutes plans for this machine alone; in a cluster give trainer.train_steps")
+        return None
+
+    def clock() -> float:
+        return time.monotonic() - begun
+
+    if budget := kept_budget(experiment, run, minutes, clock=clock):
+        left = max(0.0, 60.0 * budget.plan.minutes - budget.used_s)
+        say(f"planned for {budget.plan.minutes:g} minutes: {budget.plan.train_steps} steps; {left / 60:.1f} are left")
+        return budget
+    if minutes is None:
+        return None
+    from pipelines.time_measurement import measure_times
+
+    refuse_contradiction(experiment, minutes)
+    evaluates = evaluates and preflight.verification.num_examples > 0
+    say("measuring a step and an evaluation")
+    budget = new_budget(
+        experiment,
+        run,
+        minutes,
+        measure=lambda: measure_times(experiment, preflight, evaluates=evaluates),
+        clock=clock,
+    )
+    say(budget.plan.summary(experiment.params.task.train_data.global_batch_size))
+    return budget
+
+
+def _train(
+    experiment: Any, preflight: Any, run: Any, *, evaluates: bool, cluster: Any, budget: Any
+) -> dict[str, Any] | None:
     """Train with a live line; ``None`` when the person stopped it."""
     from pipelines.train import train as run_training
     from pipelines.training_progress import InterruptedRunError
@@ -232,6 +313,7 @@ def _train(experiment: Any, preflight: Any, run: Any, *, evaluates: bool, cluste
                 notice=lambda sentence: say(f"note: {sentence}"),
                 evaluates=evaluates,
                 cluster=cluster,
+                budget=budget,
             )
         except InterruptedRunError as stop:
             say(str(stop))
