@@ -160,7 +160,7 @@ def test_parser_of_pages(tmp_path: Path) -> None:
 
 def test_parsing_refuses_what_the_command_would_refuse() -> None:
     assert parse_without_running(["labels", "check", "data", "--strict"]) is TREE["tagbox labels check"]
-    for words in (["labels", "chek", "data"], ["labels", "check", "data", "--strickt"], ["predict", "runs/x"]):
+    for words in (["labels", "chek", "data"], ["labels", "check", "data", "--strickt"], ["predict"]):
         with pytest.raises(click.UsageError):
             parse_without_running(words)
 

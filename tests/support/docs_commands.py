@@ -22,6 +22,7 @@ NOT_RUN = {
     "tagbox train ssdlite_mobilenet_v2 --run runs/lite": "fetches 50 MB first; it is parsed",
     "tagbox train ssd_mobilenet_v1 --smoke": "learns for a minute; test_smoke_test.py has a small one; it is parsed",
     "tagbox train ssd_mobilenet_v1 --run runs/quarter": "fills minutes; test_training_recipe.py has less; it is parsed",
+    "tagbox predict runs/drawings --draw": "stays until Ctrl-C; test_classifier_predict.py draws on it; it is parsed",
     "tagbox board": "stays until Ctrl-C; it has a test of its own in test_docs_commands.py; it is parsed",
     "tagbox collect quickdraw cat": "fetches; tests/e2e/test_collect_quickdraw_command.py runs it on a local bucket",
     **{
