@@ -1,6 +1,6 @@
 """The TFM task of training and evaluating a classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -60,7 +60,7 @@ class ClassificationTask(RunTask):
             trains=trains,
         )
 
-    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> Iterable[str]:
         """Write the counts of the classes."""
         run.write_data(
             {
@@ -139,7 +139,7 @@ class ClassificationTask(RunTask):
         images, labels = inputs
         num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
-            logits = tf.cast(model(images, training=True), tf.float32)
+            logits = self._logits(model, images, training=True)
             losses, decay = self._losses(model, logits, labels["classes"])
             total = losses + decay
             # Gradients of the replicas are summed, so each gets its share of the loss.
@@ -162,7 +162,7 @@ class ClassificationTask(RunTask):
     ) -> dict[str, Any]:
         """Answer one batch; answers and truth travel along to `aggregate_logs`."""
         images, labels = inputs
-        logits = tf.cast(model(images, training=False), tf.float32)
+        logits = self._logits(model, images, training=False)
         losses, decay = self._losses(model, logits, labels["classes"])
         for metric, value in zip(metrics or [], (losses, decay), strict=False):
             metric.update_state(value)
@@ -207,6 +207,10 @@ class ClassificationTask(RunTask):
     def write_evidence(self, run: RunDirectory) -> None:
         """Write ``predictions.csv`` and ``confusion.json``."""
         evidence.write(self.answers, self.names, self.task_config.validation_data, run)
+
+    def _logits(self, model: tf_keras.Model, images: Any, *, training: bool) -> Any:
+        """Return float32 ``(b, num_classes)``."""
+        return tf.cast(model(images, training=training), tf.float32)
 
     def _losses(self, model: tf_keras.Model, logits: Any, classes: Any) -> tuple[Any, Any]:
         """Return the mean cross entropy, and what the regularisers add."""

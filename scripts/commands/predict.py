@@ -1,4 +1,4 @@
-"""``tagbox predict``: find objects in pictures, draw them, print them."""
+"""``tagbox predict``: find objects in pictures, or tell what pictures are."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from scripts import exit_codes
+from scripts.classifying import classify, draw_and_classify
 from scripts.options import json_option, quieten_tensorflow
 from scripts.output import progress, say, write_json, write_table
 
 
 @click.command()
 @click.argument("source", metavar="RUN|MODEL", type=click.Path(path_type=Path))
-@click.argument("sources", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", metavar="IMAGE...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
 @click.option(
     "--min-score", type=click.FloatRange(0, 1), help="Leave out weaker ones.  [default: the run's threshold of best F1]"
@@ -30,6 +31,12 @@ from scripts.output import progress, say, write_json, write_table
     "--voc", is_flag=True, help="Write LabelImg XML beside the pictures as proposals, never over a person's file."
 )
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, help="A classifier's answers to a picture, at most."
+)
+@click.option("--invert", is_flag=True, help="Turn light into dark first: ink on paper for a classifier of drawings.")
+@click.option("--draw", is_flag=True, help="Draw on a page in the browser; a classifier answers after each stroke.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; 0 takes a free one.")
 @json_option
 def predict(
     source: Path,
@@ -39,19 +46,38 @@ def predict(
     form: str,
     voc: bool,
     checkpoint: str,
+    top: int,
+    invert: bool,
+    draw: bool,
+    port: int,
     as_json: bool,
 ) -> int:
     """Find objects in pictures with a RUN or a MODEL file of `tagbox export`; folders are searched for pictures.
 
-    Prints one line an object: picture, class, score, and the box in pixels. Pictures that cannot be read are named,
-    the rest is done, and the exit code is 5.
+    Prints one line an object: picture, class, score, and the box in pixels. A classifier tells what each picture is,
+    and takes QuickDraw's .npy, .ndjson and .bin files as well. Pictures that cannot be read are named, the rest is
+    done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_list import kind_of_run
 
     run = RunDirectory(source)
     is_run = run.config_path.is_file() or (source.is_dir() and not (source / "saved_model.pb").is_file())
     if is_run:
         run.require()
+    if is_run and kind_of_run(run) is CLASSIFIER:
+        for name, given in (("--voc", voc), ("--min-score", min_score is not None), ("--format coco", form == "coco")):
+            if given:
+                raise click.UsageError(f"{name} is for detectors; a classifier finds no boxes")
+        if draw:
+            return draw_and_classify(run, checkpoint, top=top, port=port)
+        return classify(run, sources, checkpoint, top=top, invert=invert, form="json" if as_json else form,
+                        output=output)  # fmt: skip
+    if draw or invert:
+        raise click.UsageError(f"--{'draw' if draw else 'invert'} is for classifiers")
+    if not sources:
+        raise click.UsageError("Missing argument 'IMAGE...'.")
     quieten_tensorflow()
     from pipelines.predict import Predictor, find_pictures, name_drawings
 
