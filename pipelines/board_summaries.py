@@ -22,11 +22,12 @@ _VALIDATION = {
     **{f"AR{limit}": f"{_RECALL}/AR@{limit}" for limit in (1, 10, 100)},
     **{f"AR_{size}": f"{_RECALL}/AR@100 ({size})" for size in ("small", "medium", "large")},
     "pascal_AP50": "PascalBoxes_Precision/mAP@0.5IOU",
-    **{name: f"Accuracy/{name}" for name in ("top1", "top5", "macro_top1")},
+    **{name: f"Accuracy/{name}" for name in ("top1", "top5", "macro_top1", "micro_F1", "macro_F1")},
+    "mAP": "Accuracy/mAP",
 }
 _BY_CLASS_TAG = "PascalBoxes_PerformanceByCategory/AP@0.5IOU/"
 # Said to the person elsewhere, and no curve: a count that never changes, and TFM's copy of a figure.
-_LEFT_OUT = ("num_images", "best_AP50", "best_top1")
+_LEFT_OUT = ("num_images", "best_AP50", "best_top1", "best_mAP")
 
 
 def training_tag(name: str) -> str:

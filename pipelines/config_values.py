@@ -227,7 +227,7 @@ _RULES: dict[str, _Rule] = {
     "trainer.early_stopping.patience": _at_least(0),
     "trainer.early_stopping.min_delta": _at_least(0),
     "trainer.early_stopping.min_steps": _at_least(0),
-    "trainer.early_stopping.metric": _one_of("", "AP50", "AP", "top1", "top5", "validation_loss"),
+    "trainer.early_stopping.metric": _one_of("", "AP50", "AP", "mAP", "top1", "top5", "validation_loss"),
     "trainer.loss_upper_bound": _above(0),
     "trainer.optimizer_config.ema.average_decay": (lambda decay: 0 <= decay < 1, "must be 0 or more and below 1"),
     "trainer.optimizer_config.ema.start_step": _at_least(0),

@@ -7,7 +7,7 @@ from collectors.progress import Progress, no_progress
 from pipelines.classification.comparison import ComparedClassifier, compare_classifiers
 from pipelines.comparison import ComparedRun, compare
 from pipelines.run_directory import RunDirectory
-from pipelines.run_kinds import DETECTOR, RunKind
+from pipelines.run_kinds import DETECTOR, TAGGER, RunKind
 from pipelines.run_list import kind_of_run
 
 Compared = ComparedRun | ComparedClassifier
@@ -30,12 +30,18 @@ def compare_runs(
 
     Raises:
         InputError: A run was not evaluated.
-        ConfigError: They are of different kinds, one stands twice, or there are none.
+        ConfigError: They are of different kinds or tag classifiers, one stands twice, or there are none.
     """
     kinds = {kind_of_run(run).word: run for run in runs}
     if len(kinds) > 1:
         words = ", ".join(f"{run.path} is a {word}" for word, run in kinds.items())
         raise ConfigError(f"runs of different kinds cannot be compared: {words}", where="RUN")
     kind = kind_of_run(runs[0]) if runs else DETECTOR
+    if kind is TAGGER:
+        raise ConfigError(
+            "there is no paired test of tag classifiers: an answer is no single right or wrong",
+            where="RUN",
+            fix="Look at their figures with: tagbox runs list DIR",
+        )
     compare_them = compare if kind is DETECTOR else compare_classifiers
     return kind, compare_them(runs, resamples=resamples, seed=seed, progress=progress)

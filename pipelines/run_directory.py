@@ -61,7 +61,7 @@ class RunDirectory:
 
     @property
     def best_checkpoints(self) -> Path:
-        """Folder of the best checkpoint, for using what was trained: by AP50 of a detector, top1 of a classifier."""
+        """Folder of the best checkpoint, for using what was trained: by its kind's first figure."""
         return self.path / "checkpoints" / "best"
 
     @property

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 CLASSIFIER_SUFFIX = "_classifier"
+TAGGER_SUFFIX = "_tag_classifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,24 @@ CLASSIFIER = RunKind(
         ("top1", "Verification top-1"),
     ),
 )
+TAGGER = RunKind(
+    word="tag classifier",
+    figures=("mAP", "top1"),
+    losses=("classification_loss", "regularization_loss"),
+    accuracies=("training_top1",),
+    truth="pictures",
+    build_command="tagbox records folder SRC --multi-label",
+    label_fault="a batch too small for the rate",
+    wants_weights=False,
+    compared_curves=(),
+)
 
 
 def kind_of(experiment: str) -> RunKind:
-    """Return the kind of a registered experiment by its name; classifiers end in ``_classifier``."""
+    """Return the kind of a registered experiment by its name.
+
+    Classifiers end in ``_classifier``, those that give a picture several tags in ``_tag_classifier``.
+    """
+    if experiment.endswith(TAGGER_SUFFIX):
+        return TAGGER
     return CLASSIFIER if experiment.endswith(CLASSIFIER_SUFFIX) else DETECTOR

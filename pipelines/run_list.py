@@ -9,9 +9,9 @@ import yaml
 
 from collectors.errors import InputError
 from pipelines.run_directory import RunDirectory
-from pipelines.run_kinds import CLASSIFIER, DETECTOR, RunKind, kind_of
+from pipelines.run_kinds import CLASSIFIER, DETECTOR, TAGGER, RunKind, kind_of
 
-FIGURES = (*DETECTOR.figures, *CLASSIFIER.figures)
+FIGURES = tuple(dict.fromkeys(name for kind in (DETECTOR, TAGGER, CLASSIFIER) for name in kind.figures))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class RunSummary:
         total_steps: Of the whole run.
         AP50: Of the best checkpoint of a detector; ``None`` where there is none.
         AP: The same.
-        top1: Of the best checkpoint of a classifier; ``None`` where there is none.
+        mAP: Of the best checkpoint of a tag classifier; ``None`` where there is none.
+        top1: Of the best checkpoint of a classifier of either kind; ``None`` where there is none.
         top5: The same.
         updated: When it was last heard of, as in ``status.json``.
         problem: Why it failed, or cannot be read; empty otherwise.
@@ -42,6 +43,7 @@ class RunSummary:
     total_steps: int | None = None
     AP50: float | None = None
     AP: float | None = None
+    mAP: float | None = None
     top1: float | None = None
     top5: float | None = None
     updated: str = ""

@@ -34,8 +34,34 @@ def tell_of_classifier(run: Any, results: dict[str, Any], *, as_json: bool) -> N
 def _print(results: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         write_json(results)
+    elif "mAP" in results:
+        print_tag_results(results)
     else:
         print_classifier_results(results)
+
+
+def print_tag_results(results: dict[str, Any]) -> None:
+    """Print the figures of a tag classifier as two tables on stdout; of many tags the worst ones only."""
+    names = ("mAP", "micro_F1", "macro_F1", "top1", "loss")
+    write_table(
+        [*names, "pictures", "step"],
+        [[*(figure(results[name]) for name in names), str(results["num_images"]), str(results["step"])]],
+        right=set(range(7)),
+    )
+    if results["num_unknown"]:
+        say(f"note: {results['num_unknown']} pictures have tags that the network does not have; those are left out")
+    judged = [(name, row) for name, row in results["per_class"].items() if row["num_truth"]]
+    shown = judged if len(judged) <= _WORST else sorted(judged, key=lambda one: (one[1]["AP"], one[0]))[:_WORST]
+    columns = ("AP", "F1", "threshold", "precision", "recall")
+    write_table(
+        ["tag", *columns, "pictures"],
+        [[name, *(figure(row[column]) for column in columns), str(row["num_truth"])] for name, row in shown],
+        right=set(range(1, 7)),
+    )
+    if len(shown) < len(judged):
+        say(f"the {len(shown)} worst of {len(judged)} tags; all are in results.json")
+    if len(judged) < len(results["per_class"]):
+        say(f"{len(results['per_class']) - len(judged)} tags have no picture here")
 
 
 def print_classifier_results(results: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What an evaluation has to reach: ``--min-ap50`` and ``--min-top1``."""
+"""What an evaluation has to reach: ``--min-ap50``, ``--min-top1`` and ``--min-map``."""
 
 from typing import TYPE_CHECKING, Any
 

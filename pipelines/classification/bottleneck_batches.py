@@ -20,6 +20,8 @@ def bottleneck_batches(
     width: int,
     *,
     first_example: int = 0,
+    truth_of: Callable[[Bottlenecks, Mapping[int, str]], NDArray[Any]] | None = None,
+    truth_spec: tf.TensorSpec | None = None,
 ) -> tf.data.Dataset:
     """Build the batches of one split.
 
@@ -29,6 +31,8 @@ def bottleneck_batches(
         class_names: Name of each class id, in the order of the outputs.
         width: Length of a bottleneck.
         first_example: How many training examples were seen before; the batches go on from there.
+        truth_of: Gives ``classes`` of all examples; without it the output of each, `outputs_of`.
+        truth_spec: Of a batch of them.
 
     Returns:
         A dataset of ``(bottlenecks, labels)``: float32 ``(b, width)``, and the labels of
@@ -37,12 +41,12 @@ def bottleneck_batches(
     """
     signature = (
         tf.TensorSpec([None, width], tf.float32),
-        {"classes": tf.TensorSpec([None], tf.int32), "places": tf.TensorSpec([None], tf.int64)},
+        {"classes": truth_spec or tf.TensorSpec([None], tf.int32), "places": tf.TensorSpec([None], tf.int64)},
     )
 
     def batches() -> Iterator[_Batch]:
         examples = read()
-        outputs = outputs_of(examples, class_names)
+        outputs = (truth_of or outputs_of)(examples, class_names)
         if config.is_training:
             order = training_order(len(outputs), config.seed or 0, first_example, config.global_batch_size)
         else:
@@ -60,8 +64,8 @@ def outputs_of(examples: Bottlenecks, class_names: Mapping[int, str]) -> NDArray
     by_id = {class_id: place for place, class_id in enumerate(class_names)}
     by_name = {name: place for place, name in enumerate(class_names.values())}
     found = [
-        by_name.get(text, -1) if text else by_id.get(int(label), -1)
-        for text, label in zip(examples.texts, examples.labels, strict=True)
+        by_name.get(texts[0], -1) if texts and texts[0] else by_id.get(labels[0] if labels else 0, -1)
+        for texts, labels in zip(examples.texts, examples.labels, strict=True)
     ]
     return np.asarray(found, np.int32)
 

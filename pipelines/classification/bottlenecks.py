@@ -35,14 +35,14 @@ class Bottlenecks:
 
     Attributes:
         vectors: float32 ``(n, width)``.
-        labels: Class id of each, int64 ``(n,)``.
-        texts: Class name of each; empty where the record has none.
+        labels: Class ids of each, one or several.
+        texts: Class names of each; none where the record has none.
         num_computed: How many the network had to look at; the others were in the cache.
     """
 
     vectors: NDArray[np.float32]
-    labels: NDArray[np.int64]
-    texts: tuple[str, ...]
+    labels: tuple[tuple[int, ...], ...]
+    texts: tuple[tuple[str, ...], ...]
     num_computed: int
 
 
@@ -77,7 +77,7 @@ def open_cache(
 
 
 def read_bottlenecks(
-    paths: Sequence[Path], cache: BottleneckCache, model: tf_keras.Model
+    paths: Sequence[Path], cache: BottleneckCache, model: tf_keras.Model, *, several_labels: bool = False
 ) -> Generator[Reading, None, Bottlenecks]:
     """Find the bottleneck of every example of the records; compute and keep those that the cache has not.
 
@@ -87,6 +87,7 @@ def read_bottlenecks(
         paths: Record files, in their order.
         cache: From `open_cache` with the same model.
         model: The network.
+        several_labels: A picture may have more than one.
 
     Yields:
         How far it is, after every batch that had to be computed.
@@ -97,7 +98,7 @@ def read_bottlenecks(
     Raises:
         InputError: A record is damaged, a picture in it cannot be decoded, or the disk refuses the cache.
     """
-    form = record_form(paths)
+    form = record_form(paths, several_labels=several_labels)
     found = _Examples(paths, cache, form)
     base = tf_keras.Model(model.inputs, model.get_layer("bottleneck").output)
     embed = tf.function(lambda pictures: base(pictures, training=False))
@@ -118,8 +119,7 @@ def read_bottlenecks(
         # What is there is kept, whatever ended this.
         cache.flush()
     cache.compact()
-    labels = np.asarray(found.labels, np.int64)
-    return Bottlenecks(cache.rows(found.keys), labels, tuple(found.texts), num_computed)
+    return Bottlenecks(cache.rows(found.keys), tuple(found.labels), tuple(found.texts), num_computed)
 
 
 class _Examples:
@@ -129,8 +129,8 @@ class _Examples:
         self._paths, self._cache = paths, cache
         self._picture = RAW if form.is_raw else ENCODED
         self.keys: list[bytes] = []
-        self.labels: list[int] = []
-        self.texts: list[str] = []
+        self.labels: list[tuple[int, ...]] = []
+        self.texts: list[tuple[str, ...]] = []
         self.error: InputError | None = None
         self._asked: set[bytes] = set()
 
@@ -152,8 +152,9 @@ class _Examples:
                 is_new = key not in self._cache and key not in self._asked
                 self._asked.add(key)
                 self.keys.append(key)
-                self.labels.append(_first(features.get("image/class/label"), Int64List) or 0)
-                self.texts.append((_first(features.get("image/class/text"), BytesList) or b"").decode())
+                labels, texts = features.get("image/class/label"), features.get("image/class/text")
+                self.labels.append(labels.values if isinstance(labels, Int64List) else ())
+                self.texts.append(tuple(one.decode() for one in texts.values) if isinstance(texts, BytesList) else ())
                 if is_new:
                     yield key, content
 

@@ -68,7 +68,7 @@ class RunClassifier:
 
         @as_written
         def probabilities(batch: Any) -> Any:
-            return tf.nn.softmax(tf.cast(self.model(batch, training=False), tf.float32))
+            return task.probabilities(tf.cast(self.model(batch, training=False), tf.float32))
 
         self._probabilities = tf.function(
             probabilities, input_signature=[tf.TensorSpec([None, *self.input_shape], tf.float32)]

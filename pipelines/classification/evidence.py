@@ -60,21 +60,19 @@ def picture_names(data: ClassifierData) -> Iterator[str]:
             yield name.decode("utf-8", "replace")
 
 
-def write_batch(pictures: Sequence[tuple[Any, Any]], names: Sequence[str], output: Path) -> None:
-    """Draw inputs of the network, each with its class, as a JPEG; of many the first ones.
+def write_batch(pictures: Sequence[tuple[Any, str]], output: Path) -> None:
+    """Draw inputs of the network, each with what it is, as a JPEG; of many the first ones.
 
     Args:
-        pictures: float32 ``(height, width, channels)`` in ``[0, 1]``, and the output that is right. One channel is ink,
-            and is drawn dark on white.
-        names: Class names, in the order of the outputs.
+        pictures: float32 ``(height, width, channels)`` in ``[0, 1]``, and the words to write below. One channel is
+            ink, and is drawn dark on white.
         output: The file.
     """
     tiles = []
-    for image, output_place in pictures[:_BOARD_PICTURES]:
+    for image, words in pictures[:_BOARD_PICTURES]:
         pixels = np.clip(image * 255.0, 0, 255).round().astype(np.uint8)
         picture = Image.fromarray(255 - pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        name = (*names, "?")[int(output_place)]
-        tiles.append(Tile(picture, name, name, None))
+        tiles.append(Tile(picture, words, words, None))
     if mosaic := draw_mosaic(tiles):
         with atomic_writer(output) as stream:
             mosaic.save(stream, "JPEG", quality=90)

@@ -1,4 +1,4 @@
-"""The classifiers that are registered with TFM's experiment factory: one for each network."""
+"""The classifiers that are registered with TFM's experiment factory: one for each network, and one that gives several tags."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,13 @@ from official.modeling import optimization
 from pipelines.classification import task as _task  # noqa: F401 - registers the task
 from pipelines.classification.model_config import ClassifierTask, Network
 from pipelines.classification.retraining import RetrainerTask
-from pipelines.run_kinds import CLASSIFIER_SUFFIX
+from pipelines.classification.tagging import TaggerTask
+from pipelines.run_kinds import CLASSIFIER_SUFFIX, TAGGER, TAGGER_SUFFIX
 from pipelines.trainer_config import TrainerConfig
 
 # Networks that are not trained from nothing but from published weights.
 _TASKS: dict[str, type[ClassifierTask]] = {"mobilenet": RetrainerTask}
-NAMES = tuple(f"{network}{CLASSIFIER_SUFFIX}" for network in Network.types())
+NAMES = tuple(f"{network}{suffix}" for network in Network.types() for suffix in (CLASSIFIER_SUFFIX, TAGGER_SUFFIX))
 
 
 def _factory(network: str) -> Callable[[], tfm.ExperimentConfig]:
@@ -25,6 +26,18 @@ def _factory(network: str) -> Callable[[], tfm.ExperimentConfig]:
 
     build.__name__ = f"{network}{CLASSIFIER_SUFFIX}"
     build.__doc__ = f"A classifier with the network {network}, trained from nothing."
+    return build
+
+
+def _tag_factory(network: str) -> Callable[[], tfm.ExperimentConfig]:
+    def build() -> tfm.ExperimentConfig:
+        config = _from_nothing(TaggerTask())
+        config.task.model.network.type = network
+        config.trainer.best_checkpoint_eval_metric = TAGGER.figures[0]
+        return config
+
+    build.__name__ = f"{network}{TAGGER_SUFFIX}"
+    build.__doc__ = f"A classifier with the network {network} that gives a picture any number of tags."
     return build
 
 
@@ -58,3 +71,4 @@ def _from_nothing(task: ClassifierTask) -> tfm.ExperimentConfig:
 
 for _network in Network.types():
     exp_factory.register_config_factory(f"{_network}{CLASSIFIER_SUFFIX}")(_factory(_network))
+    exp_factory.register_config_factory(f"{_network}{TAGGER_SUFFIX}")(_tag_factory(_network))

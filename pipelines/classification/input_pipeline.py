@@ -4,7 +4,7 @@ Drawings kept as a byte a pixel never become a tensor of their own: a batch of s
 and its bytes are one array. Picture files are decoded one by one, on all cores.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ def build_dataset(
     input_context: tf.distribute.InputContext | None = None,
     *,
     first_example: int = 0,
+    truth_of_tags: Callable[[Any, Any], Any] | None = None,
 ) -> tf.data.Dataset:
     """Build the batches of one split.
 
@@ -57,6 +58,8 @@ def build_dataset(
         class_names: Name of each class id of the label map, in the order of ids: output k of the network is the k-th.
         input_context: Given by distribution strategies.
         first_example: How many training examples were seen before; the batches go on from there.
+        truth_of_tags: For examples of any number of labels: makes what stands in ``classes`` of the ids and names,
+            ``(k,)``, of one of them.
 
     Returns:
         A dataset of ``(images, labels)``: images float32 ``(b, height, width, channels)`` in ``[0, 1]``; labels a dict
@@ -73,22 +76,28 @@ def build_dataset(
     seed = config.seed or 0
 
     def decode(features: dict[str, Any]) -> Any:
+        if form.is_raw:
+            raw = images.decode_raw(features[RAW][None], form.height, form.width)
+            return images.network_input(raw, input_shape)[0]
         return images.network_input(images.decode_encoded(features[ENCODED], input_shape[2])[None], input_shape)[0]
 
     def finish(places: Any, features: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         pictures = features["pictures"]
-        if form.is_raw:
+        if pictures is None:
             pictures = images.network_input(images.decode_raw(features[RAW], form.height, form.width), input_shape)
         if config.is_training:
             batch_seed = tf.stack([tf.cast(seed, tf.int64), places[0]])
             pictures = augmentation.augment(pictures, batch_seed, config.augmentation)
-        return pictures, {"classes": output_of(features[LABEL], features[TEXT]), "places": places}
+        truth = features["truth"] if truth_of_tags else output_of(features[LABEL], features[TEXT])
+        return pictures, {"classes": truth, "places": places}
 
     def parse(places: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
         return finish(places, {"pictures": None, **tf.io.parse_example(serialized, features_of(form))})
 
     def parse_one(place: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
-        features = tf.io.parse_single_example(serialized, features_of(form))
+        features = tf.io.parse_single_example(serialized, features_of(form, several_labels=bool(truth_of_tags)))
+        if truth_of_tags:
+            return place, {"pictures": decode(features), "truth": truth_of_tags(features[LABEL], features[TEXT])}
         return place, {"pictures": decode(features), LABEL: features[LABEL], TEXT: features[TEXT]}
 
     def parse_and_batch(dataset: tf.data.Dataset, context: tf.distribute.InputContext | None) -> tf.data.Dataset:
@@ -98,21 +107,23 @@ def build_dataset(
         if config.cache and config.is_training:
             # The same examples come again out of memory; where they stand now is what varies.
             dataset = dataset.enumerate().map(lambda place, example: (place, example[1]))
-        if form.is_raw:
+        if form.is_raw and not truth_of_tags:
             batches = dataset.batch(batch_size, drop_remainder=config.drop_remainder)
             return batches.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         pictures = dataset.map(parse_one, num_parallel_calls=tf.data.AUTOTUNE)
         return pictures.batch(batch_size, drop_remainder=config.drop_remainder).map(finish)
 
     reader = RecordReader(config, first_example=first_example, transform_and_batch_fn=parse_and_batch)
-    form = record_form([Path(path) for path in reader.paths])
+    form = record_form([Path(path) for path in reader.paths], several_labels=bool(truth_of_tags))
     return reader.read(input_context=input_context)
 
 
-def features_of(form: RecordForm) -> dict[str, Any]:
-    """Return what is parsed of an example: its picture, and the id and name of its class."""
-    return {
-        RAW if form.is_raw else ENCODED: tf.io.FixedLenFeature([], tf.string),
+def features_of(form: RecordForm, *, several_labels: bool = False) -> dict[str, Any]:
+    """Return what is parsed of an example: its picture, and the id and name of its class, or of each of several."""
+    picture = {RAW if form.is_raw else ENCODED: tf.io.FixedLenFeature([], tf.string)}
+    if several_labels:
+        return picture | {LABEL: tf.io.RaggedFeature(tf.int64), TEXT: tf.io.RaggedFeature(tf.string)}
+    return picture | {
         LABEL: tf.io.FixedLenFeature([], tf.int64),
         TEXT: tf.io.FixedLenFeature([], tf.string, ""),
     }

@@ -27,8 +27,8 @@ class RecordForm:
     width: int = 0
 
 
-def record_form(paths: Sequence[Path]) -> RecordForm:
-    """Look at the first example of each file.
+def record_form(paths: Sequence[Path], *, several_labels: bool = False) -> RecordForm:
+    """Look at the first example of each file; ``several_labels`` allows a picture more than one.
 
     Raises:
         InputError: A file is damaged, its examples are no pictures with a label, or files differ in form.
@@ -36,7 +36,7 @@ def record_form(paths: Sequence[Path]) -> RecordForm:
     forms: dict[RecordForm, Path] = {}
     for path in paths:
         for features in read_features(path):
-            forms.setdefault(_form_of(features, path), path)
+            forms.setdefault(_form_of(features, path, several_labels=several_labels), path)
             break
     if not forms:
         raise InputError("the records hold no picture", where=", ".join(map(str, paths[:3])), fix=_FIX)
@@ -50,7 +50,7 @@ def record_form(paths: Sequence[Path]) -> RecordForm:
     return next(iter(forms))
 
 
-def _form_of(features: Mapping[str, Feature], path: Path) -> RecordForm:
+def _form_of(features: Mapping[str, Feature], path: Path, *, several_labels: bool) -> RecordForm:
     label, raw = features.get("image/class/label"), features.get(RAW)
     if not isinstance(label, Int64List) or not (isinstance(raw, BytesList) or ENCODED in features):
         if "image/object/class/label" in features:
@@ -58,11 +58,11 @@ def _form_of(features: Mapping[str, Feature], path: Path) -> RecordForm:
         else:
             what = f"has no image/class/label with {RAW} or {ENCODED}"
         raise InputError(what, where=str(path), fix=_FIX)
-    if len(label.values) > 1:
+    if len(label.values) > 1 and not several_labels:
         raise InputError(
             "has several labels a picture; this classifier gives each picture one",
             where=str(path),
-            fix="Build the records without --multi-label.",
+            fix="Train `tag_classifier` with them, or build the records without --multi-label.",
         )
     if not isinstance(raw, BytesList):
         return RecordForm(is_raw=False)

@@ -1,8 +1,9 @@
 """What stands in classification records, held against label map and config before the first step."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from records.classification_manifest import read_classification_manifest
 from records.errors import ManifestError
 from records.reading import read_features
 
-_AT_ONCE = 4096
+_AT_ONCE, _FILES_AT_ONCE = 4096, 256
 _SHOWN = 5
 
 
@@ -50,23 +51,27 @@ class RecordSurvey:
         }
 
 
-def survey_records(paths: Sequence[Path]) -> RecordSurvey:
+def survey_records(paths: Sequence[Path], *, several_labels: bool = False) -> RecordSurvey:
     """Count the classes of records: as their manifest says, or by reading files that it does not know.
+
+    Where a picture may have several labels (``several_labels``) all are read, and each label of a picture is counted.
 
     Raises:
         InputError: A file is damaged or cut, its examples are no pictures with one label, or they differ in form.
     """
     survey = RecordSurvey(list(paths))
-    counts, known = _counts_of_manifests(paths)
+    counts, known = (Counter[str](), set[Path]()) if several_labels else _counts_of_manifests(paths)
     survey.counts.update(counts)
+    survey.num_examples = sum(counts.values())
     # A file without an example has no form; TFRecord knows no other empty file.
     holding = [path for path in paths if path.stat().st_size]
     if holding:
-        survey.form = record_form(holding)
+        survey.form = record_form(holding, several_labels=several_labels)
     for path in holding:
         if path not in known and survey.form:
-            survey.counts.update(_counts_by_reading(path, survey.form))
-    survey.num_examples = sum(survey.counts.values())
+            for names in _names_by_reading(path, survey.form, several_labels=several_labels):
+                survey.counts.update(names)
+                survey.num_examples += 1
     return survey
 
 
@@ -89,22 +94,32 @@ def _counts_of_manifests(paths: Sequence[Path]) -> tuple[Counter[str], set[Path]
     return counts, known
 
 
-def _counts_by_reading(path: Path, form: RecordForm) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    batches = tf.data.TFRecordDataset([str(path)]).batch(_AT_ONCE)
-    parsed = batches.map(lambda batch: tf.io.parse_example(batch, features_of(form)))
+def _names_by_reading(path: Path, form: RecordForm, *, several_labels: bool) -> Iterator[set[str]]:
+    """Yield the classes of each picture."""
+    wanted = features_of(form, several_labels=several_labels)
+    # Drawings are small and many, picture files the other way round.
+    batches = tf.data.TFRecordDataset([str(path)]).batch(_AT_ONCE if form.is_raw else _FILES_AT_ONCE)
+    parsed = batches.map(lambda batch: tf.io.parse_example(batch, wanted))
     try:
         for number, features in enumerate(parsed):
             if form.is_raw:
                 _check_lengths(features[RAW].numpy(), number * _AT_ONCE, form, path)
-            pairs = zip(features[TEXT].numpy().tolist(), features[LABEL].numpy().tolist(), strict=True)
-            counts.update(text.decode("utf-8", "replace") or f"#{label}" for text, label in pairs)
+            if several_labels:
+                rows = zip(features[LABEL].to_list(), features[TEXT].to_list(), strict=True)
+                yield from (_names(*row) for row in rows)
+            else:
+                pairs = zip(features[LABEL].numpy().tolist(), features[TEXT].numpy().tolist(), strict=True)
+                yield from (_names([label], [text]) for label, text in pairs)
     except tf.errors.OpError as error:
         for _ in read_features(path):  # it says which example, and what is wrong with it
             pass
         reason = error.message.partition("\n")[0]
         raise InputError(f"cannot be read as classification records ({reason})", where=str(path), fix=_FIX) from error
-    return counts
+
+
+def _names(labels: Sequence[int], texts: Sequence[bytes]) -> set[str]:
+    pairs = zip_longest(labels, texts[: len(labels)], fillvalue=b"")
+    return {text.decode("utf-8", "replace") or f"#{label}" for label, text in pairs}
 
 
 def _check_lengths(raws: Any, first: int, form: RecordForm, path: Path) -> None:
@@ -118,7 +133,10 @@ def _check_lengths(raws: Any, first: int, form: RecordForm, path: Path) -> None:
             )
 
 
-_FIX = "Build the records again: one --size, one label a picture. `tagbox records verify` shows what is wrong."
+_FIX = (
+    "Build the records again: one --size, one label a picture (`tag_classifier` takes several). `tagbox records verify` "
+    "shows what is wrong."
+)
 
 
 def check_surveys(
@@ -139,7 +157,7 @@ def check_surveys(
     for survey in (training, verification):
         if strange := sorted(set(survey.counts) - known):
             raise ConfigError(
-                f"the records have {_listed('class', strange)}, which the label map {label_map_path} does not have",
+                f"the records have {listed('class', strange)}, which the label map {label_map_path} does not have",
                 where=", ".join(str(path) for path in survey.paths[:3]),
                 fix="Give the label map the records were built with, or build the records again.",
             )
@@ -164,13 +182,13 @@ def _class_remarks(training: RecordSurvey, verification: RecordSurvey, label_map
     remarks = []
     if lost := [name for name in label_map.names if name in judged - learned]:
         remarks.append(
-            f"VERIFICATION HAS {_listed('class', lost)} THAT TRAINING LACKS: they cannot be learned, and each of their "
+            f"VERIFICATION HAS {listed('class', lost)} THAT TRAINING LACKS: they cannot be learned, and each of their "
             "pictures counts as a mistake"
         )
     if empty := [name for name in label_map.names if name not in judged | learned]:
-        remarks.append(f"the label map has {_listed('class', empty)} without a picture: nothing will be taken for them")
+        remarks.append(f"the label map has {listed('class', empty)} without a picture: nothing will be taken for them")
     if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):
-        remarks.append(f"{_listed('class', unjudged)} without a verification picture: their accuracy is undefined")
+        remarks.append(f"{listed('class', unjudged)} without a verification picture: their accuracy is undefined")
     counts = [training.count(label_map, name) for name in label_map.names if name in learned]
     if counts and max(counts) > 20 * min(counts):
         rare = min(learned, key=lambda name: (training.count(label_map, name), name))
@@ -181,6 +199,8 @@ def _class_remarks(training: RecordSurvey, verification: RecordSurvey, label_map
     return remarks
 
 
-def _listed(noun: str, names: Sequence[str]) -> str:
+def listed(noun: str, names: Sequence[str]) -> str:
+    """Return the noun, in the plural where there are several, with the first names and how many more there are."""
+    plural = noun + ("es" if noun.endswith("s") else "s")
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{noun if len(names) == 1 else noun + 'es'} {', '.join(names[:_SHOWN])}{more}"
+    return f"{noun if len(names) == 1 else plural} {', '.join(names[:_SHOWN])}{more}"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 import tf_keras
@@ -59,7 +59,12 @@ class RetrainingTask(ClassificationTask):
     """Trains the head on bottlenecks where it can, see the module; evaluates along the way on bottlenecks too.
 
     An evaluation alone, which never asks for training data, looks at the pictures.
+
+    Attributes:
+        has_several_labels: Whether a picture may have more than one.
     """
+
+    has_several_labels: ClassVar[bool] = False
 
     def __init__(self, params: RetrainerTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -70,7 +75,8 @@ class RetrainingTask(ClassificationTask):
     def build_model(self) -> tf_keras.Model:
         """Build the network; see `ClassificationTask.build_model`."""
         model = super().build_model()
-        self._width = int(model.get_layer("bottleneck").output_shape[-1])
+        if isinstance(self.task_config.model.network.chosen(), Mobilenet):
+            self._width = int(model.get_layer("bottleneck").output_shape[-1])
         return model
 
     def build_inputs(
@@ -82,12 +88,16 @@ class RetrainingTask(ClassificationTask):
         if not self._learns_from_bottlenecks:
             return super().build_inputs(params, input_context)
         first_example = self.first_step * params.global_batch_size if params.is_training else 0
+        return self._batches(params, first_example)
+
+    def _batches(self, params: ClassifierData, first_example: int, **truth: Any) -> tf.data.Dataset:
         return bottleneck_batches(
             lambda: self._bottlenecks[params.is_training],
             params,
             self.class_names,
             self._width,
             first_example=first_example,
+            **truth,
         )
 
     def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
@@ -99,7 +109,9 @@ class RetrainingTask(ClassificationTask):
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterator[str]:
         """Compute the bottlenecks that are not kept yet, and say how far it is; see the base class."""
         yield from super().before_training(run, model, preflight)
-        network: Mobilenet = self.task_config.model.network.chosen()
+        network = self.task_config.model.network.chosen()
+        if not isinstance(network, Mobilenet):
+            return
         if network.freeze and not self.task_config.init_checkpoint and not self.first_step:
             raise ConfigError(
                 "the base is frozen and has random weights: there is nothing to learn from",
@@ -116,10 +128,12 @@ class RetrainingTask(ClassificationTask):
                 continue
             damaged: list[str] = []
             root = self._folder()
-            cache = open_cache(root, model, network.architecture, record_form(paths), notice=damaged.append)
+            form = record_form(paths, several_labels=self.has_several_labels)
+            cache = open_cache(root, model, network.architecture, form, notice=damaged.append)
             yield from damaged
             name = "training" if is_training else "verification"
-            found = yield from _told(read_bottlenecks(paths, cache, model), name)
+            reading = read_bottlenecks(paths, cache, model, several_labels=self.has_several_labels)
+            found = yield from _told(reading, name)
             self._bottlenecks[is_training] = found
             yield (
                 f"{len(found.labels)} {name} bottlenecks, {found.num_computed} computed, the others from {cache.folder}"
@@ -133,7 +147,9 @@ class RetrainingTask(ClassificationTask):
     def _can_learn_from_bottlenecks(
         self, params: ClassifierData, input_context: tf.distribute.InputContext | None
     ) -> bool:
-        network: Mobilenet = self.task_config.model.network.chosen()
+        network = self.task_config.model.network.chosen()
+        if not isinstance(network, Mobilenet):
+            return False
         is_alone = input_context is None or input_context.num_replicas_in_sync == 1
         # The size of a cutout alone varies nothing.
         varies = any(value for name, value in params.augmentation.as_dict().items() if name != "cutout_size")

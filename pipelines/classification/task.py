@@ -1,6 +1,6 @@
 """The TFM task of training and evaluating a classifier."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -76,7 +76,15 @@ class ClassificationTask(RunTask):
         local = strategy.experimental_local_results
         batches = zip(local(images), local(labels["classes"]), strict=True)
         pictures = [pair for batch in batches for pair in zip(*(part.numpy() for part in batch), strict=True)]
-        evidence.write_batch(pictures, self.names, output)
+        evidence.write_batch([(picture, self.words_of(truth)) for picture, truth in pictures], output)
+
+    def words_of(self, truth: Any) -> str:
+        """Return what stands below a picture: the name of its class, of an entry of ``labels["classes"]``."""
+        return (*self.names, "?")[int(truth)]
+
+    def probabilities(self, logits: Any) -> Any:
+        """Return the probability of each class, of float32 ``(b, num_classes)``."""
+        return tf.nn.softmax(logits)
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
         """Return what draws verification pictures with their best answers."""
@@ -124,8 +132,17 @@ class ClassificationTask(RunTask):
         """Build the batches of one split; see `pipelines.classification.input_pipeline.build_dataset`."""
         first_example = self.first_step * params.global_batch_size if params.is_training else 0
         return input_pipeline.build_dataset(
-            params, self.task_config.model.input_shape, self.class_names, input_context, first_example=first_example
+            params,
+            self.task_config.model.input_shape,
+            self.class_names,
+            input_context,
+            first_example=first_example,
+            truth_of_tags=self.truth_of_tags(),
         )
+
+    def truth_of_tags(self) -> Callable[[Any, Any], Any] | None:
+        """Return what makes the truth of the labels of a picture that may have several; ``None``: it has one."""
+        return None
 
     def build_metrics(self, training: bool = True) -> list[Any]:
         """Return the running means of the parts of the loss, and while training of the accuracy."""
@@ -140,7 +157,7 @@ class ClassificationTask(RunTask):
         num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
             logits = self._logits(model, images, training=True)
-            losses, decay = self._losses(model, logits, labels["classes"])
+            losses, decay = self._losses(model, logits, labels["classes"], training=True)
             total = losses + decay
             # Gradients of the replicas are summed, so each gets its share of the loss.
             scaled = total / num_replicas
@@ -151,7 +168,7 @@ class ClassificationTask(RunTask):
         if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
             gradients = optimizer.get_unscaled_gradients(gradients)
         optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
-        is_right = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), labels["classes"])
+        is_right = self._is_right(logits, labels["classes"])
         values = (losses, decay, tf.reduce_mean(tf.cast(is_right, tf.float32)))
         for metric, value in zip(metrics or [], values, strict=False):
             metric.update_state(value)
@@ -163,10 +180,10 @@ class ClassificationTask(RunTask):
         """Answer one batch; answers and truth travel along to `aggregate_logs`."""
         images, labels = inputs
         logits = self._logits(model, images, training=False)
-        losses, decay = self._losses(model, logits, labels["classes"])
+        losses, decay = self._losses(model, logits, labels["classes"], training=False)
         for metric, value in zip(metrics or [], (losses, decay), strict=False):
             metric.update_state(value)
-        scores, outputs = tf.math.top_k(tf.nn.softmax(logits), k=min(answering.TOP, logits.shape[-1]))
+        scores, outputs = tf.math.top_k(self.probabilities(logits), k=min(answering.TOP, logits.shape[-1]))
         each = cross_entropies(logits, labels["classes"], 0.0)
         return {self.loss: losses + decay, "labels": labels, "found": {"outputs": outputs, "scores": scores,
                                                                        "losses": each}}  # fmt: skip
@@ -212,16 +229,23 @@ class ClassificationTask(RunTask):
         """Return float32 ``(b, num_classes)``."""
         return tf.cast(model(images, training=training), tf.float32)
 
-    def _losses(self, model: tf_keras.Model, logits: Any, classes: Any) -> tuple[Any, Any]:
-        """Return the mean cross entropy, and what the regularisers add."""
+    def _is_right(self, logits: Any, classes: Any) -> Any:
+        """Return whether the best answer to each picture is right, ``(b,)``."""
+        return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), classes)
+
+    def _mean_loss(self, logits: Any, classes: Any, *, training: bool) -> Any:
+        """Return the mean cross entropy of the pictures of known classes."""
+        each = cross_entropies(logits, classes, self.task_config.losses.label_smoothing)
+        return tf.math.divide_no_nan(tf.reduce_sum(each), tf.reduce_sum(tf.cast(classes >= 0, tf.float32)))
+
+    def _losses(self, model: tf_keras.Model, logits: Any, classes: Any, *, training: bool) -> tuple[Any, Any]:
+        """Return the mean loss of the answers, and what the regularisers add."""
         config = self.task_config.losses
-        each = cross_entropies(logits, classes, config.label_smoothing)
-        known = tf.reduce_sum(tf.cast(classes >= 0, tf.float32))
         decay = tf.add_n([*map(tf.cast, model.losses, [tf.float32] * len(model.losses)), tf.constant(0.0)])
         if config.l2_weight_decay:
             kernels = [weight for weight in model.trainable_variables if "kernel" in weight.name]
             decay += config.l2_weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
-        return tf.math.divide_no_nan(tf.reduce_sum(each), known), decay
+        return self._mean_loss(logits, classes, training=training), decay
 
 
 def cross_entropies(logits: Any, classes: Any, label_smoothing: float) -> Any:

@@ -98,13 +98,14 @@ def findings_of(files: RunFiles) -> list[Finding]:
 
 def sections_of(files: RunFiles) -> list[Section]:
     """Return the parts of the page that only a classifier has, and write its pictures."""
-    data = data_section(files, counted="pictures", batch=_first_batch(files))
+    data = data_section(files, counted="pictures", batch=first_batch(files))
     if not files.results:
         return [data]
     return [data, Section("Each class", [_class_table(files.results)]), _confusion(files), *_pictures(files)]
 
 
-def _first_batch(files: RunFiles) -> Picture | None:
+def first_batch(files: RunFiles) -> Picture | None:
+    """Return the picture of the first batch, where there is one."""
     path = files.run.training_batch_path
     if not path.is_file():
         return None

@@ -12,10 +12,11 @@ from pipelines.report.page import render_page
 from pipelines.report.provenance import provenance_section
 from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles, read_run
+from pipelines.report.tagger import TAGGER
 from pipelines.report.training import loss_chart, score_chart, time_section, training_section
 from pipelines.run_directory import RunDirectory
 
-KINDS: Sequence[ReportKind] = (CLASSIFIER, DETECTOR)
+KINDS: Sequence[ReportKind] = (CLASSIFIER, TAGGER, DETECTOR)
 """Whose reports there are; the first one that takes a run for its own makes its report."""
 
 

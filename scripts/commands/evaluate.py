@@ -75,6 +75,12 @@ from scripts.output import figure, progress, say, write_json
     metavar="FIGURE",
     help="The same for the top-1 accuracy of a classifier.",
 )
+@click.option(
+    "--min-map",
+    type=click.FloatRange(0, 1),
+    metavar="FIGURE",
+    help="The same for the mean AP over the tags of a tag classifier.",
+)
 @json_option
 @legacy_flags.evaluation_flags
 def evaluate(
@@ -92,6 +98,7 @@ def evaluate(
     images: Path | None,
     min_ap50: float | None,
     min_top1: float | None,
+    min_map: float | None,
     as_json: bool,
     checkpoint_dir: Path | None,
     run_once: bool,
@@ -100,7 +107,8 @@ def evaluate(
     """Evaluate a RUN on its verification records, or on a FOLDER of pictures with LabelImg's XML.
 
     COCO's and Pascal VOC's AP for all classes and for each, what each kind of error costs, the worst mistakes as
-    pictures, and the labels that are most likely wrong. Of a classifier: top-1 and top-5 accuracy, and each class.
+    pictures, and the labels that are most likely wrong. Of a classifier: top-1 and top-5 accuracy, and each class;
+    of a tag classifier: mAP, F1 and the best threshold of each tag.
 
     With --follow, beside `tagbox train CONFIG --mode train` in another terminal. Or evaluate what any tool has found:
 
@@ -109,7 +117,7 @@ def evaluate(
     if detections or truth:
         if not detections or not truth:
             raise click.UsageError("--detections and --truth go together")
-        if run_dir or follow or records or empty_without_xml or checkpoint != "best" or min_top1:
+        if run_dir or follow or records or empty_without_xml or checkpoint != "best" or min_top1 or min_map:
             raise click.UsageError("--detections are evaluated without a RUN and without its options")
         found = _evaluate_file(detections, truth, label_map, images)
         return _tell(found, album, limit, Gate(AP50=min_ap50), as_json)
@@ -120,7 +128,7 @@ def evaluate(
     if empty_without_xml and not folder:
         raise click.UsageError("--empty-without-xml is for a FOLDER")
     from pipelines.run_directory import RunDirectory
-    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_kinds import DETECTOR
     from pipelines.run_list import kind_of_run
 
     if run_dir is None and checkpoint_dir is not None:
@@ -128,7 +136,7 @@ def evaluate(
         run_dir, follow = checkpoint_dir, not run_once
         legacy_flags.announce(["eval", run_dir, *(["--follow"] if follow else [])])
         legacy_flags.announce_without_effect(old_flags)
-    run, gate = RunDirectory(run_dir or Path()), Gate(AP50=min_ap50, top1=min_top1)
+    run, gate = RunDirectory(run_dir or Path()), Gate(AP50=min_ap50, top1=min_top1, mAP=min_map)
     if follow:
         if records or folder or album or checkpoint != "best":
             raise click.UsageError("--follow evaluates every checkpoint on the run's own records")
@@ -137,9 +145,9 @@ def evaluate(
         raise click.UsageError("evaluate on a FOLDER or on --records")
     kind = kind_of_run(run)
     gate.require_known_to(kind)
-    if kind is CLASSIFIER:
+    if kind is not DETECTOR:
         if folder or album:
-            raise click.UsageError("a classifier is evaluated on its records, or on --records")
+            raise click.UsageError(f"a {kind.word} is evaluated on its records, or on --records")
         return gate.passed_by(evaluate_classifier(run, list(records), checkpoint, as_json=as_json))
     if folder:
         return _tell(_evaluate_folder(run, folder, checkpoint, empty_without_xml), album, limit, gate, as_json)
@@ -266,7 +274,7 @@ def _follow(run: Any, as_json: bool, gate: Gate, limit: int) -> int:
     say("starting TensorFlow")
     from pipelines.follow import FollowedCheckpoint
     from pipelines.follow import follow as follow_run
-    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_kinds import DETECTOR
     from pipelines.run_list import kind_of_run
 
     def report(one: FollowedCheckpoint) -> None:
@@ -286,7 +294,7 @@ def _follow(run: Any, as_json: bool, gate: Gate, limit: int) -> int:
     say(f"the run has ended ({run.read_status().get('state')})")
     kind = kind_of_run(run)
     gate.require_known_to(kind)
-    if results and kind is CLASSIFIER:
+    if results and kind is not DETECTOR:
         tell_of_classifier(run, results, as_json=as_json)
     elif results:
         _tell_of_run(run, results, as_json, limit)

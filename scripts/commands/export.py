@@ -50,6 +50,11 @@ def export(
 
     run = RunDirectory(run_dir)
     run.require()
+    from pipelines.run_kinds import CLASSIFIER, TAGGER
+    from pipelines.run_list import kind_of_run
+
+    if kind_of_run(run) is TAGGER:
+        raise click.UsageError("a tag classifier cannot be exported; it answers with: tagbox predict RUN IMAGE...")
     quieten_tensorflow()
     from pipelines.export.onnx_model import require_onnx
 
@@ -57,8 +62,6 @@ def export(
         require_onnx()
     say("starting TensorFlow")
     from pipelines.export.export import Exporter, ExportFormat, RunExporter, export_run
-    from pipelines.run_kinds import CLASSIFIER
-    from pipelines.run_list import kind_of_run
 
     exporter: Exporter
     if kind_of_run(run) is CLASSIFIER:

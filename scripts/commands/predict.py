@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from scripts import exit_codes
 from scripts.classifying import classify, draw_and_classify
 from scripts.options import json_option, quieten_tensorflow
 from scripts.output import progress, say, write_json, write_table
+from scripts.tagging import tag_pictures
 
 
 @click.command()
@@ -17,7 +19,7 @@ from scripts.output import progress, say, write_json, write_table
 @click.argument("sources", metavar="IMAGE...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
 @click.option(
-    "--min-score", type=click.FloatRange(0, 1), help="Leave out weaker ones.  [default: the run's threshold of best F1]"
+    "--min-score", type=click.FloatRange(0, 1), help="Leave out weaker ones.  [default: the run's threshold of best F1; of a tag classifier, of each tag]"
 )
 @click.option(
     "--format",
@@ -55,11 +57,11 @@ def predict(
     """Find objects in pictures with a RUN or a MODEL file of `tagbox export`; folders are searched for pictures.
 
     Prints one line an object: picture, class, score, and the box in pixels. A classifier tells what each picture is,
-    and takes QuickDraw's .npy, .ndjson and .bin files as well. Pictures that cannot be read are named, the rest is
+    and takes QuickDraw's .npy, .ndjson and .bin files as well; a tag classifier gives all tags above their threshold. Pictures that cannot be read are named, the rest is
     done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
-    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_kinds import CLASSIFIER, TAGGER
     from pipelines.run_list import kind_of_run
 
     run = RunDirectory(source)
@@ -69,6 +71,13 @@ def predict(
     if not sources and not draw:
         raise click.UsageError("Missing argument 'IMAGE...': pictures or folders; or --draw.")
     quieten_tensorflow()
+    if is_run and kind_of_run(run) is TAGGER:
+        has_top = click.get_current_context().get_parameter_source("top") is ParameterSource.COMMANDLINE
+        refused = {"--voc": voc, "--output": output, "--draw": draw, "--top": has_top, "--format coco": form == "coco"}
+        if names := [name for name, given in refused.items() if given]:
+            raise click.UsageError(f"{names[0]} does not go with a tag classifier; --min-score does")
+        form = "json" if as_json else form
+        return tag_pictures(run, checkpoint, sources, min_score=min_score, invert=invert, form=form)
     model = None if is_run else _open(source)
     if kind_of_run(run) is CLASSIFIER if is_run else hasattr(model, "scores"):
         for name, given in (("--voc", voc), ("--min-score", min_score is not None), ("--format coco", form == "coco")):

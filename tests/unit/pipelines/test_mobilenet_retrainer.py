@@ -178,8 +178,8 @@ def test_bottlenecks_are_those_of_the_network_and_are_computed_once(model, recor
     found, steps = _read(record, model, tmp_path)
     assert (found.num_computed, len(found.labels)) == (11, 12)
     assert steps[-1].num_computed == 11
-    assert found.texts[:4] == ("cat", "dog", "emu", "cat")
-    assert found.labels.tolist() == [1, 2, 3] * 4
+    assert found.texts[:4] == (("cat",), ("dog",), ("emu",), ("cat",))
+    assert found.labels == ((1,), (2,), (3,)) * 4
     assert np.array_equal(found.vectors[0], found.vectors[11])
     for row, features in enumerate(read_features(record)):
         content = features["image/encoded"].values[0]
@@ -226,8 +226,9 @@ def test_a_picture_that_does_not_decode_is_named_and_the_rest_is_kept(model, rec
 
 def _examples(count, labels=3):
     numbers = np.arange(count)
-    names = tuple("abc"[number % labels] if number % 2 else "" for number in numbers)
-    return Bottlenecks(numbers[:, None].astype(np.float32), 1 + numbers % labels, names, 0)
+    names = tuple(("abc"[number % labels],) if number % 2 else () for number in numbers)
+    ids = tuple((1 + int(number) % labels,) for number in numbers)
+    return Bottlenecks(numbers[:, None].astype(np.float32), ids, names, 0)
 
 
 def _taken(dataset, count):

@@ -1,0 +1,82 @@
+"""The tags of the examples of records: as truth for the network, and held against label map and config."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from labeling.label_map import LabelMap
+from pipelines.classification.bottlenecks import Bottlenecks
+from pipelines.classification.input_pipeline import OutputOfLabel
+from pipelines.classification.record_survey import RecordSurvey, check_surveys, listed
+
+
+class TagsOfLabels:
+    """The labels of an example as the truth of a network with an output for each tag.
+
+    Args:
+        class_names: Name of each class id, in the order of the outputs.
+    """
+
+    def __init__(self, class_names: Mapping[int, str]) -> None:
+        self._output_of, self._count = OutputOfLabel(class_names), len(class_names)
+
+    def __call__(self, ids: Any, names: Any) -> Any:
+        """Return float32 ``(tags + 1,)`` of the ids ``(k,)`` and names ``(k,)`` (or none) of one example.
+
+        1 where the example has the tag, else 0; the last is 1 where it has a tag that the network does not have.
+        """
+        count = tf.size(ids)
+        names = tf.concat([names, tf.fill([tf.maximum(count - tf.size(names), 0)], "")], 0)[:count]
+        outputs = self._output_of(ids, names)
+        places = tf.where(outputs < 0, self._count, outputs)
+        return tf.minimum(tf.reduce_sum(tf.one_hot(places, self._count + 1), axis=0), 1.0)
+
+
+def tags_of_bottlenecks(examples: Bottlenecks, class_names: Mapping[int, str]) -> NDArray[np.float32]:
+    """Return what `TagsOfLabels` gives, of all examples, float32 ``(n, tags + 1)``."""
+    by_id = {class_id: place for place, class_id in enumerate(class_names)}
+    by_name = {name: place for place, name in enumerate(class_names.values())}
+    truth = np.zeros((len(examples.labels), len(class_names) + 1), np.float32)
+    for row, labels, texts in zip(truth, examples.labels, examples.texts, strict=True):
+        for at, label in enumerate(labels):
+            text = texts[at] if at < len(texts) else ""
+            # -1, a tag of no output, is the last place.
+            row[by_name.get(text, -1) if text else by_id.get(label, -1)] = 1
+    return truth
+
+
+def check_tag_surveys(
+    training: RecordSurvey,
+    verification: RecordSurvey,
+    label_map: LabelMap,
+    *,
+    label_map_path: Path,
+    input_size: Sequence[int],
+    trains: bool,
+) -> list[str]:
+    """Return remarks for the person; see `pipelines.classification.record_survey.check_surveys`."""
+    remarks = check_surveys(
+        training, verification, label_map, label_map_path=label_map_path, input_size=input_size, trains=False
+    )
+    if not trains:
+        return remarks
+    learned, judged = ({name for name in label_map.names if survey.count(label_map, name)}
+                       for survey in (training, verification))  # fmt: skip
+    if lost := [name for name in label_map.names if name in judged - learned]:
+        remarks.append(f"VERIFICATION HAS {listed('tag', lost)} THAT TRAINING LACKS: they cannot be learned")
+    if empty := [name for name in label_map.names if name not in judged | learned]:
+        remarks.append(f"the label map has {listed('tag', empty)} without a picture: nothing will be given them")
+    if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):
+        remarks.append(f"{listed('tag', unjudged)} without a verification picture: their AP is undefined")
+    rare = {name: training.count(label_map, name) for name in label_map.names if name in learned}
+    if rare and 20 * min(rare.values()) < training.num_examples:
+        fewest = min(rare, key=lambda name: (rare[name], name))
+        remarks.append(
+            f"tags are rare: {fewest} is on {rare[fewest]} of {training.num_examples} training pictures; "
+            "task.losses.balance=0.5 gives the pictures that have a rare tag more weight"
+        )
+    return remarks

@@ -1,0 +1,185 @@
+"""The task of training and evaluating a tag classifier: a picture has any number of tags, each is a yes or no.
+
+Pictures, networks and kept bottlenecks are those of `pipelines.classification.retraining`.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from official.core import task_factory
+
+from collectors.errors import InputError
+from labeling.label_map import LabelMap
+from pipelines.classification import evidence, record_survey
+from pipelines.classification.model_config import ClassifierData, ClassifierLosses
+from pipelines.classification.retraining import RetrainerTask, RetrainingTask
+from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
+from pipelines.classification.tag_evidence import write_tag_answers
+from pipelines.classification.tag_records import TagsOfLabels, check_tag_surveys, tags_of_bottlenecks
+from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import TAGGER, RunKind
+from pipelines.run_task import BoardPictures, step_outputs_by_replica
+
+_MOST_WEIGHT = 100.0
+
+
+@dataclasses.dataclass
+class TagLosses(ClassifierLosses):
+    """The loss: binary cross entropy, the mean over pictures and tags.
+
+    Attributes:
+        label_smoothing: Share of the truth that is spread over yes and no, 0 to below 1.
+        balance: A training picture that has a tag weighs ``(pictures without it / pictures with it) ** balance`` in the
+            loss of that tag, at least 1 and at most 100: 0 leaves all alike, 1 evens out rare tags. Makes the
+            probabilities of rare tags larger than their frequency; the thresholds follow.
+    """
+
+    balance: float = 0.0
+
+    def impossible(self) -> tuple[str, str] | None:
+        """Name a key that nothing can be trained with, and say what it must be."""
+        return super().impossible() or (None if 0 <= self.balance <= 1 else ("balance", "must be between 0 and 1"))
+
+
+@dataclasses.dataclass
+class TaggerTask(RetrainerTask):
+    """One tag classifier to train.
+
+    Attributes:
+        losses: Of the tags.
+    """
+
+    losses: TagLosses = field(default_factory=TagLosses)
+
+
+@task_factory.register_task_cls(TaggerTask)
+class TaggingTask(RetrainingTask):
+    """Trains on records of one label a picture or several; evaluates with mAP over the tags.
+
+    ``labels["classes"]`` is float32 ``(b, tags + 1)``, see `pipelines.classification.tag_records.TagsOfLabels`. After an
+    evaluation, ``tag_answers`` holds what the figures were computed from.
+    """
+
+    kind: ClassVar[RunKind] = TAGGER
+    has_several_labels: ClassVar[bool] = True
+
+    def __init__(self, params: TaggerTask, logging_dir: str | None = None, name: str | None = None) -> None:
+        super().__init__(params, logging_dir, name)
+        self.tag_answers = TagAnswers()
+        self._tag_parts: list[TagAnswers] = []
+        self._weights: Any = 1.0
+
+    @classmethod
+    def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
+        """Count the tags."""
+        return record_survey.survey_records(paths, several_labels=True)
+
+    @classmethod
+    def check_records(
+        cls, config: Any, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
+    ) -> list[str]:
+        """See `pipelines.classification.tag_records.check_tag_surveys`."""
+        return check_tag_surveys(
+            training,
+            verification,
+            label_map,
+            label_map_path=Path(config.label_map),
+            input_size=config.model.input_size,
+            trains=trains,
+        )
+
+    def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterator[str]:
+        """Weigh the tags by their counts; see the base class."""
+        survey, power = preflight.training, self.task_config.losses.balance
+        counts = np.array([survey.count(preflight.label_map, name) for name in self.names], np.float64)
+        ratios = np.where(counts > 0, (survey.num_examples - counts) / np.maximum(counts, 1), 1.0)
+        self._weights = np.clip(ratios**power, 1.0, _MOST_WEIGHT).astype(np.float32) if power else 1.0
+        yield from super().before_training(run, model, preflight)
+
+    def words_of(self, truth: Any) -> str:
+        """Return the tags of a picture."""
+        return ", ".join(name for name, has in zip((*self.names, "?"), truth.tolist(), strict=True) if has)
+
+    def probabilities(self, logits: Any) -> Any:
+        """Return the probability of each tag; they do not add up to 1."""
+        return tf.sigmoid(logits)
+
+    def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
+        """Return ``None``: tiles have room for one answer."""
+        return None
+
+    def truth_of_tags(self) -> TagsOfLabels:
+        """Return what makes the truth of the labels of a picture."""
+        return TagsOfLabels(self.class_names)
+
+    def _batches(self, params: ClassifierData, first_example: int, **truth: Any) -> tf.data.Dataset:
+        spec = tf.TensorSpec([None, len(self.class_names) + 1], tf.float32)
+        return super()._batches(params, first_example, truth_of=tags_of_bottlenecks, truth_spec=spec)
+
+    def validation_step(
+        self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """Answer one batch; answers and truth travel along to `aggregate_logs`."""
+        images, labels = inputs
+        logits = self._logits(model, images, training=False)
+        losses, decay = self._losses(model, logits, labels["classes"], training=False)
+        for metric, value in zip(metrics or [], (losses, decay), strict=False):
+            metric.update_state(value)
+        found = {"scores": self.probabilities(logits), "losses": self._each_loss(logits, labels["classes"], 1.0)}
+        return {self.loss: losses + decay, "labels": labels, "found": found}
+
+    def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
+        """Keep the answers of one step."""
+        if state is None:
+            self._tag_parts = []
+        for labels, found in step_outputs_by_replica(step_outputs["labels"], step_outputs["found"]):
+            truth = labels["classes"] > 0
+            self._tag_parts.append(
+                TagAnswers(labels["places"], truth[:, :-1], truth[:, -1], found["scores"], found["losses"])
+            )
+        return True
+
+    def reduce_aggregated_logs(self, aggregated_logs: Any, global_step: Any = None) -> dict[str, Any]:
+        """Compute the figures of the whole verification set; undefined ones are left out of the summaries."""
+        self.tag_answers, self._tag_parts = TagAnswers.joined(self._tag_parts), []
+        self.evaluation = tag_figures(self.tag_answers, self.names)
+        return {"mAP": 0.0} | flat_tag_figures(self.evaluation)
+
+    def require_sound(self) -> None:
+        """Check that the scores of the newest evaluation are numbers."""
+        if not np.isfinite(self.tag_answers.scores).all():
+            raise InputError(
+                "the network gives scores that are not finite numbers",
+                where=str(self.logging_dir or ""),
+                fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
+            )
+
+    def results(self) -> dict[str, Any]:
+        """Return the figures and the mean loss."""
+        losses = self.tag_answers.losses
+        return {**self.evaluation, "loss": float(losses.mean()) if len(losses) else None}
+
+    def write_evidence(self, run: RunDirectory) -> None:
+        """Write ``tag_predictions.csv``."""
+        names = evidence.picture_names(self.task_config.validation_data)
+        thresholds = thresholds_of(self.evaluation, self.names)
+        write_tag_answers(run.path, self.tag_answers, names, self.names, thresholds)
+
+    def _is_right(self, logits: Any, classes: Any) -> Any:
+        best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        return tf.gather(classes, best, axis=1, batch_dims=1) > 0
+
+    def _mean_loss(self, logits: Any, classes: Any, *, training: bool) -> Any:
+        return tf.reduce_mean(self._each_loss(logits, classes, self._weights if training else 1.0))
+
+    def _each_loss(self, logits: Any, classes: Any, weights: Any) -> Any:
+        """Return the mean over the tags of each picture, ``(b,)``."""
+        smoothing = self.task_config.losses.label_smoothing
+        truth = classes[:, :-1] * (1.0 - smoothing) + 0.5 * smoothing
+        return tf.reduce_mean(tf.nn.weighted_cross_entropy_with_logits(truth, logits, weights), axis=-1)
