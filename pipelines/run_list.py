@@ -43,7 +43,7 @@ class RunSummary:
     total_steps: int | None = None
     AP50: float | None = None
     AP: float | None = None
-    mAP: float | None = None
+    mAP: float | None = None  # noqa: N815 - its name in results.json
     top1: float | None = None
     top5: float | None = None
     updated: str = ""

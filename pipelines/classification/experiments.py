@@ -1,4 +1,4 @@
-"""The classifiers that are registered with TFM's experiment factory: one for each network, and one that gives several tags."""
+"""The classifiers that are registered with TFM's experiment factory: for each network one, and one that gives tags."""
 
 from collections.abc import Callable
 

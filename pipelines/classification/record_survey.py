@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +117,8 @@ def _names_by_reading(path: Path, form: RecordForm, *, several_labels: bool) -> 
 
 
 def _names(labels: Sequence[int], texts: Sequence[bytes]) -> set[str]:
-    pairs = zip_longest(labels, texts[: len(labels)], fillvalue=b"")
-    return {text.decode("utf-8", "replace") or f"#{label}" for label, text in pairs}
+    named = [text.decode("utf-8", "replace") for text in texts] + [""] * len(labels)
+    return {name or f"#{label}" for label, name in zip(labels, named, strict=False)}
 
 
 def _check_lengths(raws: Any, first: int, form: RecordForm, path: Path) -> None:
@@ -134,8 +133,8 @@ def _check_lengths(raws: Any, first: int, form: RecordForm, path: Path) -> None:
 
 
 _FIX = (
-    "Build the records again: one --size, one label a picture (`tag_classifier` takes several). `tagbox records verify` "
-    "shows what is wrong."
+    "Build the records again: one --size, one label a picture (`tag_classifier` takes several). "
+    "`tagbox records verify` shows what is wrong."
 )
 
 

@@ -62,8 +62,8 @@ class TaggerTask(RetrainerTask):
 class TaggingTask(RetrainingTask):
     """Trains on records of one label a picture or several; evaluates with mAP over the tags.
 
-    ``labels["classes"]`` is float32 ``(b, tags + 1)``, see `pipelines.classification.tag_records.TagsOfLabels`. After an
-    evaluation, ``tag_answers`` holds what the figures were computed from.
+    ``labels["classes"]`` is float32 ``(b, tags + 1)``, see `pipelines.classification.tag_records.TagsOfLabels`. After
+    an evaluation, ``tag_answers`` holds what the figures were computed from.
     """
 
     kind: ClassVar[RunKind] = TAGGER

@@ -86,7 +86,7 @@ class ClassificationTask(RunTask):
         """Return the probability of each class, of float32 ``(b, num_classes)``."""
         return tf.nn.softmax(logits)
 
-    def board_pictures(self, paths: Sequence[Path]) -> BoardPictures:
+    def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures with their best answers."""
         return evidence.AnsweredPictures(paths, self)
 

@@ -19,7 +19,9 @@ from scripts.tagging import tag_pictures
 @click.argument("sources", metavar="IMAGE...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
 @click.option(
-    "--min-score", type=click.FloatRange(0, 1), help="Leave out weaker ones.  [default: the run's threshold of best F1; of a tag classifier, of each tag]"
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Leave out weaker ones.  [default: the run's threshold of best F1; of a tag classifier, of each tag]",
 )
 @click.option(
     "--format",
@@ -57,8 +59,8 @@ def predict(
     """Find objects in pictures with a RUN or a MODEL file of `tagbox export`; folders are searched for pictures.
 
     Prints one line an object: picture, class, score, and the box in pixels. A classifier tells what each picture is,
-    and takes QuickDraw's .npy, .ndjson and .bin files as well; a tag classifier gives all tags above their threshold. Pictures that cannot be read are named, the rest is
-    done, and the exit code is 5.
+    and takes QuickDraw's .npy, .ndjson and .bin files as well; a tag classifier gives all tags
+    above their threshold. Pictures that cannot be read are named, the rest is done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
     from pipelines.run_kinds import CLASSIFIER, TAGGER

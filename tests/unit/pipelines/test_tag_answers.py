@@ -62,7 +62,7 @@ def test_threshold_and_average_precision_are_those_of_trying_every_score(data, c
         average += (right / total - last) * right / int(given_.sum())
         last = right / total
         best = max(best, 2 * right / (int(given_.sum()) + total))
-    assert found.AP == pytest.approx(average)
+    assert pytest.approx(average) == found.AP
     assert found.as_dict()["F1"] == pytest.approx(best)
     # The threshold itself leads to the stated counts.
     given_ = scores >= found.threshold
