@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from collectors.errors import InputError
+from collectors.errors import ConfigError, InputError
 from collectors.progress import Progress
 from pipelines.classification import images
 from pipelines.classification.classifier import RunClassifier
@@ -21,6 +21,7 @@ from pipelines.export.metadata import CLASSIFIER, ModelMetadata
 from pipelines.export.model_files import ExportedClassifier, LiteClassifier, open_model
 from pipelines.export.serving import CLASSIFIER_OUTPUTS
 from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import TAGGER, kind_of
 from records.classification_features import ENCODED, RAW
 from records.example import BytesList, Feature, Int64List
 from records.reading import read_features
@@ -59,9 +60,14 @@ class ClassifierExporter:
     Args:
         run: The run folder.
         classifier: Its network with the weights of a checkpoint.
+
+    Raises:
+        ConfigError: It gives tags; model files are made for one class a picture.
     """
 
     def __init__(self, run: RunDirectory, classifier: RunClassifier) -> None:
+        if kind_of(classifier.experiment.name) is TAGGER:
+            raise ConfigError("a tag classifier cannot be exported", where=str(run.path))
         self._classifier = classifier
         self._task = classifier.experiment.params.task
         height, width, channels = classifier.input_shape

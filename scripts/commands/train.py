@@ -121,8 +121,11 @@ def train(
     from pipelines.preflight import prepare
     from pipelines.resuming import adopt_moved_paths
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_kinds import TAGGER, kind_of
 
     experiment = load_experiment(config, overrides)
+    if old and kind_of(experiment.name) is TAGGER:
+        raise click.UsageError("--image_dir is for one label a picture; records of several: tagbox records folder SRC")
     fill_paths(experiment, paths)
     run = RunDirectory(run_dir or Path("runs") / config.stem)
     _choose_weights(experiment, init, run, cache=train_dir if old else None)
@@ -143,7 +146,6 @@ def train(
     if results is None:
         return exit_codes.INTERRUPTED
     if results and cluster.is_chief and evaluates:
-        from pipelines.run_kinds import kind_of
         from pipelines.run_pages import write_run_pages
 
         figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)

@@ -76,6 +76,7 @@ LEAVES = {
     "docs/how-to/retrain-an-image-classifier.md": [
         "picture_records/bottlenecks",
         "runs/pictures_fine/results.json",
+        "runs/tags/tag_predictions.csv",
         "retrained_graph.pb",
         "label_titles.txt",
     ],

@@ -113,7 +113,7 @@ def _smaller(words: list[str]) -> list[str]:
     config = ROOT / "pipelines" / "configs" / f"{words[1]}.yaml"
     is_classifier = words[1].startswith("--train_src") or (config.is_file() and "_classifier\n" in config.read_text())
     smaller = _SMALLER_CLASSIFIER if is_classifier else _SMALLER
-    if words[1].startswith("image_"):
+    if words[1].startswith(("image_", "tag_")):
         smaller = _SMALLER_RETRAINER
     if "inception_resnet" in words[1]:
         smaller = _SMALLER_INCEPTION_RESNET
