@@ -104,7 +104,9 @@ def build_dataset(
         pictures = dataset.map(parse_one, num_parallel_calls=tf.data.AUTOTUNE)
         return pictures.batch(batch_size, drop_remainder=config.drop_remainder).map(finish)
 
-    reader = RecordReader(config, first_example=first_example, transform_and_batch_fn=parse_and_batch)
+    reader = RecordReader(
+        config, first_example=first_example, parallel_reads=False, transform_and_batch_fn=parse_and_batch
+    )
     form = record_form([Path(path) for path in reader.paths])
     return reader.read(input_context=input_context)
 
