@@ -9,31 +9,25 @@ from typing import Any
 import click
 
 from scripts import exit_codes
-from scripts.options import quieten_tensorflow, stop_on_signal
+from scripts.options import stop_on_signal
 from scripts.output import progress, say, write_json, write_table
 
 _TILES = 180
 
 
 def classify(
-    run: Any,
+    classifier: Any,
     sources: Sequence[Path],
-    checkpoint: str,
     *,
     top: int,
     invert: bool,
     form: str,
     output: Path | None,
 ) -> int:
-    """Print the answers to pictures; return the exit code."""
-    if not sources:
-        raise click.UsageError("Missing argument 'IMAGE...': pictures, folders, or drawings; or --draw.")
-    quieten_tensorflow()
-    say("starting TensorFlow")
-    from pipelines.classification.classifier import RunClassifier, best_answers
+    """Print the answers of a `pipelines.classification.classifier.Classifier` to pictures; return the exit code."""
+    from pipelines.classification.classifier import best_answers
     from pipelines.classification.sources import read_pictures
 
-    classifier = RunClassifier(run, checkpoint=checkpoint)
     answered: list[tuple[str, Any]] = []
     errors: list[tuple[str, str]] = []
     shown: list[Any] = []
@@ -62,14 +56,10 @@ def classify(
     return exit_codes.PARTLY_DONE if errors else exit_codes.DONE
 
 
-def draw_and_classify(run: Any, checkpoint: str, *, top: int, port: int) -> int:
+def draw_and_classify(classifier: Any, *, top: int, port: int) -> int:
     """Serve the drawing page until Ctrl-C; return the exit code."""
-    quieten_tensorflow()
-    say("starting TensorFlow")
-    from pipelines.classification.classifier import RunClassifier
     from pipelines.classification.drawing_server import DrawingServer
 
-    classifier = RunClassifier(run, checkpoint=checkpoint)
     with DrawingServer(classifier, port=port, top=top) as server, stop_on_signal("ending") as should_stop:
         say(f"draw on {server.address} (Ctrl-C ends it)")
         server.timeout = 0.2

@@ -66,30 +66,32 @@ def predict(
     is_run = run.config_path.is_file() or (source.is_dir() and not (source / "saved_model.pb").is_file())
     if is_run:
         run.require()
-    if is_run and kind_of_run(run) is CLASSIFIER:
+    if not sources and not draw:
+        raise click.UsageError("Missing argument 'IMAGE...': pictures or folders; or --draw.")
+    quieten_tensorflow()
+    model = None if is_run else _open(source)
+    if kind_of_run(run) is CLASSIFIER if is_run else hasattr(model, "scores"):
         for name, given in (("--voc", voc), ("--min-score", min_score is not None), ("--format coco", form == "coco")):
             if given:
                 raise click.UsageError(f"{name} is for detectors; a classifier finds no boxes")
+        classifier = model or _classifier_of(run, checkpoint)
         if draw:
-            return draw_and_classify(run, checkpoint, top=top, port=port)
-        return classify(run, sources, checkpoint, top=top, invert=invert, form="json" if as_json else form,
-                        output=output)  # fmt: skip
+            return draw_and_classify(classifier, top=top, port=port)
+        form = "json" if as_json else form
+        return classify(classifier, sources, top=top, invert=invert, form=form, output=output)
     if draw or invert:
         raise click.UsageError(f"--{'draw' if draw else 'invert'} is for classifiers")
-    if not sources:
-        raise click.UsageError("Missing argument 'IMAGE...'.")
-    quieten_tensorflow()
     from pipelines.predict import Predictor, find_pictures, name_drawings
 
     pictures = find_pictures(sources)
     drawings = name_drawings(pictures, output) if output is not None else {}
-    say("starting TensorFlow")
+    if is_run:
+        say("starting TensorFlow")
     from pipelines.detectors import RunDetector
-    from pipelines.export.model_files import open_detector
     from pipelines.prediction_formats import as_coco, as_csv, as_dict
     from pipelines.proposals import ProposalFate, write_proposal
 
-    detector = RunDetector(run, checkpoint=checkpoint) if is_run else open_detector(source)
+    detector = model or RunDetector(run, checkpoint=checkpoint)
     predictor = Predictor(detector, min_score=min_score)
     predictions, unreadable = [], 0
     fates: Counter[ProposalFate] = Counter()
@@ -129,6 +131,20 @@ def predict(
             "proposals (X13) until they are saved in LabelImg"
         )
     return exit_codes.PARTLY_DONE if unreadable else exit_codes.DONE
+
+
+def _open(path: Path) -> Any:
+    say("starting TensorFlow")
+    from pipelines.export.model_files import open_model
+
+    return open_model(path)
+
+
+def _classifier_of(run: Any, checkpoint: str) -> Any:
+    say("starting TensorFlow")
+    from pipelines.classification.classifier import RunClassifier
+
+    return RunClassifier(run, checkpoint=checkpoint)
 
 
 def _draw(prediction: Any, image: Any, path: Path) -> None:
