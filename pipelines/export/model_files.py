@@ -24,6 +24,8 @@ class ExportedDetector:
         metadata: What the file says of itself.
     """
 
+    at_once = 1
+
     def __init__(self, run: Callable[[Any], dict[str, Any]], metadata: ModelMetadata) -> None:
         self.metadata = metadata
         self.owner: Any = None
@@ -48,15 +50,18 @@ class LiteRunner:
     Args:
         path: The file.
         metadata: What it says of itself.
+        num_threads: For one picture; ``None`` leaves it to TFLite.
     """
 
-    def __init__(self, path: Path, metadata: ModelMetadata) -> None:
+    at_once = 1
+
+    def __init__(self, path: Path, metadata: ModelMetadata, *, num_threads: int | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         self.metadata = metadata
         try:
             # The zip at the end is no part of the model.
-            self._interpreter = Interpreter(model_path=str(path), num_threads=None)
+            self._interpreter = Interpreter(model_path=str(path), num_threads=num_threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise InputError("cannot be read as a TFLite model", where=str(path), fix=str(error)[:100]) from error
