@@ -92,7 +92,7 @@ def list_folder(folder: Path) -> list[LocalEntry]:
         raise _unreadable(folder, error) from error
     if not folder.is_dir():
         raise InputError("there is no such folder", where=str(folder), fix="Check the path given with --from.")
-    entries = [entry for path in files if (entry := _entry(path)) is not None]
+    entries = [entry for path in files if (entry := local_entry(path)) is not None]
     if not entries:
         raise InputError(
             "no QuickDraw file (.npy, .ndjson, .bin or .npz) is here",
@@ -106,7 +106,8 @@ def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _entry(path: Path) -> LocalEntry | None:
+def local_entry(path: Path) -> LocalEntry | None:
+    """Say what a file holds, by its name and its first bytes; ``None`` where it is none of QuickDraw's."""
     suffix = path.suffix.lower()
     if suffix not in {*_SUFFIX_FORMATS, ".ndjson"}:
         return None

@@ -15,6 +15,7 @@ from official.modeling import hyperparams
 import pipelines.classification.experiments
 import pipelines.detection.experiments
 from collectors.errors import ConfigError, InputError
+from pipelines.classification.model_config import ClassifierModel
 from pipelines.config_files import CONFIG_DIR
 from pipelines.config_values import annotation_of, fits, group_behind, impossible_value, kind_in_words, takes_any_number
 from pipelines.config_yaml import parse_yaml, problem_of, read_yaml
@@ -71,6 +72,7 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     for override in overrides:
         apply_override(experiment, override)
     _refuse_impossible(experiment)
+    _settle_input_size(experiment)
     return experiment
 
 
@@ -137,6 +139,14 @@ def _refuse_impossible(experiment: Experiment) -> None:
     if found := impossible_value(values):
         key, must_be = found
         _refuse_value(experiment, key, values[key], must_be)
+
+
+def _settle_input_size(experiment: Experiment) -> None:
+    """Let a network that has an input of its own set the size, where nobody else does."""
+    key, model = "task.model.input_size", experiment.params.task.model
+    network = model.network.chosen() if isinstance(model, ClassifierModel) else None
+    if network and network.own_input_size and key not in experiment.origins:
+        experiment.set(key, network.own_input_size, f"task.model.network.{model.network.type}")
 
 
 def _groups_of(config: hyperparams.Config, prefix: str = "") -> Iterator[tuple[str, hyperparams.Config]]:

@@ -1,6 +1,6 @@
 """What the training loop, the evaluations and the run folder ask of a task, whatever it trains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -80,13 +80,16 @@ class RunTask(base_task.Task):
         """
         raise NotImplementedError
 
-    def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> list[str]:
-        """Write ``data.json`` of the records, and return remarks on how the built network suits them.
+    def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterable[str]:
+        """Write ``data.json`` of the records, and give remarks on how the built network suits them.
 
         Args:
             run: Where to write.
-            model: The network.
+            model: The network, with the weights that it starts or goes on with.
             preflight: A `pipelines.preflight.Preflight`.
+
+        Returns:
+            The remarks; where they come with the work, a person can stop it between two of them.
         """
         raise NotImplementedError
 

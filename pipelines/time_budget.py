@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +23,8 @@ _WARMUP = "trainer.optimizer_config.warmup"
 _INTERVAL = "trainer.validation_interval"
 # How far off the plan may be, and how often it is looked at, as shares of the budget.
 _TOLERANCE, _PAUSE = 0.02, 0.05
-_RECENT_LOOPS, _NEWEST_LOOPS, _END = 20, 3, 0.15
+# Over which share of the budget the pace is taken, before and after the end is near.
+_RECENT, _NEWEST, _END = 0.1, 0.02, 0.15
 
 
 class TimeBudget:
@@ -40,8 +40,9 @@ class TimeBudget:
     def __init__(self, plan: TimePlan, run: RunDirectory, *, used_s: float, clock: Callable[[], float]) -> None:
         self.plan = plan
         self._run, self._used_before, self._clock = run, used_s, clock
+        self._warmup: tf.Variable | None = None
         self._schedules: list[tuple[tf.Variable, float]] = []
-        self._paces: list[float] = []
+        self._loops: list[tuple[int, float]] = []
         self._evaluation_s: float | None = None
         self._is_traced = False
         self._last: tuple[int, float] | None = None
@@ -61,6 +62,9 @@ class TimeBudget:
         """
         self.plan = dataclasses.replace(self.plan, validation_interval=validation_interval)
         schedule = optimizer.learning_rate
+        if self.plan.warmup_steps and hasattr(schedule, "_warmup_steps"):
+            self._warmup = tf.Variable(float(self.plan.warmup_steps), trainable=False, name="warmup_steps")
+            schedule._warmup_steps = self._warmup
         schedule = getattr(schedule, "_after_warmup_lr_sched", schedule)
         if self.plan.decay_steps and hasattr(schedule, "decay_steps"):
             # The traced step reads the variable: another end of the schedule needs no other trace.
@@ -81,16 +85,15 @@ class TimeBudget:
         """
         now = self.used_s
         if self._last and step > self._last[0]:
-            pace = (now - self._last[1]) / (step - self._last[0])
-            self._paces = [*self._paces, pace][-_RECENT_LOOPS:]
+            self._loops.append((step - self._last[0], now - self._last[1]))
         self._last = (step, now)
         total_s = 60.0 * self.plan.minutes
-        if not self._paces or now - self._reviewed_s < min(_PAUSE * total_s, max(0.0, total_s - now) / 4):
+        if not self._loops or now - self._reviewed_s < min(_PAUSE * total_s, max(0.0, total_s - now) / 4):
             return ""
         self._reviewed_s = now
         left_s = total_s - now - FINISH_S
         # Near the end what counts is how fast it is now.
-        step_s = statistics.mean(self._paces[-_NEWEST_LOOPS:] if left_s < _END * total_s else self._paces)
+        step_s = self._pace((_NEWEST if left_s < _END * total_s else _RECENT) * total_s)
         slowness = step_s / self.plan.measured.step_s
         if evaluates and not self._is_traced:
             left_s -= slowness * self.plan.measured.evaluation_start_s
@@ -100,12 +103,14 @@ class TimeBudget:
         evaluation_s = 0.0
         if evaluates:
             evaluation_s = self._evaluation_s or slowness * self.plan.measured.evaluation_s
+        if step % interval == 0:
+            left_s -= evaluation_s  # it is evaluated right now
         fitting = int((left_s - evaluation_s) / step_s)
         if fitting > to_next:
             first_s = to_next * step_s + evaluation_s
             fitting = to_next + steps_in(left_s - first_s, step_s=step_s, evaluation_s=evaluation_s, interval=interval)
         total = step + max(0, fitting)
-        if (over := total % interval) < interval / 8 and total - over > step:
+        if (over := total % interval) < interval / 8 and total - over >= step:
             total -= over  # a few steps more are not worth an evaluation of their own
         if abs(total - self.plan.train_steps) * step_s <= _TOLERANCE * total_s:
             self.write()
@@ -113,12 +118,25 @@ class TimeBudget:
         before, self.plan = self.plan, self._with_total(total)
         for variable, share in self._schedules:
             variable.assign(max(1.0, share * total))
+        if self._warmup is not None and step < self.plan.warmup_steps:
+            warmup = max(1, round(before.warmup_steps * total / before.train_steps))
+            self._warmup.assign(float(warmup))
+            self.plan = dataclasses.replace(self.plan, warmup_steps=warmup)
         self.write()
         turned = "slower" if total < before.train_steps else "faster"
         return (
             f"the machine is {turned} than it was ({step_s:.2g} s a step): {total} steps in all instead of "
             f"{before.train_steps} end in time"
         )
+
+    def _pace(self, window_s: float) -> float:
+        """Return the seconds of a step over the newest loops that together took so long."""
+        steps, seconds = 0, 0.0
+        for loop_steps, loop_s in reversed(self._loops):
+            steps, seconds = steps + loop_steps, seconds + loop_s
+            if seconds >= window_s:
+                break
+        return max(seconds / steps, 1e-6)
 
     def after_evaluation(self, seconds: float) -> None:
         """Take the time of an evaluation, which is no training time; the first of a session is traced as well."""

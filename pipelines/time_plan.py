@@ -124,7 +124,7 @@ def plan_time(minutes: float, measured: MeasuredTimes, configured: Configured, *
         minutes=minutes,
         train_steps=steps,
         decay_steps=max(1, round(configured.decay_steps * share)) if configured.decay_steps else 0,
-        warmup_steps=min(max(1, round(configured.warmup_steps * share)), steps // 2) if configured.warmup_steps else 0,
+        warmup_steps=max(1, min(round(configured.warmup_steps * share), steps // 10)) if configured.warmup_steps else 0,
         validation_interval=interval,
         steps_per_loop=max(1, min(configured.steps_per_loop, int(_LOOP_SHARE * total_s / measured.step_s))),
         measured=measured,

@@ -182,6 +182,7 @@ def _run(job: _Job) -> dict[str, Any]:
         task.draw_batch(fed, strategy, run.training_batch_path)
     for remark in task.before_training(run, runner.trainer.model, job.preflight):
         job.notice(remark)
+        _stop_if_asked(job, runner, progress)
     try:
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():
             reason = _to_the_last_step(job, runner, progress)

@@ -18,7 +18,7 @@ import numpy as np
 from collectors.errors import ConfigError, InputError
 from collectors.quickdraw_bitmaps import HEAD_BYTES, SIDE, read_array_header
 from collectors.quickdraw_content import check_content
-from collectors.quickdraw_local import LocalEntry, list_folder
+from collectors.quickdraw_local import LocalEntry, list_folder, local_entry
 from labeling.dataset import IMAGE_SUFFIXES
 
 MIN_SIDE, MAX_SIDE = 8, 2048
@@ -128,6 +128,18 @@ def find_drawing_sources(src: Path, labels: Sequence[str] | None = None) -> tupl
         more = f" (and {len(problems) - 1} other files: {_names(problems[1:])})" if len(problems) > 1 else ""
         raise InputError(first.what + more, where=first.where, fix=first.fix)
     return tuple(sources)
+
+
+def drawing_file(path: Path) -> DrawingSource:
+    """Recognise one file of drawings.
+
+    Raises:
+        InputError: It is damaged, missing, or something else.
+    """
+    entry = local_entry(path)
+    if entry is None:
+        raise InputError("is no file of drawings", where=str(path), fix="Give a .npy, .ndjson or .bin file.")
+    return _source(path.parent, entry.category, path, entry)
 
 
 def check_spellings(labels: Iterable[tuple[str, str]]) -> None:

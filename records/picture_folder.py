@@ -10,8 +10,9 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -38,6 +39,7 @@ from records.drawing_selection import DEFAULT_SALT
 from records.errors import PictureChangedError
 from records.example import BytesList, Feature, encode_example
 from records.labelled_folder import FolderPicture, LabelledFolder, read_labelled_folder
+from records.name_split import is_verification
 from records.notices import Notice
 from records.output_lock import folder_in_use
 from records.picture_checks import to_jpeg, why_transcode
@@ -63,6 +65,9 @@ class FolderOptions:
         max_side: Shrink pictures whose longer side is longer, px; ``None``: keep them.
         salt: Makes another split and order.
         label_map_path: A label map to use as it is.
+        split_by: ``look``, so that pictures that belong together stay together, or ``name``: see `records.name_split`.
+        name_prefix: With ``name``: stands before the path below the source folder; retrain.py hashed the whole path in
+            the words it was given.
     """
 
     labels: tuple[str, ...] | None = None
@@ -72,6 +77,8 @@ class FolderOptions:
     max_side: int | None = None
     salt: str = DEFAULT_SALT
     label_map_path: Path | None = None
+    split_by: str = "look"
+    name_prefix: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -79,6 +86,10 @@ class FolderOptions:
             raise ConfigError(f"eval_share must be from 0 to 1, not {self.eval_share:g}")
         if self.max_side is not None and self.max_side < 8:
             raise ConfigError(f"max_side must be 8 pixels or more, not {self.max_side}")
+        if self.split_by not in ("look", "name"):
+            raise ConfigError(f"split_by must be look or name, not {self.split_by}")
+        if self.name_prefix and self.split_by != "name":
+            raise ConfigError("a prefix of names has no meaning in a split by look", fix="Add --split-by name.")
         if self.tags and not self.multi_label:
             raise ConfigError("tags as labels need several labels a picture", fix="Add --multi-label.")
 
@@ -220,6 +231,7 @@ def build_folder_records(
                 "max_side": options.max_side,
                 "eval_share": options.eval_share,
                 "salt": options.salt,
+                **_split_by_name(options),
             },
             sources=tuple(_accounts(folder, splits)),
             refusals=tuple(
@@ -230,12 +242,29 @@ def build_folder_records(
         return build_classification(plan, workers=workers, progress=progress, dry_run=dry_run)
 
 
+def _split_by_name(options: FolderOptions) -> dict[str, Any]:
+    """What the manifest says of a split by name; nothing of the usual one."""
+    return {"split_by": "name", "name_prefix": options.name_prefix} if options.split_by == "name" else {}
+
+
+def _place_by_name(folder: LabelledFolder, options: FolderOptions) -> None:
+    """Put every picture that nobody placed into the split of its name."""
+
+    def split_of(picture: FolderPicture) -> str:
+        is_one = is_verification(options.name_prefix + picture.name, 100 * options.eval_share)
+        return picture.split or ("verification" if is_one else "training")
+
+    folder.pictures = [replace(picture, split=split_of(picture)) for picture in folder.pictures]
+
+
 def _is_worth_processes(src: Path) -> bool:
     return sum(1 for _, _ in zip(src.rglob("*"), range(300), strict=False)) >= 300
 
 
 def _choose_splits(src: Path, folder: LabelledFolder, options: FolderOptions) -> dict[str, str]:
     """Return the split of each picture by its name; those that cannot go anywhere are refused."""
+    if options.split_by == "name":
+        _place_by_name(folder, options)
     pictures = [_as_labelled_picture(src, picture) for picture in folder.pictures]
     groups = group_pictures(pictures, posts=posts_by_picture(src))
     splits = {picture.name: picture.split for picture in folder.pictures if picture.split}

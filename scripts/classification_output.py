@@ -52,6 +52,11 @@ def print_classification_report(report: "ClassificationReport", *, as_json: bool
         write_json(report.as_json())
     else:
         _write_tables(report, noun)
+    say_account(report, noun=noun)
+
+
+def say_account(report: "ClassificationReport", *, noun: str) -> None:
+    """Say in words what became of a build: refusals, warnings, totals; see `print_classification_report`."""
     refusals = report.plan.refusals
     for refusal in itertools.islice(refusals, _SHOWN):
         say(f"refused: {refusal.path}: {refusal.code} {refusal.reason}")

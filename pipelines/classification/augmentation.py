@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from pipelines.classification.distortions import distort
 from pipelines.classification.model_config import ClassifierAugmentation
 
 
@@ -21,8 +22,9 @@ def augment(images: Any, seed: Any, config: ClassifierAugmentation) -> Any:
     Returns:
         Pictures of the same shape; the very same ones when nothing is asked for.
     """
-    seeds = tf.random.experimental.stateless_split(seed, 7)
+    seeds = tf.random.experimental.stateless_split(seed, 8)
     count = tf.shape(images)[0]
+    images = distort(images, seeds[7], config)
     if any((config.shift, config.rotation, config.scale, config.stretch, config.flip)):
         images = _transformed(images, _transforms(images, seeds, count, config))
     if config.cutout > 0:

@@ -8,15 +8,18 @@ from official.modeling import optimization
 
 from pipelines.classification import task as _task  # noqa: F401 - registers the task
 from pipelines.classification.model_config import ClassifierTask, Network
+from pipelines.classification.retraining import RetrainerTask
 from pipelines.run_kinds import CLASSIFIER_SUFFIX
 from pipelines.trainer_config import TrainerConfig
 
+# Networks that are not trained from nothing but from published weights.
+_TASKS: dict[str, type[ClassifierTask]] = {"mobilenet": RetrainerTask}
 NAMES = tuple(f"{network}{CLASSIFIER_SUFFIX}" for network in Network.types())
 
 
 def _factory(network: str) -> Callable[[], tfm.ExperimentConfig]:
     def build() -> tfm.ExperimentConfig:
-        config = _from_nothing()
+        config = _from_nothing(_TASKS.get(network, ClassifierTask)())
         config.task.model.network.type = network
         return config
 
@@ -25,9 +28,9 @@ def _factory(network: str) -> Callable[[], tfm.ExperimentConfig]:
     return build
 
 
-def _from_nothing() -> tfm.ExperimentConfig:
+def _from_nothing(task: ClassifierTask) -> tfm.ExperimentConfig:
     """2,000 steps of 128 drawings with Adam; the rate falls to 0 along a cosine that ends with the run."""
-    config = tfm.ExperimentConfig(task=ClassifierTask(), trainer=TrainerConfig())
+    config = tfm.ExperimentConfig(task=task, trainer=TrainerConfig())
     config.runtime.distribution_strategy = "off"
     config.trainer.override(
         {

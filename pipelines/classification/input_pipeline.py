@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipelines.classification import augmentation, images
 from pipelines.classification.model_config import ClassifierData
 from pipelines.classification.record_form import RecordForm, record_form
+from pipelines.plain_graph import as_written
 from pipelines.record_reader import RecordReader
 from records.classification_features import ENCODED, RAW
 
@@ -75,6 +76,7 @@ def build_dataset(
     def decode(features: dict[str, Any]) -> Any:
         return images.network_input(images.decode_encoded(features[ENCODED], input_shape[2])[None], input_shape)[0]
 
+    @as_written
     def finish(places: Any, features: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         pictures = features["pictures"]
         if form.is_raw:
@@ -84,9 +86,11 @@ def build_dataset(
             pictures = augmentation.augment(pictures, batch_seed, config.augmentation)
         return pictures, {"classes": output_of(features[LABEL], features[TEXT]), "places": places}
 
+    @as_written
     def parse(places: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
         return finish(places, {"pictures": None, **tf.io.parse_example(serialized, features_of(form))})
 
+    @as_written
     def parse_one(place: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
         features = tf.io.parse_single_example(serialized, features_of(form))
         return place, {"pictures": decode(features), LABEL: features[LABEL], TEXT: features[TEXT]}
@@ -104,7 +108,9 @@ def build_dataset(
         pictures = dataset.map(parse_one, num_parallel_calls=tf.data.AUTOTUNE)
         return pictures.batch(batch_size, drop_remainder=config.drop_remainder).map(finish)
 
-    reader = RecordReader(config, first_example=first_example, transform_and_batch_fn=parse_and_batch)
+    reader = RecordReader(
+        config, first_example=first_example, parallel_reads=False, transform_and_batch_fn=parse_and_batch
+    )
     form = record_form([Path(path) for path in reader.paths])
     return reader.read(input_context=input_context)
 

@@ -10,6 +10,7 @@ from pipelines.classification.network_config import NetworkConfig
 from pipelines.classification.networks.cnn import CNN
 from pipelines.classification.networks.inception_resnet import InceptionResNet
 from pipelines.classification.networks.mnist_convnet import MnistConvnet
+from pipelines.classification.networks.mobilenet import Mobilenet
 
 
 @dataclasses.dataclass
@@ -23,6 +24,7 @@ class Network(hyperparams.OneOfConfig):
     cnn: CNN = field(default_factory=CNN)
     inception_resnet: InceptionResNet = field(default_factory=InceptionResNet)
     mnist_convnet: MnistConvnet = field(default_factory=MnistConvnet)
+    mobilenet: Mobilenet = field(default_factory=Mobilenet)
 
     @classmethod
     def types(cls) -> tuple[str, ...]:
@@ -47,7 +49,8 @@ class ClassifierModel(hyperparams.Config):
     Attributes:
         num_classes: Number of classes; 0 takes it from the label map. Output k is the k-th class of the label map in
             the order of ids; the names stand in the checkpoints too.
-        input_size: Height and width of the input, px; pictures are resized to it.
+        input_size: Height and width of the input, px; pictures are resized to it. A network that has a size of its own
+            sets it where the config does not.
         channels: 1 (grey) or 3 (red, green, blue).
         network: Which network.
     """
@@ -82,6 +85,10 @@ class ClassifierAugmentation(hyperparams.Config):
         flip: Chance of a mirror image.
         cutout: Chance that a square is blanked out.
         cutout_size: Its side, as a share of the side of the picture.
+        crop: A margin of this share is cut away, more at one side than at the other; for photographs, which have no
+            paper around them.
+        zoom: Shown larger by up to this share, any part of it.
+        brightness: Made lighter or darker by up to this share.
     """
 
     shift: float = 0.0
@@ -91,13 +98,16 @@ class ClassifierAugmentation(hyperparams.Config):
     flip: float = 0.0
     cutout: float = 0.0
     cutout_size: float = 0.25
+    crop: float = 0.0
+    zoom: float = 0.0
+    brightness: float = 0.0
 
     def impossible(self) -> tuple[str, str] | None:
         """Name a key that nothing can be trained with, and say what it must be."""
-        for name in ("shift", "flip", "cutout", "cutout_size"):
+        for name in ("shift", "flip", "cutout", "cutout_size", "crop", "brightness"):
             if not 0 <= getattr(self, name) <= 1:
                 return name, "must be between 0 and 1"
-        for name in ("scale", "stretch"):
+        for name in ("scale", "stretch", "zoom"):
             if not 0 <= getattr(self, name) <= 3:
                 return name, "must be between 0 and 3"
         return None if 0 <= self.rotation <= 180 else ("rotation", "must be between 0 and 180 degrees")

@@ -1,9 +1,12 @@
 """What every network of a classifier has in common."""
 
 import dataclasses
+from pathlib import Path
 
 import tf_keras
 from official.modeling import hyperparams
+
+from pipelines.checkpoints import ImportedWeights
 
 
 @dataclasses.dataclass
@@ -27,6 +30,27 @@ class NetworkConfig(hyperparams.Config):
             ValueError: The input is too small for it; the message is for the person.
         """
         raise NotImplementedError
+
+    @property
+    def own_input_size(self) -> list[int] | None:
+        """Height and width of the input where the config does not say; ``None``: the network has no size of its own."""
+        return None
+
+    @property
+    def published_as(self) -> tuple[str, float, int] | None:
+        """What its ImageNet weights are published for: family, depth multiplier, side of the pictures; see `zoo`."""
+        return None
+
+    def load_published(self, model: tf_keras.Model, path: Path) -> ImportedWeights | None:
+        """Load weights that others trained on other classes into a model of this network, all but its output layer.
+
+        Returns:
+            The accounting; ``None``: there are no such weights of this network.
+
+        Raises:
+            InputError: The file is none of them.
+        """
+        return None
 
     def impossible(self) -> tuple[str, str] | None:
         """Return the first key whose value nothing can be built with, and what it must be; ``None``: all are possible.

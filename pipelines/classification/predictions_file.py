@@ -38,7 +38,7 @@ class StoredAnswer:
 def write_answers(folder: Path, answers: Iterable[StoredAnswer]) -> None:
     """Write ``predictions.csv``: ``picture,truth,found1,score1,found2,score2...``, a row a picture, in their order."""
     stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(stream)
     num_found = 1
     rows = []
     for answer in answers:

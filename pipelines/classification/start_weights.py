@@ -1,4 +1,4 @@
-"""A classifier that starts from another run's: the same network, its outputs taken over by class name."""
+"""What a classifier starts from: another run of its network, outputs taken over by class name, or published weights."""
 
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,17 @@ def load(model: Any, config: ClassifierTask, *, logging_dir: str | None = None) 
         logging_dir: The run folder, where the accounting is kept.
 
     Raises:
-        InputError: There is no checkpoint, it is not a classifier's, or it is that of another network.
+        InputError: There is no checkpoint, it is not a classifier's, or it is that of another network; or it is a file
+            of published weights that does not fit.
     """
     prefix = str(find_weights(Path(config.init_checkpoint)))
-    try:
-        names = names_in_checkpoint(prefix)
-    except (tf.errors.OpError, ValueError) as error:
-        raise InputError(f"cannot read the weights ({str(error).splitlines()[0]})", where=prefix) from error
+    names = _names_in(prefix)
     if names is None:
+        published = config.model.network.chosen().load_published(model, Path(prefix))
+        if published is not None:
+            if logging_dir:
+                write_accounting(Path(logging_dir), published)
+            return published
         raise InputError(
             "carries no class names, so it is no checkpoint of a classifier",
             where=prefix,
@@ -65,6 +68,16 @@ def load(model: Any, config: ClassifierTask, *, logging_dir: str | None = None) 
     if logging_dir:
         write_accounting(Path(logging_dir), imported)
     return imported
+
+
+def _names_in(prefix: str) -> tuple[str, ...] | None:
+    """Return the class names in a checkpoint; ``None`` where there are none, or it is a file of another kind."""
+    if not Path(f"{prefix}.index").is_file():
+        return None
+    try:
+        return names_in_checkpoint(prefix)
+    except (tf.errors.OpError, ValueError) as error:
+        raise InputError(f"cannot read the weights ({str(error).splitlines()[0]})", where=prefix) from error
 
 
 def _outputs_by_name(fresh: Any, stored: Any, names: tuple[str, ...], stored_names: tuple[str, ...]) -> Any:

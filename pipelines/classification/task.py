@@ -1,6 +1,6 @@
 """The TFM task of training and evaluating a classifier."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,6 +17,7 @@ from pipelines.classification.class_names import ClassNames
 from pipelines.classification.model_config import ClassifierData, ClassifierTask
 from pipelines.classification.random_states import draw_from_states, keep_random_states
 from pipelines.detection import replicas
+from pipelines.plain_graph import as_written
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import CLASSIFIER, RunKind
 from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
@@ -60,7 +61,7 @@ class ClassificationTask(RunTask):
             trains=trains,
         )
 
-    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
+    def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> Iterable[str]:
         """Write the counts of the classes."""
         run.write_data(
             {
@@ -87,6 +88,7 @@ class ClassificationTask(RunTask):
         """Class names in the order of the outputs, that of ids in the label map."""
         return tuple(self.class_names.values())
 
+    @as_written
     def build_model(self) -> tf_keras.Model:
         """Build the network of ``params.model``; ``num_classes`` must be known by now.
 
@@ -132,6 +134,7 @@ class ClassificationTask(RunTask):
         names = (*self.kind.losses, *(self.kind.accuracies if training else ()))
         return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in names]
 
+    @as_written
     def train_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
     ) -> dict[str, Any]:
@@ -139,7 +142,7 @@ class ClassificationTask(RunTask):
         images, labels = inputs
         num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         with tf.GradientTape() as tape:
-            logits = tf.cast(model(images, training=True), tf.float32)
+            logits = self._logits(model, images, training=True)
             losses, decay = self._losses(model, logits, labels["classes"])
             total = losses + decay
             # Gradients of the replicas are summed, so each gets its share of the loss.
@@ -157,12 +160,13 @@ class ClassificationTask(RunTask):
             metric.update_state(value)
         return {self.loss: total}
 
+    @as_written
     def validation_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
     ) -> dict[str, Any]:
         """Answer one batch; answers and truth travel along to `aggregate_logs`."""
         images, labels = inputs
-        logits = tf.cast(model(images, training=False), tf.float32)
+        logits = self._logits(model, images, training=False)
         losses, decay = self._losses(model, logits, labels["classes"])
         for metric, value in zip(metrics or [], (losses, decay), strict=False):
             metric.update_state(value)
@@ -207,6 +211,10 @@ class ClassificationTask(RunTask):
     def write_evidence(self, run: RunDirectory) -> None:
         """Write ``predictions.csv`` and ``confusion.json``."""
         evidence.write(self.answers, self.names, self.task_config.validation_data, run)
+
+    def _logits(self, model: tf_keras.Model, images: Any, *, training: bool) -> Any:
+        """Return float32 ``(b, num_classes)``."""
+        return tf.cast(model(images, training=training), tf.float32)
 
     def _losses(self, model: tf_keras.Model, logits: Any, classes: Any) -> tuple[Any, Any]:
         """Return the mean cross entropy, and what the regularisers add."""

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 
@@ -49,13 +49,22 @@ class Exported:
         kind: Its format.
         path: Where it is.
         num_bytes: Its size, of a folder that of all files.
-        agreement: What the check found; ``None`` when it was not asked for, or no picture is there to check with.
+        agreement: What the check found, of a classifier a `pipelines.classification.export.ClassifierAgreement`;
+            ``None`` when it was not asked for, or no picture is there to check with.
     """
 
     kind: ExportFormat
     path: Path
     num_bytes: int
-    agreement: Agreement | None
+    agreement: Any
+
+
+def records_still_there(input_path: str | Sequence[str]) -> list[Path]:
+    """Return the record files of a run; none where they are gone."""
+    try:
+        return expand(input_path) if input_path else []
+    except InputError:
+        return []
 
 
 class RunExporter:
@@ -87,27 +96,31 @@ class RunExporter:
         config = self._task.model
         match kind:
             case ExportFormat.SAVEDMODEL:
-                saved_model.write_saved_model(pixels, path, metadata)
+                saved_model.write_saved_model(pixels.servable(), path, metadata)
             case ExportFormat.FROZEN_GRAPH:
-                saved_model.write_frozen_graph(pixels, path, metadata)
+                saved_model.write_frozen_graph(pixels.servable(), path, metadata)
             case ExportFormat.ONNX:
-                onnx_model.write_onnx(pixels, path, metadata)
+                onnx_model.write_onnx(pixels.servable(), path, metadata)
             case ExportFormat.KERAS:
                 keras_model.write_keras(model, path, metadata, config)
             case ExportFormat.TFLITE | ExportFormat.TFLITE_INT8:
                 calibration = None
                 if kind is ExportFormat.TFLITE_INT8:
                     calibration = list(self._calibration(calibration_pictures))
-                detector = LiteDetector(model, config)
-                lite.write_tflite(detector, path, metadata, calibration=calibration)
+                servable = LiteDetector(model, config).servable()
+                lite.write_tflite(servable, path, metadata, tensor_names=lite.DETECTOR_TENSORS, calibration=calibration)
 
     def verification_pictures(self, limit: int) -> list[LabeledPicture]:
         """Return the first verification pictures of the run; none when it has none or they are gone."""
-        paths = self._records(self._task.validation_data.input_path)
+        paths = records_still_there(self._task.validation_data.input_path)
         return list(read_pictures([str(path) for path in paths], limit)) if paths else []
 
+    def compare(self, path: Path, pictures: Sequence[LabeledPicture], progress: Progress) -> Agreement:
+        """Hold a file against the run; see `pipelines.export.check.compare`."""
+        return compare(self.detector, open_detector(path), pictures, progress)
+
     def _calibration(self, limit: int) -> Iterator[Any]:
-        paths = self._records(self._task.train_data.input_path)
+        paths = records_still_there(self._task.train_data.input_path)
         if not paths:
             raise InputError(
                 "8 bits are measured on training pictures, and the run's training records are not there",
@@ -117,16 +130,22 @@ class RunExporter:
         for picture in read_pictures([str(path) for path in paths], limit):
             yield input_pipeline.network_input(tf.constant(picture.image), *self._task.model.input_size)[None]
 
-    @staticmethod
-    def _records(input_path: str | Sequence[str]) -> list[Path]:
-        try:
-            return expand(input_path) if input_path else []
-        except InputError:
-            return []
+
+class Exporter(Protocol):
+    """A run of any kind, to be written in any number of formats."""
+
+    def write(self, kind: ExportFormat, path: Path, *, calibration_pictures: int = 100) -> None:
+        """Write one file."""
+
+    def verification_pictures(self, limit: int) -> Sequence[Any]:
+        """Return the first verification pictures."""
+
+    def compare(self, path: Path, pictures: Sequence[Any], progress: Progress) -> Any:
+        """Hold a file against the run."""
 
 
 def export_run(
-    exporter: RunExporter,
+    exporter: Exporter,
     kinds: Iterable[ExportFormat],
     output: Path,
     *,
@@ -156,7 +175,7 @@ def export_run(
         agreement = None
         if pictures:
             share = _Share(progress, before=index * len(pictures), total=len(wanted) * len(pictures))
-            agreement = compare(exporter.detector, open_detector(path), pictures, share)
+            agreement = exporter.compare(path, pictures, share)
         yield Exported(kind, path, _size_of(path), agreement)
 
 

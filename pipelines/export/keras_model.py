@@ -8,10 +8,11 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 
+from pipelines.classification import images
 from pipelines.detection import input_pipeline, ssd_model
 from pipelines.detection.ssd_config import SSDDetections, SSDModel
 from pipelines.export.metadata import LABELS_NAME, NAME, ModelMetadata
-from pipelines.export.serving import IMAGE_INPUT, OUTPUTS
+from pipelines.export.serving import CLASSIFIER_OUTPUTS, IMAGE_INPUT, OUTPUTS
 
 
 @tf_keras.saving.register_keras_serializable(package="tagbox")
@@ -54,12 +55,15 @@ class DetectionOutput(tf_keras.layers.Layer):
 
 def write_keras(model: Any, path: Path, metadata: ModelMetadata, config: SSDModel) -> None:
     """Write a ``.keras`` file; it is loaded with `read_keras`."""
-    images = tf_keras.Input((None, None, 3), dtype=tf.uint8, name=IMAGE_INPUT)
+    pixels = tf_keras.Input((None, None, 3), dtype=tf.uint8, name=IMAGE_INPUT)
     height, width = config.input_size
     output = DetectionOutput(len(model.anchors), config.detections.as_dict(), name="detections")
-    outputs = output(model(NetworkInput(height, width, name="network_input")(images), training=False))
+    outputs = output(model(NetworkInput(height, width, name="network_input")(pixels), training=False))
     output.set_weights([model.anchors])
-    whole = tf_keras.Model(images, outputs, name="detector")
+    _save(tf_keras.Model(pixels, outputs, name="detector"), path, metadata)
+
+
+def _save(whole: Any, path: Path, metadata: ModelMetadata) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         fresh = Path(folder) / "model.keras"
@@ -68,6 +72,33 @@ def write_keras(model: Any, path: Path, metadata: ModelMetadata, config: SSDMode
             archive.writestr(NAME, metadata.to_json())
             archive.writestr(LABELS_NAME, metadata.labels())
         fresh.replace(path)
+
+
+@tf_keras.saving.register_keras_serializable(package="tagbox")
+class ClassifierInput(tf_keras.layers.Layer):
+    """Pixels of any size to a classifier's input."""
+
+    def __init__(self, input_shape_wanted: list[int], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.input_shape_wanted = list(input_shape_wanted)
+
+    def call(self, pictures: Any) -> Any:
+        """Resize and scale uint8 ``(b, h, w, c)``."""
+        height, width, channels = self.input_shape_wanted
+        return images.network_input(pictures, (height, width, channels))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments."""
+        return {**super().get_config(), "input_shape_wanted": self.input_shape_wanted}
+
+
+def write_keras_classifier(model: Any, path: Path, metadata: ModelMetadata) -> None:
+    """Write the ``.keras`` file of a classifier; it is loaded with `read_keras`."""
+    pictures = tf_keras.Input((None, None, metadata.channels), dtype=tf.uint8, name=IMAGE_INPUT)
+    shape = [metadata.height, metadata.width, metadata.channels]
+    logits = model(ClassifierInput(shape, name="network_input")(pictures), training=False)
+    scores = tf_keras.layers.Softmax(name=CLASSIFIER_OUTPUTS[0], dtype="float32")(logits)
+    _save(tf_keras.Model(pictures, {CLASSIFIER_OUTPUTS[0]: scores}, name="classifier"), path, metadata)
 
 
 def read_keras(path: Path) -> Any:

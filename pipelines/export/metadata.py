@@ -10,7 +10,13 @@ from collectors.errors import InputError
 
 NAME = "tagbox.json"
 LABELS_NAME = "labelmap.txt"
-_KIND = "tagbox detector"
+DETECTOR, CLASSIFIER = "detector", "classifier"
+_PREPROCESSING = {
+    DETECTOR: "bilinear resize without half-pixel centres (TensorFlow 1's ResizeBilinear) to height x width, aspect "
+    "not kept, then pixel * 2 / 255 - 1",
+    CLASSIFIER: "bilinear resize with antialiasing (tf.image.resize) to height x width, aspect not kept, then "
+    "pixel / 255",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,9 @@ class ModelMetadata:
         experiment: The registered experiment.
         run: Name of the run.
         step: Step of the checkpoint.
-        normalized_input: The file wants pictures resized and scaled to ``[-1, 1]``; else it takes pixels of any size.
+        normalized_input: The file wants pictures resized and scaled; else it takes pixels of any size.
+        kind: ``detector`` or ``classifier``.
+        channels: Of the pictures: 3, or 1 for grey.
         tagbox: Version of tagbox.
     """
 
@@ -37,20 +45,24 @@ class ModelMetadata:
     run: str = ""
     step: int = 0
     normalized_input: bool = False
+    kind: str = DETECTOR
+    channels: int = 3
     tagbox: str = field(default_factory=lambda: metadata.version("tagbox"))
 
     def to_json(self) -> str:
         """Return it as JSON text."""
         content = asdict(self)
         content["class_names"] = {str(class_id): name for class_id, name in sorted(self.class_names.items())}
-        content["preprocessing"] = (
-            "bilinear resize without half-pixel centres (TensorFlow 1's ResizeBilinear) to height x width, aspect not "
-            "kept, then pixel * 2 / 255 - 1"
-        )
-        return json.dumps({"kind": _KIND, **content}, indent=2, ensure_ascii=False) + "\n"
+        content |= {"kind": f"tagbox {self.kind}", "preprocessing": _PREPROCESSING[self.kind]}
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     def labels(self) -> str:
-        """Return the class names, one a line, line 1 for id 1; ``???`` where an id is not used."""
+        """Return the class names, one a line, as other programs number what comes out.
+
+        Of a detector line 1 is for id 1, with ``???`` where an id is not used; of a classifier for the first score.
+        """
+        if self.kind == CLASSIFIER:
+            return "".join(f"{name}\n" for name in self.class_names.values())
         last = max(self.class_names, default=0)
         return "".join(f"{self.class_names.get(class_id, '???')}\n" for class_id in range(1, last + 1))
 
@@ -63,11 +75,12 @@ def read_metadata(text: str, where: str) -> ModelMetadata:
     """
     try:
         content: dict[str, Any] = json.loads(text)
-        if content.pop("kind") != _KIND:
+        word, _, kind = content.pop("kind").partition(" ")
+        if word != "tagbox" or kind not in _PREPROCESSING:
             raise ValueError("another kind of model")
         content.pop("preprocessing")
         names = {int(class_id): str(name) for class_id, name in content.pop("class_names").items()}
-        return ModelMetadata(class_names=names, **content)
+        return ModelMetadata(class_names=names, kind=kind, **content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             "was not exported by this tagbox (its metadata cannot be read)",

@@ -1,5 +1,6 @@
 """The network with what stands before and behind it, as functions that model files are made of."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,29 @@ from pipelines.plain_graph import as_written
 IMAGE_INPUT, NORMALIZED_INPUT = "image_tensor", "normalized_input_image_tensor"
 # The order in which every format has them: that of the OD API's TFLite models, and of the alphabet.
 OUTPUTS = ("detection_boxes", "detection_classes", "detection_scores", "num_detections")
+CLASSIFIER_OUTPUTS = ("scores",)
 _BOX_SCALES = {"y_scale": 10.0, "x_scale": 10.0, "h_scale": 5.0, "w_scale": 5.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Servable:
+    """A function that model files are made of.
+
+    Attributes:
+        owner: Keeps its variables.
+        function: A ``tf.function`` of one argument; gives a dict.
+        outputs: The keys of that, in the order of the alphabet.
+        input_name: What the argument is called.
+        input_type: Its type.
+        input_shape: Its shape; ``None`` for sides of any length.
+    """
+
+    owner: tf.Module
+    function: Any
+    outputs: tuple[str, ...]
+    input_name: str
+    input_type: Any
+    input_shape: tuple[int | None, ...]
 
 
 class PixelDetector(tf.Module):
@@ -43,6 +66,10 @@ class PixelDetector(tf.Module):
         prepared = [tf.TensorSpec([None, height, width, 3], tf.float32)]
         self.detect_prepared = tf.function(detect_prepared, input_signature=prepared)
 
+    def servable(self) -> Servable:
+        """Return ``detect``."""
+        return Servable(self, self.detect, OUTPUTS, IMAGE_INPUT, tf.uint8, (None, None, None, 3))
+
 
 class LiteDetector(tf.Module):
     """From the network's input to detections through TFLite's own operator, which only TFLite can run.
@@ -69,8 +96,13 @@ class LiteDetector(tf.Module):
             found = postprocess(outputs["box_encodings"], tf.sigmoid(outputs["class_logits"]), anchors)
             return dict(zip(OUTPUTS, found, strict=True))
 
-        signature = [tf.TensorSpec([1, height, width, 3], tf.float32, name=NORMALIZED_INPUT)]
+        self._shape = (1, height, width, 3)
+        signature = [tf.TensorSpec(self._shape, tf.float32, name=NORMALIZED_INPUT)]
         self.detect = tf.function(detect, input_signature=signature)
+
+    def servable(self) -> Servable:
+        """Return ``detect``."""
+        return Servable(self, self.detect, OUTPUTS, NORMALIZED_INPUT, tf.float32, self._shape)
 
 
 def _operator(config: SSDModel) -> str:

@@ -127,19 +127,23 @@ def is_zoo_name(word: str) -> bool:
     return word == IMAGENET or any(word == weights.name for weights in _DETECTORS)
 
 
-def find_zoo_weights(name: str, *, model_id: str = "MobileNetV1", depth_multiplier: float = 1.0) -> ZooWeights:
+def find_zoo_weights(
+    name: str, *, model_id: str = "MobileNetV1", depth_multiplier: float = 1.0, side: int = 224
+) -> ZooWeights:
     """Return the weights of a name.
 
     Args:
         name: A name of `zoo_weights`, or ``imagenet``.
         model_id: The backbone that ``imagenet`` is for.
         depth_multiplier: Its depth multiplier.
+        side: Height and width in pixels of the pictures that weights of MobileNet v1 were trained on: 224, 192, 160 or
+            128.
 
     Raises:
         ConfigError: There are none of that name, or none for that backbone.
     """
     if name == IMAGENET:
-        return _imagenet(model_id, depth_multiplier)
+        return _imagenet(model_id, depth_multiplier, side)
     for weights in _DETECTORS:
         if weights.name == name:
             return weights
@@ -149,7 +153,7 @@ def find_zoo_weights(name: str, *, model_id: str = "MobileNetV1", depth_multipli
     raise ConfigError(f"there are no weights called `{name}`", fix=fix)
 
 
-def _imagenet(model_id: str, depth_multiplier: float) -> ZooWeights:
+def _imagenet(model_id: str, depth_multiplier: float, side: int) -> ZooWeights:
     if model_id not in _IMAGENET_MULTIPLIERS:
         raise ConfigError(
             f"there are no ImageNet weights for {model_id}: the classifier's last blocks are wider than the detector's",
@@ -164,6 +168,6 @@ def _imagenet(model_id: str, depth_multiplier: float) -> ZooWeights:
             fix=f"Published ones: {', '.join(f'{number:g}' for number in sorted(names))}.",
         )
     if model_id == "MobileNetV1":
-        return ZooWeights(IMAGENET, f"{_KERAS}mobilenet/mobilenet_{names[depth_multiplier]}_224_tf_no_top.h5")
+        return ZooWeights(IMAGENET, f"{_KERAS}mobilenet/mobilenet_{names[depth_multiplier]}_{side}_tf_no_top.h5")
     stem = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{names[depth_multiplier]}_224_no_top"
     return ZooWeights(IMAGENET, f"{_KERAS}mobilenet_v2/{stem}.h5")

@@ -9,6 +9,8 @@ from scripts import exit_codes
 from scripts.options import json_option, native_lines_hidden, quieten_tensorflow
 from scripts.output import progress, say, write_json, write_table
 
+_DETECTOR_COLUMNS = ("pictures", "missing", "box differs by", "score by", "AP50", "AP50 lost", "AP lost")
+_CLASSIFIER_COLUMNS = ("pictures", "other answers", "score differs by", "top1", "top1 lost")
 FORMATS = ("savedmodel", "tflite", "tflite-int8", "frozen-graph", "onnx", "keras")
 
 
@@ -42,7 +44,7 @@ def export(
     """Write model files out of a RUN, with pre- and post-processing, labels and metadata inside.
 
     Each file is opened again and run on verification pictures beside the run: the largest difference and the AP lost
-    are printed.
+    (a classifier: top1) are printed.
     """
     from pipelines.run_directory import RunDirectory
 
@@ -54,10 +56,20 @@ def export(
     if "onnx" in formats:
         require_onnx()
     say("starting TensorFlow")
-    from pipelines.detectors import RunDetector
-    from pipelines.export.export import ExportFormat, RunExporter, export_run
+    from pipelines.export.export import Exporter, ExportFormat, RunExporter, export_run
+    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_list import kind_of_run
 
-    exporter = RunExporter(run, RunDetector(run, checkpoint=checkpoint))
+    exporter: Exporter
+    if kind_of_run(run) is CLASSIFIER:
+        from pipelines.classification.classifier import RunClassifier
+        from pipelines.classification.export import ClassifierExporter
+
+        exporter = ClassifierExporter(run, RunClassifier(run, checkpoint=checkpoint))
+    else:
+        from pipelines.detectors import RunDetector
+
+        exporter = RunExporter(run, RunDetector(run, checkpoint=checkpoint))
     kinds = [ExportFormat(name) for name in formats]
     done = []
     with native_lines_hidden(), progress("checking pictures") as advance:
@@ -74,29 +86,28 @@ def export(
     if as_json:
         write_json([_as_dict(exported) for exported in done])
     else:
-        header = [
-            "format",
-            "file",
-            "MB",
-            "pictures",
-            "missing",
-            "box differs by",
-            "score by",
-            "AP50",
-            "AP50 lost",
-            "AP lost",
-        ]
-        write_table(header, [_row(exported) for exported in done], right=set(range(2, 10)))
+        columns = _CLASSIFIER_COLUMNS if kind_of_run(run) is CLASSIFIER else _DETECTOR_COLUMNS
+        rows = [_row(exported, len(columns)) for exported in done]
+        write_table(["format", "file", "MB", *columns], rows, right=set(range(2, 3 + len(columns))))
     if check and any(exported.agreement is None for exported in done):
         say("note: nothing was checked, the run's verification records are not there")
     return exit_codes.DONE
 
 
-def _row(exported: Any) -> list[str]:
+def _row(exported: Any, num_columns: int) -> list[str]:
     start = [str(exported.kind), str(exported.path), f"{exported.num_bytes / 1e6:.1f}"]
     found = exported.agreement
     if found is None:
-        return [*start, *["not checked"] * 7]
+        return [*start, *["not checked"] * num_columns]
+    if num_columns == len(_CLASSIFIER_COLUMNS):
+        return [
+            *start,
+            str(found.pictures),
+            str(found.other_answers),
+            f"{found.score_difference:.1e}",
+            f"{found.top1:.4f}",
+            f"{found.top1_lost:.4f}",
+        ]
     return [
         *start,
         str(found.pictures),

@@ -15,6 +15,7 @@ from scripts.commands.labels_doctor import doctor
 from scripts.commands.labels_fix import fix
 from scripts.commands.labels_scenes import scenes
 from scripts.commands.labels_split import split
+from scripts.commands.labels_titles import titles
 from scripts.options import json_option
 from scripts.output import progress, say, write_json, write_table
 
@@ -206,5 +207,5 @@ def _say_left_out(report: "CheckReport") -> None:
         say(f"{len(report.refused)} refused pictures are left out; see: tagbox labels check")
 
 
-for _command in (audit, check, codes, convert, diff, doctor, fix, scenes, split):
+for _command in (audit, check, codes, convert, diff, doctor, fix, scenes, split, titles):
     labels.add_command(_command)

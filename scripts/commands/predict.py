@@ -1,4 +1,4 @@
-"""``tagbox predict``: find objects in pictures, draw them, print them."""
+"""``tagbox predict``: find objects in pictures, or tell what pictures are."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,13 +9,14 @@ import click
 
 from collectors.errors import ConfigError
 from scripts import exit_codes
+from scripts.classifying import classify, draw_and_classify
 from scripts.options import json_option, quieten_tensorflow
 from scripts.output import progress, say, write_json, write_table
 
 
 @click.command()
 @click.argument("source", metavar="RUN|MODEL", type=click.Path(path_type=Path))
-@click.argument("sources", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", metavar="IMAGE...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Folder for the drawn pictures.")
 @click.option(
     "--min-score", type=click.FloatRange(0, 1), help="Leave out weaker ones.  [default: the run's threshold of best F1]"
@@ -34,6 +35,12 @@ from scripts.output import progress, say, write_json, write_table
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
 @click.option("--unlabeled", is_flag=True, help="Take only pictures for which nobody has saved a LabelImg XML.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take each Nth frame of a film.")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, help="A classifier's answers to a picture, at most."
+)
+@click.option("--invert", is_flag=True, help="Turn light into dark first: ink on paper for a classifier of drawings.")
+@click.option("--draw", is_flag=True, help="Draw on a page in the browser; a classifier answers after each stroke.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the page; 0 takes a free one.")
 @json_option
 def predict(
     source: Path,
@@ -45,22 +52,48 @@ def predict(
     checkpoint: str,
     unlabeled: bool,
     every: int,
+    top: int,
+    invert: bool,
+    draw: bool,
+    port: int,
     as_json: bool,
 ) -> int:
     """Find objects in pictures with a RUN or a MODEL file of `tagbox export`.
 
     IMAGE is a picture, a folder, which is searched to any depth, a pattern in quotes ('new/**/*.jpg'), or a film.
 
-    Prints one line an object: picture, class, score, and the box in pixels. Pictures that cannot be read are named,
-    the rest is done, and the exit code is 5.
+    Prints one line an object: picture, class, score, and the box in pixels. A classifier tells what each picture is,
+    and takes QuickDraw's .npy, .ndjson and .bin files as well. Pictures that cannot be read are named, the rest is
+    done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
+    from pipelines.run_kinds import CLASSIFIER
+    from pipelines.run_list import kind_of_run
 
     run = RunDirectory(source)
     is_run = run.config_path.is_file() or (source.is_dir() and not (source / "saved_model.pb").is_file())
     if is_run:
         run.require()
+    if not sources and not draw:
+        raise click.UsageError("Missing argument 'IMAGE...': pictures or folders; or --draw.")
     quieten_tensorflow()
+    model = None if is_run else _open(source)
+    if kind_of_run(run) is CLASSIFIER if is_run else hasattr(model, "scores"):
+        for name, given in (
+            ("--voc", voc),
+            ("--min-score", min_score is not None),
+            ("--format coco", form == "coco"),
+            ("--unlabeled", unlabeled),
+        ):
+            if given:
+                raise click.UsageError(f"{name} is for detectors; a classifier finds no boxes")
+        classifier = model or _classifier_of(run, checkpoint)
+        if draw:
+            return draw_and_classify(classifier, top=top, port=port)
+        form = "json" if as_json else form
+        return classify(classifier, sources, top=top, invert=invert, form=form, output=output)
+    if draw or invert:
+        raise click.UsageError(f"--{'draw' if draw else 'invert'} is for classifiers")
     from pipelines.picture_sources import find_pictures, is_video, name_drawings
     from pipelines.video_frames import Frame, Video
 
@@ -87,13 +120,13 @@ def predict(
             else:
                 yield path
 
-    say("starting TensorFlow")
+    if is_run:
+        say("starting TensorFlow")
     from pipelines.detectors import RunDetector
-    from pipelines.export.model_files import open_detector
     from pipelines.predict import Predictor
     from pipelines.prediction_formats import as_coco, as_csv, as_dict
 
-    detector = RunDetector(run, checkpoint=checkpoint) if is_run else open_detector(source)
+    detector = model or RunDetector(run, checkpoint=checkpoint)
     predictor = Predictor(detector, min_score=min_score)
     predictions, unreadable = [], 0
     fates: Counter[ProposalFate] = Counter()
@@ -135,6 +168,20 @@ def predict(
             "proposals (X13) until they are saved in LabelImg"
         )
     return exit_codes.PARTLY_DONE if unreadable else exit_codes.DONE
+
+
+def _open(path: Path) -> Any:
+    say("starting TensorFlow")
+    from pipelines.export.model_files import open_model
+
+    return open_model(path)
+
+
+def _classifier_of(run: Any, checkpoint: str) -> Any:
+    say("starting TensorFlow")
+    from pipelines.classification.classifier import RunClassifier
+
+    return RunClassifier(run, checkpoint=checkpoint)
 
 
 def _draw(prediction: Any, image: Any, path: Path) -> None:

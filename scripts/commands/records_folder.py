@@ -20,6 +20,16 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--eval-share", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share for verification."
 )
+@click.option(
+    "--split-by",
+    type=click.Choice(["look", "name"]),
+    default="look",
+    show_default=True,
+    help="What keeps pictures in one split: their look and post, or the hash of the name (as retrain.py).",
+)
+@click.option(
+    "--name-prefix", default="", metavar="TEXT", help="With name: hashed before the path; retrain.py had IMAGE_DIR/."
+)
 @click.option("--max-side", type=click.IntRange(min=8), metavar="PX", help="Shrink larger pictures to this side.")
 @click.option("--label-map", type=_PATH, help="Use the ids of this label map.")
 @click.option("--salt", default="tagbox", show_default=True, help="Another one makes another split and order.")
@@ -33,6 +43,8 @@ def folder(
     multi_label: bool,
     tags: tuple[str, ...],
     eval_share: float,
+    split_by: str,
+    name_prefix: str,
     max_side: int | None,
     label_map: Path | None,
     salt: str,
@@ -57,6 +69,8 @@ def folder(
         max_side=max_side,
         salt=salt,
         label_map_path=label_map,
+        split_by=split_by,
+        name_prefix=name_prefix,
     )
     with progress_of_phases("check", "write") as (checking, writing):
         report = build_folder_records(

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from scripts import exit_codes, legacy_flags
+from scripts import exit_codes, legacy_flags, retrain_flags, retraining
 from scripts.board_process import board_beside, require_tensorboard
 from scripts.options import (
     fill_paths,
@@ -56,7 +57,11 @@ _SLOW_INPUT_SHARE = 0.1
 @json_option
 @legacy_flags.training_flags
 @legacy_flags.drawing_flags
+@retrain_flags.retraining_flags
+@click.pass_context
 def train(
+    context: click.Context,
+    /,
     config: Path | None,
     run_dir: Path | None,
     records_dir: Path,
@@ -86,6 +91,15 @@ def train(
 
     For example: tagbox train ssdlite_mobilenet_v2 --run runs/raccoon --init ssdlite_mobilenet_v2_coco
     """
+    old = retrain_flags.take_retraining(old_flags)
+    num_refused = 0
+    if old:
+        config = config or retrain_flags.CONFIG
+        if context.get_parameter_source("records_dir") is ParameterSource.DEFAULT:
+            records_dir = old.records_dir(records_dir)
+        retrain_flags.announce(old, records_dir, run_dir)
+        num_refused = retraining.build_records(old, records_dir)
+        overrides = (*old.overrides, *overrides)
     if train_src or eval_src:
         config = config or Path("renaissance")
         paths += legacy_flags.drawing_paths(train_src, eval_src)
@@ -110,12 +124,9 @@ def train(
 
     experiment = load_experiment(config, overrides)
     fill_paths(experiment, paths)
-    if init and str(init) == "none":
-        experiment.set("task.init_checkpoint", "", "--init none")
-    elif init:
-        experiment.set("task.init_checkpoint", str(_resolve_weights(init, experiment)), f"--init {init}")
-    cluster = _join_cluster(experiment, workers, task)
     run = RunDirectory(run_dir or Path("runs") / config.stem)
+    _choose_weights(experiment, init, run, cache=train_dir if old else None)
+    cluster = _join_cluster(experiment, workers, task)
     moved = adopt_moved_paths(experiment, run, records_dir)
     preflight = prepare(experiment, records_dir)
     _say_what_is_there(preflight, moved)
@@ -138,10 +149,14 @@ def train(
         figures = ", ".join(f"{name} {figure(results[name])}" for name in kind_of(experiment.name).figures)
         say(f"best checkpoint (step {results['step']}): {figures} on {results['num_images']} verification pictures")
         say(f"report: {write_run_pages(run)}")
+    if old and results and cluster.is_chief:
+        retraining.write_files(old, run)
+        if old.print_misclassified:
+            retraining.say_misclassified(run)
     if as_json:
         write_json(results)
     say(f"the run is in {run.path}; watch its curves with: tagbox board {run.path.parent}")
-    return exit_codes.DONE
+    return exit_codes.PARTLY_DONE if num_refused else exit_codes.DONE
 
 
 def _old_command_line(
@@ -158,19 +173,35 @@ def _old_command_line(
     return config, run_dir
 
 
-def _resolve_weights(init: Path, experiment: Any) -> Path:
-    """Return the weights that ``--init`` names; published ones are fetched into the cache first."""
-    from pipelines.weights.fetching import fetch_weights
-    from pipelines.weights.zoo import find_zoo_weights, is_zoo_name
+def _choose_weights(experiment: Any, init: Path | None, run: Any, *, cache: Path | None) -> None:
+    """Settle what a run starts from: ``--init``, or what the config says; a name stands for published weights."""
+    from pipelines.weights.zoo import is_zoo_name
 
-    backbone = getattr(experiment.params.task.model, "backbone", None)
-    if init.exists() or backbone is None or not is_zoo_name(str(init)):
+    key = "task.init_checkpoint"
+    configured = experiment.params.task.init_checkpoint
+    if init and str(init) == "none":
+        experiment.set(key, "", "--init none")
+    elif init:
+        experiment.set(key, str(_resolve_weights(init, experiment, cache)), f"--init {init}")
+    elif is_zoo_name(configured) and run.read_status().get("step"):
+        experiment.set(key, "", "not needed: the run has checkpoints")
+    elif is_zoo_name(configured):
+        experiment.set(key, str(_resolve_weights(Path(configured), experiment, cache)), f"{key}: {configured}")
+
+
+def _resolve_weights(init: Path, experiment: Any, cache: Path | None) -> Path:
+    """Return the weights of a path or a name; published ones are fetched into the cache first."""
+    from pipelines.weights.fetching import fetch_weights
+    from pipelines.weights.published import weights_for
+    from pipelines.weights.zoo import is_zoo_name
+
+    if init.exists() or not is_zoo_name(str(init)):
         return init
-    found = find_zoo_weights(str(init), model_id=backbone.model_id, depth_multiplier=backbone.depth_multiplier)
+    found = weights_for(str(init), experiment.params.task.model)
     if found.remark:
         say(f"note: {found.name}: {found.remark}")
     with progress(f"fetching {found.file_name}") as advance:
-        return fetch_weights(found, weights_cache(), progress=advance)
+        return fetch_weights(found, cache or weights_cache(), progress=advance)
 
 
 def _join_cluster(experiment: Any, workers: str | None, task: int | None) -> Any:

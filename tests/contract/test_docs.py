@@ -22,6 +22,10 @@ LARGEST_PICTURE_BYTES = 200_000
 OTHER_PROGRAMS_OPTIONS = {"--config", "--train_dir", "--pipeline_config_path", "--port", "--posts"} | {
     "--model_dir", "--num_train_steps", "--logtostderr", "--checkpoint_dir", "--eval_dir", "--run_once",
     "--trained_checkpoint_prefix", "--output_directory", "--logdir",
+    # Those of retrain.py, which are read but not shown.
+    "--image_dir", "--output_graph", "--output_labels", "--eval_step_interval", "--how_many_training_steps",
+    "--architecture", "--bottleneck_dir", "--flip_left_right", "--random_crop", "--random_scale", "--random_brightness",
+    "--print_misclassified_test_images", "--summaries_dir", "--intermediate_output_graphs_dir", "--test_batch_size",
     # Apache Beam's, on the page about clusters.
     "--runner", "--project", "--region", "--temp_location", "--sdk_container_image", "--flink_master",
     "--environment_type", "--environment_config", "--job_endpoint",
@@ -156,7 +160,7 @@ def test_parser_of_pages(tmp_path: Path) -> None:
 
 def test_parsing_refuses_what_the_command_would_refuse() -> None:
     assert parse_without_running(["labels", "check", "data", "--strict"]) is TREE["tagbox labels check"]
-    for words in (["labels", "chek", "data"], ["labels", "check", "data", "--strickt"], ["predict", "runs/x"]):
+    for words in (["labels", "chek", "data"], ["labels", "check", "data", "--strickt"], ["predict"]):
         with pytest.raises(click.UsageError):
             parse_without_running(words)
 

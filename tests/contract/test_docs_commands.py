@@ -34,6 +34,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/build-records.md": [docs_world.add_published_split],
     "docs/how-to/trust-records.md": [docs_world.add_other_records],
     "docs/how-to/build-classification-records.md": [docs_world.add_drawings],
+    "docs/how-to/retrain-an-image-classifier.md": [docs_world.add_drawings, docs_world.add_fetched_weights],
     "docs/how-to/train-inception-resnet.md": [docs_world.add_strokes],
     "docs/how-to/train-a-quickdraw-classifier.md": [docs_world.add_drawings],
     "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
@@ -72,6 +73,12 @@ LEAVES = {
     "docs/how-to/build-records.md": ["example.png", "label_map.pbtxt"],
     "docs/how-to/trust-records.md": ["example.png", "named.png", "records/croissant.json"],
     "docs/how-to/build-classification-records.md": ["drawing.png", "tf/train.tfrecord", "tag_records/manifest.json"],
+    "docs/how-to/retrain-an-image-classifier.md": [
+        "picture_records/bottlenecks",
+        "runs/pictures_fine/results.json",
+        "retrained_graph.pb",
+        "label_titles.txt",
+    ],
     "docs/how-to/train-inception-resnet.md": ["runs/e2_7/results.json", "width53.png", "width53.html"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],
     "docs/how-to/train-a-quickdraw-classifier.md": [

@@ -249,11 +249,43 @@ def test_runs_list_and_show_have_the_accuracies(shapes):
     assert "pictures" in shown
 
 
+def test_the_flags_of_the_older_script_and_two_runs_side_by_side(shapes, tmp_path):
+    record = shapes.records / "drawings_training.record"
+    answer = tagbox_here("train", shapes.config, f"--train_src={record}", f"--eval_src={shapes.records}", "--run",
+                         tmp_path / "old", "--set", "trainer.train_steps=2", "--set", "trainer.steps_per_loop=1",
+                         "--records", tmp_path / "none")  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert f"--set-path input={record} --set-path eval_input={shapes.records}/drawings_ver" in answer.err
+    page = tmp_path / "page.html"
+    answer = tagbox_here("runs", "compare", shapes.run, tmp_path / "old", "--output", tmp_path / "curves.png",
+                         "--html", page, "--json")  # fmt: skip
+    assert answer.code == 0, answer.err
+    first, second = json.loads(answer.out)["runs"]
+    assert first["top1"]["value"] == RunDirectory(shapes.run).read_results()["top1"]
+    assert second["difference"]["top1"]["value"] == pytest.approx(second["top1"]["value"] - first["top1"]["value"])
+    assert second["difference"]["top1"]["value"] < 0  # two steps are no training
+    assert "Verification top-1" in page.read_text(encoding="utf-8")
+    assert (tmp_path / "curves.png").stat().st_size > 10_000
+    answer = tagbox_here("runs", "compare", shapes.run, tmp_path / "old", "--output", tmp_path / "curves.png")
+    assert "top1 to first" in answer.out
+
+
+def test_the_report_shows_classes_confusion_and_mistakes(shapes):
+    page = (shapes.run / "report.html").read_text(encoding="utf-8")
+    for words in ("top-1 accuracy", "What is taken for what", "Each class", "Mistakes", "The first batch"):
+        assert words in page, words
+    for name in ("samples/pictures.jpg", "plots/train_batch.jpg", "plots/confusion.png", "plots/training.png"):
+        assert (shapes.run / name).stat().st_size > 3_000, name
+    assert json.loads((shapes.run / "data.json").read_text())["training"]["classes"] == dict.fromkeys(
+        sorted(SHAPES), 40
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
         (["task.model.network.type=resnet"], 2, "must be one of cnn, "),
-        (["task.model.network.cnn.dropout=1"], 2, "`task.model.network.cnn.dropout` is 1. It must be 0 or more"),
+        (["task.model.network.cnn.dropout=1"], 2, "`task.model.network.cnn.dropout` is 1.0. It must be 0 or more"),
         (["task.model.channels=2"], 2, "must be 1 (grey) or 3 (colours)"),
         (["task.train_data.augmentation.rotation=200"], 2, "must be between 0 and 180 degrees"),
         (["task.losses.label_smoothing=1"], 2, "must be 0 or more and below 1"),

@@ -59,9 +59,9 @@ def test_the_page_stands_alone(run):
     assert all(address.startswith(("data:", "#")) for address in addresses)
     without_pictures = re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", page)
     assert not re.search(r"https?:|file:|url\([^#]|@import|<iframe", without_pictures)
-    # A sheet of training pictures, and the four verification pictures; charts are drawn by the page itself.
+    # A sheet of training pictures, the first batch, four verification pictures; charts are drawn by the page itself.
     assert page.count("data:image/png;base64,") == 0
-    assert page.count("data:image/jpeg;base64,") == 1 + 4
+    assert page.count("data:image/jpeg;base64,") == 1 + 1 + 4
     assert page.count("<svg viewBox=") > 6
 
 
@@ -89,7 +89,7 @@ def test_the_browser_shows_every_picture_and_has_nothing_to_complain_of(run, chr
     )  # fmt: skip
     title = re.search(r"<title>(.*?)</title>", done.stdout).group(1)
     found = json.loads(html.unescape(title))
-    assert len(found["pictures"]) == 5
+    assert len(found["pictures"]) == 6
     assert min(found["pictures"]) > 100
     assert found["wide"] <= 1200
     assert found["requests"] == []

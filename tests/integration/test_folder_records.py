@@ -14,6 +14,7 @@ from collectors.ledger import open_ledger
 from records.classification_manifest import read_classification_manifest
 from records.classification_verify import verify_classification
 from records.errors import PictureChangedError
+from records.name_split import percentage_of_name
 from records.picture_folder import FolderOptions, build_folder_records
 from records.reading import read_features
 from tests.unit.records.drawing_files import contents, write_picture
@@ -278,3 +279,24 @@ def test_output_that_cannot_be_written_is_said(src, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="this is a file, not a folder"):
         _build(src, tmp_path / "file")
+
+
+def test_split_by_name_goes_by_the_hash_and_says_what_falls_apart(src, tmp_path):
+    for copy in ("cat/twin_nohash_1.jpg", "cat/twin_nohash_2.jpg"):
+        write_picture(src / copy, copy)
+    # The same look in both splits: split by look keeps them together, split by name only says so.
+    verification = next(path for path in sorted(src.rglob("*.jpg")) if _percent(path, src) < 25)
+    training = next(path for path in sorted(src.rglob("*.jpg")) if _percent(path, src) >= 25)
+    Image.open(verification).save(training, quality=60)
+    report = _build(src, tmp_path / "out", eval_share=0.25, split_by="name", name_prefix="out/")
+    found = _read(tmp_path / "out", "verification")
+    wanted = {path.relative_to(src).as_posix() for path in src.rglob("*.jpg") if _percent(path, src) < 25}
+    assert set(found) == wanted
+    assert sum("twin" in name for name in found) in (0, 2)
+    assert [notice.code for notice in report.plan.notices if notice.code == "both-splits"]
+    content = read_classification_manifest(tmp_path / "out").content
+    assert (content["split_by"], content["name_prefix"]) == ("name", "out/")
+
+
+def _percent(path, src):
+    return percentage_of_name("out/" + path.relative_to(src).as_posix())

@@ -69,7 +69,8 @@ def test_a_follower_that_comes_again_has_nothing_to_do_and_the_command_says_what
     before = run.read_rows()
     answer = tagbox_here("eval", run.path, "--follow", "--json")
     assert answer.code == 0, answer.err
-    assert json.loads(answer.out) == results
+    said = json.loads(answer.out)  # the mistakes beside the figures
+    assert {name: said[name] for name in results} == results
     assert "the run has ended (done)" in answer.err
     assert (run.path / "report.html").is_file()
     assert run.read_rows() == before

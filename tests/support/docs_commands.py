@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from scripts.cli import root
+from tests.support import docs_world
 from tests.support.docs_worker import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTagbox
 
 # Command lines (their beginnings) that are not run here, each with the reason.
@@ -21,6 +22,7 @@ NOT_RUN = {
     "tagbox train ssdlite_mobilenet_v2 --run runs/lite": "fetches 50 MB first; it is parsed",
     "tagbox train ssd_mobilenet_v1 --smoke": "learns for a minute; test_smoke_test.py has a small one; it is parsed",
     "tagbox train ssd_mobilenet_v1 --run runs/quarter": "fills minutes; test_training_recipe.py has less; it is parsed",
+    "tagbox predict runs/drawings --draw": "stays until Ctrl-C; test_classifier_predict.py draws on it; it is parsed",
     "tagbox board": "stays until Ctrl-C; it has a test of its own in test_docs_commands.py; it is parsed",
     "tagbox collect quickdraw cat": "fetches; tests/e2e/test_collect_quickdraw_command.py runs it on a local bucket",
     **{
@@ -47,6 +49,11 @@ _STEPS, _MORE_STEPS = 4, 6
 _SMALLER = (
     f"task.model.input_size=[{INPUT_SIZE},{INPUT_SIZE}]",
     f"task.model.backbone.depth_multiplier={DEPTH_MULTIPLIER}",
+    "task.train_data.global_batch_size=2",
+    "trainer.steps_per_loop=2",
+)
+_SMALLER_RETRAINER = (
+    f"task.model.network.mobilenet.architecture={docs_world.SMALL_VARIANT}",
     "task.train_data.global_batch_size=2",
     "trainer.steps_per_loop=2",
 )
@@ -106,6 +113,8 @@ def _smaller(words: list[str]) -> list[str]:
     config = ROOT / "pipelines" / "configs" / f"{words[1]}.yaml"
     is_classifier = words[1].startswith("--train_src") or (config.is_file() and "_classifier\n" in config.read_text())
     smaller = _SMALLER_CLASSIFIER if is_classifier else _SMALLER
+    if words[1].startswith("image_"):
+        smaller = _SMALLER_RETRAINER
     if "inception_resnet" in words[1]:
         smaller = _SMALLER_INCEPTION_RESNET
     overrides = [*smaller, f"trainer.train_steps={steps}"]

@@ -93,6 +93,7 @@ def _run(request: dict[str, Any]) -> None:
             _write_backbone(request["backbone"])
             code = 0
         else:
+            os.environ["TAGBOX_WEIGHTS_CACHE"] = "weights_cache"
             sys.argv = ["tagbox", *request["words"]]
             main(request["words"])
     except SystemExit as stop:

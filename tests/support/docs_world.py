@@ -13,9 +13,13 @@ from labeling.demo_dataset import make_demo_dataset
 from labeling.label_map import LabelMap, write_label_map
 from labeling.voc import format_annotation, read_annotation
 from records.build import build_records
+from tests.support.keras_mobilenet import keras_file_name, write_keras_mobilenet
 from tests.support.pipeline_config import PIPELINE_CONFIG
 from tests.support.tiny_training import HEIGHT, WIDTH, draw_shape
 
+SMALL_VARIANT = "mobilenet_0.25_128"
+# Where the pages' commands keep fetched weights, below the reader's folder.
+WEIGHTS_CACHE = "weights_cache"
 _PICTURES, _VERIFICATION_EVERY = 10, 5
 _NEW_PICTURES = ("first.jpg", "second.jpg")
 _FIRST_NEW_SEED = 500
@@ -106,6 +110,11 @@ def add_drawings(root: Path) -> None:
             path = root / "pictures" / label / f"{index}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             draw_shape(index, shape)[0].save(path, quality=95)
+
+
+def add_fetched_weights(root: Path) -> None:
+    """Write what a fetch of ImageNet's weights leaves of the smallest MobileNet v1, random ones."""
+    write_keras_mobilenet(root / WEIGHTS_CACHE / keras_file_name(SMALL_VARIANT), SMALL_VARIANT)
 
 
 def add_strokes(root: Path) -> None:

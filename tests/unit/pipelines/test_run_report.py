@@ -169,7 +169,7 @@ def test_runs_side_by_side(tmp_path):
     config.write_text(config.read_text().replace("global_batch_size: 8", "global_batch_size: 16"))
     write_comparison(runs, compare(runs, resamples=100), tmp_path / "compare.html")
     reader = read((tmp_path / "compare.html").read_text(encoding="utf-8"))
-    for words in ("first <1>", "second has an AP50", "<dog>", "task.train_data.global_batch_size", "are the same"):
+    for words in ("first <1>", "second has AP50", "<dog>", "task.train_data.global_batch_size", "are the same"):
         assert words in reader.text
     assert reader.tags.count("svg") > 3
     assert all(address.startswith(("data:", "#")) for address in reader.addresses)

@@ -66,6 +66,16 @@ def test_a_run_ends_on_time_at_the_end_of_its_schedule_at_another_pace(run, step
     assert ("faster" if step_s < 1 else "slower") in machine.said[0]
 
 
+def test_a_machine_far_slower_than_measured_has_a_warm_up_that_fits_its_steps(run):
+    machine = Machine(run)
+    machine.run(10.0, until=10)
+    plan = machine.budget.plan
+    assert plan.train_steps < 60
+    assert plan.warmup_steps == pytest.approx(plan.train_steps * 25 / 500, abs=1)
+    assert float(machine.schedule(plan.warmup_steps)) == pytest.approx(0.02, rel=0.05)
+    assert machine.run(10.0) == pytest.approx(0.0, abs=2e-4)
+
+
 def test_a_machine_that_turns_slow_near_the_end_still_ends_on_time(run):
     machine = Machine(run)
     machine.run(1.0, until=450)

@@ -1,0 +1,164 @@
+"""Model files of a classifier, and whether they give the run's answers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from collectors.errors import InputError
+from collectors.progress import Progress
+from pipelines.classification import images
+from pipelines.classification.classifier import RunClassifier
+from pipelines.classification.serving import PixelClassifier
+from pipelines.export import keras_model, lite, onnx_model, saved_model
+from pipelines.export.export import ExportFormat, records_still_there
+from pipelines.export.metadata import CLASSIFIER, ModelMetadata
+from pipelines.export.model_files import ExportedClassifier, LiteClassifier, open_model
+from pipelines.export.serving import CLASSIFIER_OUTPUTS
+from pipelines.run_directory import RunDirectory
+from records.classification_features import ENCODED, RAW
+from records.example import BytesList, Feature, Int64List
+from records.reading import read_features
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledPicture:
+    """A picture of a record, uint8 ``(h, w, c)``, and the place of its class among the outputs, -1 for none of them."""
+
+    pixels: NDArray[np.uint8]
+    truth: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierAgreement:
+    """How far an exported file is from the run.
+
+    Attributes:
+        pictures: Number of pictures compared.
+        other_answers: How many have another best answer.
+        score_difference: Largest difference of a probability.
+        top1: Share of the pictures that the run answers rightly.
+        top1_lost: By how much that of the file is less.
+    """
+
+    pictures: int
+    other_answers: int
+    score_difference: float
+    top1: float
+    top1_lost: float
+
+
+class ClassifierExporter:
+    """A classifier's run, to be written in any number of formats.
+
+    Args:
+        run: The run folder.
+        classifier: Its network with the weights of a checkpoint.
+    """
+
+    def __init__(self, run: RunDirectory, classifier: RunClassifier) -> None:
+        self._classifier = classifier
+        self._task = classifier.experiment.params.task
+        height, width, channels = classifier.input_shape
+        self._metadata = ModelMetadata(
+            class_names=classifier.class_names,
+            height=height,
+            width=width,
+            experiment=classifier.experiment.name,
+            run=run.path.resolve().name,
+            step=classifier.step,
+            kind=CLASSIFIER,
+            channels=channels,
+        )
+
+    def write(self, kind: ExportFormat, path: Path, *, calibration_pictures: int = 100) -> None:
+        """Write one file; see `pipelines.export.export.RunExporter.write`."""
+        model, shape, metadata = self._classifier.model, self._classifier.input_shape, self._metadata
+        prepared = replace(metadata, normalized_input=True)
+        match kind:
+            case ExportFormat.SAVEDMODEL:
+                saved_model.write_saved_model(PixelClassifier(model, shape).servable(), path, metadata)
+            case ExportFormat.FROZEN_GRAPH:
+                saved_model.write_frozen_graph(PixelClassifier(model, shape).servable(), path, metadata)
+            case ExportFormat.KERAS:
+                keras_model.write_keras_classifier(model, path, metadata)
+            case ExportFormat.ONNX:
+                # ONNX has no resize like TensorFlow's with antialiasing: that stays outside the file.
+                onnx_model.write_onnx(PixelClassifier(model, shape).prepared_servable(), path, prepared)
+            case ExportFormat.TFLITE | ExportFormat.TFLITE_INT8:
+                calibration = None
+                if kind is ExportFormat.TFLITE_INT8:
+                    calibration = list(self._calibration(calibration_pictures))
+                servable = PixelClassifier(model, shape, batch=1).prepared_servable()
+                lite.write_tflite(servable, path, prepared, tensor_names=CLASSIFIER_OUTPUTS, calibration=calibration)
+
+    def verification_pictures(self, limit: int) -> list[LabeledPicture]:
+        """Return the first verification pictures of the run; none when it has none or they are gone."""
+        return list(islice(self._pictures(self._task.validation_data.input_path), limit))
+
+    def compare(self, path: Path, pictures: Sequence[LabeledPicture], progress: Progress) -> ClassifierAgreement:
+        """Run a file and the run on the same pictures, at least one."""
+        exported = open_model(path)
+        assert isinstance(exported, ExportedClassifier | LiteClassifier)
+        wanted, got = [], []
+        for done, picture in enumerate(pictures, start=1):
+            wanted.append(self._classifier.scores(picture.pixels[None])[0])
+            got.append(exported.scores(picture.pixels[None])[0])
+            progress(done, len(pictures))
+        before, after = np.stack(wanted), np.stack(got)
+        truth = np.asarray([picture.truth for picture in pictures])
+        right, still_right = (float((scores.argmax(axis=1) == truth).mean()) for scores in (before, after))
+        return ClassifierAgreement(
+            pictures=len(pictures),
+            other_answers=int((before.argmax(axis=1) != after.argmax(axis=1)).sum()),
+            score_difference=float(np.abs(before - after).max()),
+            top1=right,
+            top1_lost=right - still_right,
+        )
+
+    def _calibration(self, limit: int) -> Iterator[Any]:
+        count = 0
+        for picture in islice(self._pictures(self._task.train_data.input_path), limit):
+            count += 1
+            yield images.network_input(tf.constant(picture.pixels[None]), self._classifier.input_shape)
+        if not count:
+            raise InputError(
+                "8 bits are measured on training pictures, and the run's training records are not there",
+                where=str(self._task.train_data.input_path),
+                fix="Build them again with tagbox records, or go where the run was started.",
+            )
+
+    def _pictures(self, input_path: Any) -> Iterator[LabeledPicture]:
+        names = {name: place for place, name in enumerate(self._classifier.class_names.values())}
+        ids = {class_id: place for place, class_id in enumerate(self._classifier.class_names)}
+        for path in records_still_there(input_path):
+            for features in read_features(path):
+                text, label = _text(features, "image/class/text"), _number(features, "image/class/label")
+                truth = names.get(text, -1) if text else ids.get(label, -1)
+                yield LabeledPicture(_pixels(features, self._classifier.input_shape[2]), truth)
+
+
+def _pixels(features: Mapping[str, Feature], channels: int) -> NDArray[np.uint8]:
+    raw, encoded = features.get(RAW), features.get(ENCODED)
+    if isinstance(raw, BytesList) and raw.values:
+        height, width = (_number(features, f"image/{side}") for side in ("height", "width"))
+        pixels = np.frombuffer(raw.values[0], np.uint8).reshape(height, width, 1)
+        return np.repeat(pixels, channels, axis=2)
+    content = encoded.values[0] if isinstance(encoded, BytesList) and encoded.values else b""
+    decoded: NDArray[np.uint8] = images.decode_encoded(tf.constant(content), channels).numpy()
+    return decoded
+
+
+def _text(features: Mapping[str, Feature], name: str) -> str:
+    feature = features.get(name)
+    return feature.values[0].decode() if isinstance(feature, BytesList) and feature.values else ""
+
+
+def _number(features: Mapping[str, Feature], name: str) -> int:
+    feature = features.get(name)
+    return feature.values[0] if isinstance(feature, Int64List) and feature.values else 0
