@@ -60,7 +60,7 @@ def _train(shapes, run, *overrides, stop_at=None, records=None):
     seen = []
     return train(
         experiment, prepare(experiment, records or shapes.records), RunDirectory(run), command=["tagbox", "train"],
-        report=seen.append, should_stop=lambda: stop_at is not None and seen[-1].step >= stop_at,
+        report=seen.append, should_stop=lambda: stop_at is not None and bool(seen) and seen[-1].step >= stop_at,
     )  # fmt: skip
 
 
