@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.detection import input_pipeline
+from pipelines.detection.ssd_config import SSDModel
 from pipelines.evaluate import open_run, restore
 from pipelines.export.metadata import ModelMetadata
 from pipelines.export.serving import OUTPUTS, PixelDetector
@@ -28,9 +29,15 @@ class Found(NamedTuple):
 
 
 class Detector(Protocol):
-    """Anything that finds objects in pictures."""
+    """Anything that finds objects in pictures.
+
+    Attributes:
+        metadata: Classes, input size, where it comes from.
+        at_once: How many threads may be in ``detect_prepared`` at a time.
+    """
 
     metadata: ModelMetadata
+    at_once: int
 
     def prepare(self, image: Any) -> Any:
         """Do what can be done to one picture, uint8 ``(h, w, 3)``, before it waits for its batch; any thread may."""
@@ -58,38 +65,29 @@ def found_of(outputs: dict[str, Any], row: int = 0, *, first_id: int = 0) -> Fou
     return Found(boxes[rows], classes[rows].astype(np.int64) + first_id, scores[rows])
 
 
-class RunDetector:
-    """A trained run, loaded once.
+class NetworkDetector:
+    """A network in memory with what stands before and behind it.
 
     Args:
-        run: The run folder.
-        checkpoint: ``best``, ``last``, or the prefix of a checkpoint.
+        model: The network.
+        config: What it was built from.
+        metadata: Classes, input size, where it comes from.
 
     Attributes:
-        metadata: Classes, input size, where it comes from.
-        experiment: The run's experiment.
-        model: The network with the weights of the checkpoint.
-        pixels: The network with what stands before and behind it.
-
-    Raises:
-        InputError: The run has no usable checkpoint.
+        metadata: As given.
+        model: As given.
+        config: As given.
+        pixels: The functions from pixels to detections.
+        at_once: Two: the suppression of one batch, which uses one core, goes on beside the convolutions of the next.
     """
 
-    def __init__(self, run: RunDirectory, *, checkpoint: str = "best") -> None:
-        self.experiment, task, self.model = open_run(run)
-        step = restore(self.model, run, checkpoint)
-        config = self.experiment.params.task.model
-        height, width = config.input_size
-        self.metadata = ModelMetadata(
-            class_names=dict(task.class_names),
-            height=height,
-            width=width,
-            best_threshold=(run.read_results() or {}).get("best_threshold"),
-            experiment=self.experiment.name,
-            run=run.path.resolve().name,
-            step=step,
-        )
-        self.pixels = PixelDetector(self.model, config)
+    at_once = 2
+
+    def __init__(self, model: Any, config: SSDModel, metadata: ModelMetadata) -> None:
+        self.metadata = metadata
+        self.model = model
+        self.config = config
+        self.pixels = PixelDetector(model, config)
 
     def prepare(self, image: Any) -> Any:
         """Resize and scale a picture, uint8 ``(h, w, 3)``."""
@@ -104,3 +102,34 @@ class RunDetector:
     def detect(self, image: Any) -> Found:
         """Find objects in one picture, uint8 ``(h, w, 3)``."""
         return found_of(self.pixels.detect(tf.constant(np.asarray(image, np.uint8))[None]))
+
+
+class RunDetector(NetworkDetector):
+    """A trained run, loaded once.
+
+    Args:
+        run: The run folder.
+        checkpoint: ``best``, ``last``, or the prefix of a checkpoint.
+
+    Attributes:
+        experiment: The run's experiment.
+
+    Raises:
+        InputError: The run has no usable checkpoint.
+    """
+
+    def __init__(self, run: RunDirectory, *, checkpoint: str = "best") -> None:
+        self.experiment, task, model = open_run(run)
+        step = restore(model, run, checkpoint)
+        config = self.experiment.params.task.model
+        height, width = config.input_size
+        metadata = ModelMetadata(
+            class_names=dict(task.class_names),
+            height=height,
+            width=width,
+            best_threshold=(run.read_results() or {}).get("best_threshold"),
+            experiment=self.experiment.name,
+            run=run.path.resolve().name,
+            step=step,
+        )
+        super().__init__(model, config, metadata)

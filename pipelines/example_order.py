@@ -20,6 +20,8 @@ class RecordOrder:
             larger are shuffled whole.
         cycle_length: Number of files read side by side; ``None`` takes up to 16.
         block_length: Examples taken from a file before the next one has its turn.
+        parallel_reads: Read each file in a thread of its own. The order is the same without, which is cheaper for small
+            examples: handing one over costs more than reading it.
     """
 
     def __init__(
@@ -30,12 +32,14 @@ class RecordOrder:
         shuffle_buffer_size: int = 1000,
         cycle_length: int | None = None,
         block_length: int = 1,
+        parallel_reads: bool = True,
     ) -> None:
         self._paths = list(paths)
         self._seed = seed
         self._buffer = max(1, shuffle_buffer_size)
         self._cycle = min(cycle_length or _FILES_AT_ONCE, len(self._paths))
         self._block = block_length
+        self._threads = self._cycle if parallel_reads and self._cycle > 1 else None
 
     def once(self) -> tf.data.Dataset:
         """Return ``(place, serialised example)`` of every example, file after file as they stand."""
@@ -63,8 +67,8 @@ class RecordOrder:
             tf.data.TFRecordDataset,
             cycle_length=self._cycle,
             block_length=self._block,
-            num_parallel_calls=self._cycle,
-            deterministic=True,
+            num_parallel_calls=self._threads,
+            deterministic=self._threads and True,
         )
         # Hashed and not added up: epoch 1 of seed 0 is not epoch 0 of seed 1.
         order = tf.random.stateless_uniform([2], seed, maxval=tf.int64.max, dtype=tf.int64)

@@ -11,7 +11,10 @@ _COLUMNS = ("path", "width", "height", "class", "class_id", "score", "xmin", "ym
 
 
 def as_dict(prediction: Prediction) -> dict[str, Any]:
-    """Return one picture: ``path``, ``width``, ``height``, ``objects`` best first, and ``error`` when it has one."""
+    """Return one picture: ``path``, ``width``, ``height``, ``objects`` best first, and ``error`` when it has one.
+
+    A frame has ``video``, ``frame`` (from 0) and ``seconds`` as well.
+    """
     objects = [
         {
             "class": found.name,
@@ -24,6 +27,8 @@ def as_dict(prediction: Prediction) -> dict[str, Any]:
     base = {
         "path": str(prediction.path), "width": prediction.width, "height": prediction.height, "objects": objects,
     }  # fmt: skip
+    if prediction.video is not None:
+        base |= {"video": str(prediction.video), "frame": prediction.frame, "seconds": prediction.seconds}
     return {**base, "error": prediction.error} if prediction.error else base
 
 

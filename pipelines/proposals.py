@@ -36,11 +36,9 @@ def write_proposal(prediction: Prediction, *, origin: str) -> tuple[ProposalFate
         InputError: The disk refuses.
     """
     picture = prediction.path
-    folder = picture.parent.parent if picture.parent.name == "images" else picture.parent
-    path = folder / f"{picture.stem}.xml"
-    for taken in {path, picture.with_suffix(".xml")}:
-        if taken.exists() and not _may_be_replaced(taken):
-            return ProposalFate.LABELLED, taken
+    if (taken := labels_of(picture)) is not None:
+        return ProposalFate.LABELLED, taken
+    path = _places(picture)[0]
     objects = tuple(
         LabeledObject(found.name, box)
         for found in prediction.detections
@@ -61,6 +59,16 @@ def write_proposal(prediction: Prediction, *, origin: str) -> tuple[ProposalFate
     )
     write_annotation(annotation, path)
     return ProposalFate.WRITTEN, path
+
+
+def labels_of(picture: Path) -> Path | None:
+    """Return the XML that a person saved for a picture, or that cannot be read; ``None``: nobody has labelled it."""
+    return next((path for path in _places(picture) if path.exists() and not _may_be_replaced(path)), None)
+
+
+def _places(picture: Path) -> tuple[Path, ...]:
+    folder = picture.parent.parent if picture.parent.name == "images" else picture.parent
+    return tuple(dict.fromkeys((folder / f"{picture.stem}.xml", picture.with_suffix(".xml"))))
 
 
 def _may_be_replaced(path: Path) -> bool:

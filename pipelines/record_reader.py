@@ -22,10 +22,13 @@ class RecordReader(input_reader.InputReader):
         first_example: How many examples of the endless training order were seen before.
         companions: How many others of its neighbourhood each training example brings along; see
             `pipelines.companions.with_companions`. Not with ``config.cache``.
+        parallel_reads: See `RecordOrder`.
         more: What `input_reader.InputReader` takes.
     """
 
-    def __init__(self, config: Any, *, first_example: int = 0, companions: int = 0, **more: Any) -> None:
+    def __init__(
+        self, config: Any, *, first_example: int = 0, companions: int = 0, parallel_reads: bool = True, **more: Any
+    ) -> None:
         super().__init__(config, **more)
         self._first_example = first_example
         self._companions, self._companion_seed = companions, config.seed or 0
@@ -36,6 +39,7 @@ class RecordReader(input_reader.InputReader):
             shuffle_buffer_size=config.shuffle_buffer_size,
             cycle_length=config.cycle_length,
             block_length=config.block_length,
+            parallel_reads=parallel_reads,
         )
         if not config.cache:
             self._shuffle_buffer_size = 1  # TFM's own shuffle would come after the order and spoil it

@@ -153,9 +153,11 @@ def _end_even_when_stuck() -> Iterator[None]:
 
 
 def quieten_tensorflow() -> None:
-    """Keep TensorFlow's own lines off the terminal; must come before its import. A run's log has them."""
+    """Keep the lines of TensorFlow and OpenCV off the terminal; must come before their import. A run's log has them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from pipelines.classification import augmentation, images
 from pipelines.classification.model_config import ClassifierData
 from pipelines.classification.record_form import RecordForm, record_form
+from pipelines.plain_graph import as_written
 from pipelines.record_reader import RecordReader
 from records.classification_features import ENCODED, RAW
 
@@ -81,6 +82,7 @@ def build_dataset(
             return images.network_input(raw, input_shape)[0]
         return images.network_input(images.decode_encoded(features[ENCODED], input_shape[2])[None], input_shape)[0]
 
+    @as_written
     def finish(places: Any, features: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         pictures = features["pictures"]
         if pictures is None:
@@ -91,9 +93,11 @@ def build_dataset(
         truth = features["truth"] if truth_of_tags else output_of(features[LABEL], features[TEXT])
         return pictures, {"classes": truth, "places": places}
 
+    @as_written
     def parse(places: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
         return finish(places, {"pictures": None, **tf.io.parse_example(serialized, features_of(form))})
 
+    @as_written
     def parse_one(place: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
         features = tf.io.parse_single_example(serialized, features_of(form, several_labels=bool(truth_of_tags)))
         if truth_of_tags:
@@ -113,7 +117,9 @@ def build_dataset(
         pictures = dataset.map(parse_one, num_parallel_calls=tf.data.AUTOTUNE)
         return pictures.batch(batch_size, drop_remainder=config.drop_remainder).map(finish)
 
-    reader = RecordReader(config, first_example=first_example, transform_and_batch_fn=parse_and_batch)
+    reader = RecordReader(
+        config, first_example=first_example, parallel_reads=False, transform_and_batch_fn=parse_and_batch
+    )
     form = record_form([Path(path) for path in reader.paths], several_labels=bool(truth_of_tags))
     return reader.read(input_context=input_context)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from collectors.errors import InputError
-from pipelines.predict import IMAGE_SUFFIXES, find_pictures
+from pipelines.picture_sources import IMAGE_SUFFIXES, find_pictures
 from records.drawing_reading import HASH, PLACE, index_source, place_words, read_drawings
 from records.drawing_sources import drawing_file
 

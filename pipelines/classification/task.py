@@ -17,6 +17,7 @@ from pipelines.classification.class_names import ClassNames
 from pipelines.classification.model_config import ClassifierData, ClassifierTask
 from pipelines.classification.random_states import draw_from_states, keep_random_states
 from pipelines.detection import replicas
+from pipelines.plain_graph import as_written
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import CLASSIFIER, RunKind
 from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
@@ -95,6 +96,7 @@ class ClassificationTask(RunTask):
         """Class names in the order of the outputs, that of ids in the label map."""
         return tuple(self.class_names.values())
 
+    @as_written
     def build_model(self) -> tf_keras.Model:
         """Build the network of ``params.model``; ``num_classes`` must be known by now.
 
@@ -149,6 +151,7 @@ class ClassificationTask(RunTask):
         names = (*self.kind.losses, *(self.kind.accuracies if training else ()))
         return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in names]
 
+    @as_written
     def train_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
     ) -> dict[str, Any]:
@@ -174,6 +177,7 @@ class ClassificationTask(RunTask):
             metric.update_state(value)
         return {self.loss: total}
 
+    @as_written
     def validation_step(
         self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
     ) -> dict[str, Any]:

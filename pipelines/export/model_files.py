@@ -28,6 +28,8 @@ class ExportedDetector:
         owner: Kept alive with this.
     """
 
+    at_once = 1
+
     def __init__(self, run: Callable[[Any], dict[str, Any]], metadata: ModelMetadata, owner: Any = None) -> None:
         self.metadata = metadata
         self._owner, self._run = owner, run
@@ -93,15 +95,18 @@ class LiteRunner:
     Args:
         path: The file.
         metadata: What it says of itself.
+        num_threads: For one picture; ``None`` leaves it to TFLite.
     """
 
-    def __init__(self, path: Path, metadata: ModelMetadata) -> None:
+    at_once = 1
+
+    def __init__(self, path: Path, metadata: ModelMetadata, *, num_threads: int | None = None) -> None:
         from ai_edge_litert.interpreter import Interpreter
 
         self.metadata = metadata
         try:
             # The zip at the end is no part of the model.
-            self._interpreter = Interpreter(model_path=str(path), num_threads=None)
+            self._interpreter = Interpreter(model_path=str(path), num_threads=num_threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise InputError("cannot be read as a TFLite model", where=str(path), fix=str(error)[:100]) from error

@@ -1,12 +1,14 @@
 """``tagbox predict``: find objects in pictures, or tell what pictures are."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from collectors.errors import ConfigError
 from scripts import exit_codes
 from scripts.classifying import classify, draw_and_classify
 from scripts.options import json_option, quieten_tensorflow
@@ -35,6 +37,8 @@ from scripts.tagging import tag_pictures
     "--voc", is_flag=True, help="Write LabelImg XML beside the pictures as proposals, never over a person's file."
 )
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
+@click.option("--unlabeled", is_flag=True, help="Take only pictures for which nobody has saved a LabelImg XML.")
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take each Nth frame of a film.")
 @click.option(
     "--top", type=click.IntRange(1), default=5, show_default=True, help="A classifier's answers to a picture, at most."
 )
@@ -50,17 +54,21 @@ def predict(
     form: str,
     voc: bool,
     checkpoint: str,
+    unlabeled: bool,
+    every: int,
     top: int,
     invert: bool,
     draw: bool,
     port: int,
     as_json: bool,
 ) -> int:
-    """Find objects in pictures with a RUN or a MODEL file of `tagbox export`; folders are searched for pictures.
+    """Find objects in pictures with a RUN or a MODEL file of `tagbox export`.
+
+    IMAGE is a picture, a folder, which is searched to any depth, a pattern in quotes ('new/**/*.jpg'), or a film.
 
     Prints one line an object: picture, class, score, and the box in pixels. A classifier tells what each picture is,
-    and takes QuickDraw's .npy, .ndjson and .bin files as well; a tag classifier gives all tags
-    above their threshold. Pictures that cannot be read are named, the rest is done, and the exit code is 5.
+    and takes QuickDraw's .npy, .ndjson and .bin files as well; a tag classifier gives all tags above their threshold.
+    Pictures that cannot be read are named, the rest is done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
     from pipelines.run_kinds import CLASSIFIER, TAGGER
@@ -76,13 +84,19 @@ def predict(
     if is_run and kind_of_run(run) is TAGGER:
         has_top = click.get_current_context().get_parameter_source("top") is ParameterSource.COMMANDLINE
         refused = {"--voc": voc, "--output": output, "--draw": draw, "--top": has_top, "--format coco": form == "coco"}
+        refused["--unlabeled"] = unlabeled
         if names := [name for name, given in refused.items() if given]:
             raise click.UsageError(f"{names[0]} does not go with a tag classifier; --min-score does")
         form = "json" if as_json else form
         return tag_pictures(run, checkpoint, sources, min_score=min_score, invert=invert, form=form)
     model = None if is_run else _open(source)
     if kind_of_run(run) is CLASSIFIER if is_run else hasattr(model, "scores"):
-        for name, given in (("--voc", voc), ("--min-score", min_score is not None), ("--format coco", form == "coco")):
+        for name, given in (
+            ("--voc", voc),
+            ("--min-score", min_score is not None),
+            ("--format coco", form == "coco"),
+            ("--unlabeled", unlabeled),
+        ):
             if given:
                 raise click.UsageError(f"{name} is for detectors; a classifier finds no boxes")
         classifier = model or _classifier_of(run, checkpoint)
@@ -92,26 +106,50 @@ def predict(
         return classify(classifier, sources, top=top, invert=invert, form=form, output=output)
     if draw or invert:
         raise click.UsageError(f"--{'draw' if draw else 'invert'} is for classifiers")
-    from pipelines.predict import Predictor, find_pictures, name_drawings
+    from pipelines.picture_sources import find_pictures, is_video, name_drawings
+    from pipelines.video_frames import Frame, Video
 
     pictures = find_pictures(sources)
+    videos = {path: Video(path, every=every) for path in pictures if is_video(path)}
+    if voc and videos:
+        raise ConfigError(
+            "--voc needs pictures; a frame of a film is no file", where=str(next(iter(videos))),
+            fix="Take the frames out first: ffmpeg -i FILM frame_%05d.jpg",
+        )  # fmt: skip
+    from pipelines.proposals import ProposalFate, labels_of, write_proposal
+
+    if unlabeled:
+        num_found = len(pictures)
+        pictures = [picture for picture in pictures if labels_of(picture) is None]
+        say(f"{len(pictures)} of {num_found} pictures are not labelled")
+    num_pictures = len(pictures) - len(videos) + sum(video.num_frames for video in videos.values())
     drawings = name_drawings(pictures, output) if output is not None else {}
+
+    def each_picture() -> Iterator[Path | Frame]:
+        for path in pictures:
+            if path in videos:
+                yield from videos[path].frames()
+            else:
+                yield path
+
     if is_run:
         say("starting TensorFlow")
     from pipelines.detectors import RunDetector
+    from pipelines.predict import Predictor
     from pipelines.prediction_formats import as_coco, as_csv, as_dict
-    from pipelines.proposals import ProposalFate, write_proposal
 
     detector = model or RunDetector(run, checkpoint=checkpoint)
     predictor = Predictor(detector, min_score=min_score)
     predictions, unreadable = [], 0
     fates: Counter[ProposalFate] = Counter()
     with progress("predicting") as advance:
-        for done, (prediction, image) in enumerate(predictor.predict(pictures), start=1):
+        for done, (prediction, image) in enumerate(predictor.predict(each_picture()), start=1):
             predictions.append(prediction)
             if image is None:
                 unreadable += 1
                 say(f"error: {prediction.path}: {prediction.error}")
+            elif prediction.video in drawings:
+                _draw(prediction, image, drawings[prediction.video] / f"frame_{prediction.frame:06d}.jpg")
             elif prediction.path in drawings:
                 _draw(prediction, image, drawings[prediction.path])
             if voc and image is not None:
@@ -119,7 +157,7 @@ def predict(
                 fates[fate] += 1
                 if fate is ProposalFate.LABELLED:
                     say(f"note: {path} was saved by a person, or cannot be read; it is left as it is")
-            advance(done, len(pictures))
+            advance(done, max(done, num_pictures))
     rows = [row for prediction in predictions for row in _rows(prediction)]
     if as_json or form == "json":
         write_json([as_dict(prediction) for prediction in predictions])

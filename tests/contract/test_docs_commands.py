@@ -40,7 +40,11 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
     "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
-    "docs/how-to/evaluate-and-predict.md": [docs_world.add_other_records, docs_world.add_found_detections],
+    "docs/how-to/evaluate-and-predict.md": [
+        docs_world.add_other_records,
+        docs_world.add_found_detections,
+        docs_world.add_film,
+    ],
     "docs/how-to/from-the-object-detection-api.md": [docs_world.add_pipeline_config],
     "docs/how-to/train-on-several-machines.md": [docs_world.add_cloud_yml],
 }
@@ -67,7 +71,12 @@ LEAVES = {
         "runs/raccoon/export/model.tflite",
         "runs/raccoon/export/saved_model/saved_model.pb",
     ],
-    "docs/how-to/evaluate-and-predict.md": ["figures.json", "objects.json", "predictions/second.jpg"],
+    "docs/how-to/evaluate-and-predict.md": [
+        "figures.json",
+        "objects.json",
+        "predictions/second.jpg",
+        "predictions/film.mp4/frame_000010.jpg",
+    ],
     "docs/how-to/collect-from-quickdraw.md": ["pictures/jpeg/cat.csv"],
     "docs/how-to/compose-scenes.md": ["data/fish/verification/images/fish_verification_00009.jpg"],
     "docs/how-to/build-records.md": ["example.png", "label_map.pbtxt"],

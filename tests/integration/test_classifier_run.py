@@ -60,7 +60,7 @@ def _train(shapes, run, *overrides, stop_at=None, records=None):
     seen = []
     return train(
         experiment, prepare(experiment, records or shapes.records), RunDirectory(run), command=["tagbox", "train"],
-        report=seen.append, should_stop=lambda: stop_at is not None and seen[-1].step >= stop_at,
+        report=seen.append, should_stop=lambda: stop_at is not None and bool(seen) and seen[-1].step >= stop_at,
     )  # fmt: skip
 
 
@@ -285,7 +285,7 @@ def test_the_report_shows_classes_confusion_and_mistakes(shapes):
     ("words", "code", "message"),
     [
         (["task.model.network.type=resnet"], 2, "must be one of cnn, "),
-        (["task.model.network.cnn.dropout=1"], 2, "`task.model.network.cnn.dropout` is 1. It must be 0 or more"),
+        (["task.model.network.cnn.dropout=1"], 2, "`task.model.network.cnn.dropout` is 1.0. It must be 0 or more"),
         (["task.model.channels=2"], 2, "must be 1 (grey) or 3 (colours)"),
         (["task.train_data.augmentation.rotation=200"], 2, "must be between 0 and 180 degrees"),
         (["task.losses.label_smoothing=1"], 2, "must be 0 or more and below 1"),

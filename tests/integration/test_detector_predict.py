@@ -246,3 +246,60 @@ def test_proposals_are_labels_only_once_a_person_saved_them(workshop, tmp_path):
     assert "1 proposals written, 0 pictures without any, 2 left to the person" in again.err
     assert read_annotation(folder / "mine.xml").objects == ()
     assert tagbox_here("labels", "check", folder, "--only", "X13").out.count("error X13") == 1
+
+
+# --- patterns, collections, films -----------------------------------------------------------------------------------
+
+
+def test_only_what_nobody_has_labelled(workshop, tmp_path):
+    from labeling.annotations import Annotation
+    from labeling.voc import write_annotation
+
+    folder = tmp_path / "data" / "disc"
+    for name in ("training/images/old", "unlabeled/images/mine", "unlabeled/images/new"):
+        path = folder / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_shape(5, "disc")[0].save(path)
+    for path in (folder / "training" / "old.xml", folder / "unlabeled" / "mine.xml"):
+        write_annotation(Annotation(f"{path.stem}.jpg", WIDTH, HEIGHT), path)
+    words = ("--unlabeled", "--voc", "--json", "--min-score", "0.02")
+    for _ in range(2):  # a proposal is no label
+        answer = _predict(workshop, tmp_path / "data", *words)
+        assert answer.code == 0, answer.err
+        assert "1 of 3 pictures are not labelled" in answer.err
+        assert [entry["path"] for entry in json.loads(answer.out)] == [str(folder / "unlabeled/images/new.jpg")]
+        assert (folder / "unlabeled" / "new.xml").is_file()
+    answer = _predict(workshop, folder / "*" / "images" / "[mo]*.jpg", *words)
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out) == []
+    answer = _predict(workshop, folder / "*.jpg")
+    assert answer.code == 6
+    assert "*.jpg: no picture fits this pattern" in answer.error_line
+
+
+def test_a_film_is_done_frame_by_frame(workshop, photos, tmp_path):
+    import cv2
+
+    film = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter_fourcc(*"MJPG"), 10, (WIDTH, HEIGHT))
+    for _ in range(20):
+        writer.write(np.asarray(draw_shape(5, "disc")[0])[..., ::-1].copy())
+    writer.release()
+    words = ("--json", "--min-score", "0.02", "--output", tmp_path / "drawn")
+    answer = _predict(workshop, film, photos, "--every", "9", *words)
+    assert answer.code == 0, answer.err
+    *frames, photo = json.loads(answer.out)
+    assert [(frame["path"], frame["video"], frame["frame"], frame["seconds"]) for frame in frames] == [
+        (f"{film}:frame {number}", str(film), number, number / 10) for number in (0, 9, 18)
+    ]
+    assert frames[0]["objects"][0]["score"] == pytest.approx(photo["objects"][0]["score"], abs=0.1)
+    drawn = sorted(str(path.relative_to(tmp_path / "drawn")) for path in (tmp_path / "drawn").rglob("*.jpg"))
+    assert drawn == [*(f"film.avi/frame_{number:06d}.jpg" for number in (0, 9, 18)), "good.jpg"]
+
+    refused = _predict(workshop, film, "--voc")
+    assert refused.code == 2
+    assert "--voc needs pictures" in refused.error_line
+    film.write_text("nothing")
+    broken = _predict(workshop, photos, film)
+    assert broken.code == 6
+    assert "film.avi: cannot be read as a film" in broken.error_line

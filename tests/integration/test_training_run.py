@@ -26,7 +26,7 @@ def _train(workshop, run, *overrides, stop_at=None, reports=None):
     seen = [] if reports is None else reports
     return train(
         experiment, prepare(experiment, workshop.records), RunDirectory(run), command=["tagbox", "train"],
-        report=seen.append, should_stop=lambda: stop_at is not None and seen[-1].step >= stop_at,
+        report=seen.append, should_stop=lambda: stop_at is not None and bool(seen) and seen[-1].step >= stop_at,
     )  # fmt: skip
 
 

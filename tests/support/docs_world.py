@@ -92,6 +92,16 @@ def add_found_detections(root: Path) -> None:
     (root / "found.json").write_text(json.dumps(found), encoding="utf-8")
 
 
+def add_film(root: Path) -> None:
+    """Write a film of twelve frames."""
+    import cv2
+
+    writer = cv2.VideoWriter(str(root / "film.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 10, (WIDTH, HEIGHT))
+    for number in range(12):
+        writer.write(np.asarray(draw_shape(_FIRST_NEW_SEED + number, "disc")[0])[..., ::-1].copy())
+    writer.release()
+
+
 def add_cloud_yml(root: Path) -> None:
     """Write the file that the OD API's guide had people send to ml-engine."""
     lines = ("scaleTier: CUSTOM", "masterType: standard_gpu", "workerType: standard_gpu", "workerCount: 5",

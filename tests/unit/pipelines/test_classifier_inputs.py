@@ -11,6 +11,7 @@ from pipelines.classification import images as pixels
 from pipelines.classification.augmentation import augment
 from pipelines.classification.input_pipeline import OutputOfLabel, build_dataset
 from pipelines.classification.model_config import ClassifierAugmentation, ClassifierData
+from pipelines.example_order import RecordOrder
 from tests.support.od_api_records import encode_picture, od_example, write_records
 from tests.unit.records.drawing_files import build, write_npy
 
@@ -131,6 +132,21 @@ def test_every_epoch_has_every_drawing_once(drawings):
     assert len(first) == 40
     assert first == second
     assert (images[0] != images[1]).any()  # in another order
+
+
+def test_the_order_does_not_depend_on_how_files_are_read(drawings):
+    paths = _paths(drawings / "raw", "training")
+    orders = [
+        [
+            (int(place), example.numpy())
+            for place, example in RecordOrder(paths, seed=3, shuffle_buffer_size=5, parallel_reads=parallel)
+            .endless()
+            .take(100)
+        ]
+        for parallel in (True, False)
+    ]
+    assert len(paths) == 2
+    assert orders[0] == orders[1]
 
 
 def test_a_cached_set_gives_every_drawing(drawings):
