@@ -83,7 +83,7 @@ LEAVES = {
     "docs/how-to/trust-records.md": ["example.png", "named.png", "records/croissant.json"],
     "docs/how-to/build-classification-records.md": ["drawing.png", "tf/train.tfrecord", "tag_records/manifest.json"],
     "docs/how-to/retrain-an-image-classifier.md": [
-        "picture_records/bottlenecks",
+        "runs/pictures/results.json",
         "runs/pictures_fine/results.json",
         "runs/tags/tag_predictions.csv",
         "retrained_graph.pb",
