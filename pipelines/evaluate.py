@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from collectors.progress import Progress, no_progress
 from labeling.label_map import read_label_map
 from pipelines.averaging import take_averages
 from pipelines.detection.input_pipeline import evaluation_batches
+from pipelines.detection.undecodable import all_but, find_undecodable
 from pipelines.detection_record import DetectionRecord
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.record_paths import expand
@@ -50,13 +51,28 @@ def evaluate(
     data = experiment.params.task.validation_data
     data.input_path = [str(path) for path in records_of(run, input_path or data.input_path)]
     begun = time.monotonic()
-    Validation(task, model).run(progress)
+    try:
+        Validation(task, model).run(progress)
+    except tf.errors.OpError as error:
+        raise _unreadable(error, run, data) from error
     seconds = time.monotonic() - begun
     task.require_sound()
     if input_path:
         # What stands in the run folder stays about the run's own records; `predict` takes its threshold from there.
         return {**task.results(), "step": step, "checkpoint": checkpoint}
     return write_evaluation(run, task, step, checkpoint=checkpoint, seconds=seconds)
+
+
+def _unreadable(error: tf.errors.OpError, run: RunDirectory, data: Any) -> InputError:
+    pictures = find_undecodable(data) if hasattr(data, "max_boxes") else []
+    reason = (
+        f"pictures that cannot be decoded: {len(pictures)}, first {pictures[0]}" if pictures else error.message[:200]
+    )
+    return InputError(
+        f"the verification records cannot be evaluated: {reason}",
+        where=str(run.path),
+        fix="Build them again; tagbox eval --records evaluates those that can be decoded.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +83,33 @@ class Evaluation:
         results: As `evaluate` returns them.
         record: Truth and detections.
         class_names: Name of each class id.
+        left_out: Pictures that could not be decoded, each with the reason.
     """
 
     results: dict[str, Any]
     record: DetectionRecord
     class_names: dict[int, str]
+    left_out: Sequence[str] = ()
 
 
 def evaluate_records(
     run: RunDirectory, input_path: list[str], *, checkpoint: str = "best", progress: Progress = no_progress
 ) -> Evaluation:
-    """Evaluate a detector on other records than its own; see `evaluate`."""
+    """Evaluate a detector on other records than its own, leaving out what cannot be decoded; see `evaluate`."""
     experiment, task, model = open_run(run)
     step = restore(model, run, checkpoint)
-    experiment.params.task.validation_data.input_path = [str(path) for path in records_of(run, input_path)]
-    return _evaluated(task, model, None, step, checkpoint, progress)
+    config = experiment.params.task
+    config.validation_data.input_path = [str(path) for path in records_of(run, input_path)]
+    try:
+        return _evaluated(task, model, None, step, checkpoint, progress)
+    except tf.errors.OpError:
+        left_out = find_undecodable(config.validation_data)
+        if not left_out:
+            raise
+    rest = all_but(config.validation_data, left_out)
+    data = evaluation_batches(rest, config.validation_data.global_batch_size, config.model.input_size)
+    evaluation = _evaluated(task, model, data, step, checkpoint, progress)
+    return replace(evaluation, left_out=[str(one) for one in left_out])
 
 
 def evaluate_folder(
@@ -105,7 +133,7 @@ def evaluate_folder(
     scalar = tf.TensorSpec((), tf.string)
     serialized = tf.data.Dataset.from_generator(examples.encoded, output_signature=scalar)
     config = task.task_config
-    data = evaluation_batches(serialized, config.validation_data.global_batch_size, config.model.input_size)
+    data = evaluation_batches(serialized.enumerate(), config.validation_data.global_batch_size, config.model.input_size)
     evaluation = _evaluated(task, model, data, step, checkpoint, progress)
     for image in evaluation.record.images:
         image |= {key: str(examples.folder / image[key]) for key in ("file_name", "xml") if key in image}

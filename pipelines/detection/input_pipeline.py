@@ -195,10 +195,10 @@ def build_dataset(
 
 
 def evaluation_batches(examples: tf.data.Dataset, batch_size: int, input_size: list[int]) -> tf.data.Dataset:
-    """Build the batches of an evaluation as `build_dataset` does, from examples that stand in no record.
+    """Build the batches of an evaluation as `build_dataset` does, from examples of any origin.
 
     Args:
-        examples: Serialised ``tf.train.Example``, scalars.
+        examples: ``(place, serialised tf.train.Example)``, scalars.
         batch_size: Pictures a batch; the last has the rest.
         input_size: Height and width of the network's input.
     """
@@ -207,7 +207,7 @@ def evaluation_batches(examples: tf.data.Dataset, batch_size: int, input_size: l
     def parse(place: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
         return _for_evaluation(decoder.decode(serialized) | {"place": place}, input_size)
 
-    parsed = examples.enumerate().map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    parsed = examples.map(as_written(parse), num_parallel_calls=tf.data.AUTOTUNE)
     return parsed.padded_batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 

@@ -191,7 +191,8 @@ def _evaluate_records(run: Any, records: list[str], checkpoint: str) -> _Found:
     with progress("evaluating, batches") as advance:
         found = evaluate_records(run, records, checkpoint=checkpoint, progress=advance)
     paths = records_of(run, records)
-    return _Found(found.results, found.record, found.class_names, RecordPictures(found.record.images, paths), paths)
+    pictures = RecordPictures(found.record.images, paths)
+    return _Found(found.results, found.record, found.class_names, pictures, paths, found.left_out)
 
 
 def _evaluate_folder(run: Any, folder: Path, checkpoint: str, empty_without_xml: bool) -> _Found:

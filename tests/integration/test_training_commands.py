@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import tensorflow as tf
 
 from pipelines.run_directory import RunDirectory
 from tests.support.command import tagbox_here
@@ -109,6 +110,31 @@ def test_eval_on_other_records_leaves_the_run_alone(workshop):
     answer = tagbox_here("eval", workshop.run, "--records", workshop.records / "gone*.record")
     assert answer.code == 6
     assert "gone*.record" in answer.error_line
+
+
+def test_a_picture_that_cannot_be_decoded_is_named_and_the_rest_is_judged(workshop, tmp_path):
+    serialized = list(tf.data.TFRecordDataset(str(workshop.records / "disc_verification.record")).as_numpy_iterator())
+    broken = tf.train.Example.FromString(serialized[0])
+    picture = broken.features.feature["image/encoded"].bytes_list
+    picture.value[0] = picture.value[0][:200]
+    name = broken.features.feature["image/filename"].bytes_list.value[0].decode()
+    with tf.io.TFRecordWriter(str(tmp_path / "some.record")) as writer:
+        for content in (broken.SerializeToString(), *serialized[1:]):
+            writer.write(content)
+    answer = tagbox_here("eval", workshop.run, "--records", tmp_path / "some.record", "--json")
+    assert answer.code == 5, answer.err
+    results = json.loads(answer.out)
+    assert results["num_images"] == len(serialized) - 1
+    assert f"left out: {name} (example 0): cannot be decoded" in answer.err
+    assert len(results["refused"]) == 1
+    run = workshop.copy_run(tmp_path / "run")
+    config = run / "config.yaml"
+    config.write_text(
+        config.read_text().replace(str(workshop.records / "disc_verification.record"), str(tmp_path / "some.record"))
+    )
+    answer = tagbox_here("eval", run)
+    assert answer.code == 6
+    assert f"pictures that cannot be decoded: 1, first {name}" in answer.error_line
 
 
 def test_eval_of_a_run_whose_records_are_gone(workshop, tmp_path):
