@@ -114,7 +114,9 @@ class Predictor:
             empty = Prediction(picture)
             try:
                 with Image.open(picture) as opened:
-                    image = ImageOps.exif_transpose(opened).convert("RGB")
+                    # A copy of an upright picture costs a quarter of its decoding.
+                    ImageOps.exif_transpose(opened, in_place=True)
+                    image = opened.convert("RGB")
             except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
                 reason = " ".join(str(error).split()) or type(error).__name__
                 return _Read(empty, None, None, f"cannot be read as a picture ({reason})")

@@ -79,14 +79,15 @@ def test_files_beside_the_bare_network(detector: Any, pictures: list[Path]) -> N
 
 
 def test_tflite_beside_the_saved_model(detector: Any, pictures: list[Path], tmp_path: Path) -> None:
-    from pipelines.export.lite import write_tflite
+    from pipelines.export.lite import DETECTOR_TENSORS, write_tflite
     from pipelines.export.model_files import LiteRunner, open_detector
     from pipelines.export.saved_model import write_saved_model
     from pipelines.export.serving import LiteDetector
 
     lite, saved = tmp_path / "model.tflite", tmp_path / "saved_model"
-    write_tflite(LiteDetector(detector.model, detector.config), lite, detector.metadata)
-    write_saved_model(detector.pixels, saved, detector.metadata)
+    servable = LiteDetector(detector.model, detector.config).servable()
+    write_tflite(servable, lite, detector.metadata, tensor_names=DETECTOR_TENSORS)
+    write_saved_model(detector.pixels.servable(), saved, detector.metadata)
     models = {
         "TFLite, 1 thread": LiteRunner(lite, detector.metadata, num_threads=1),
         "TFLite, 2 threads": LiteRunner(lite, detector.metadata, num_threads=2),
