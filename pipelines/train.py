@@ -176,14 +176,14 @@ def _run(job: _Job) -> dict[str, Any]:
     guard.begin(runner)
     if job.budget:
         job.budget.begin(runner.trainer.optimizer, validation_interval=params.trainer.validation_interval)
-    if not progress.step and job.cluster.is_chief:
-        # The workers of a cluster take from their data together only.
-        fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
-        task.draw_batch(fed, strategy, run.training_batch_path)
-    for remark in task.before_training(run, runner.trainer.model, job.preflight):
-        job.notice(remark)
-        _stop_if_asked(job, runner, progress)
     try:
+        if not progress.step and job.cluster.is_chief:
+            # The workers of a cluster take from their data together only.
+            fed = runner.trainer.train_dataset if job.cluster.size == 1 else task.build_inputs(params.task.train_data)
+            task.draw_batch(fed, strategy, run.training_batch_path)
+        for remark in task.before_training(run, runner.trainer.model, job.preflight):
+            job.notice(remark)
+            _stop_if_asked(job, runner, progress)
         with contextlib.redirect_stdout(io.StringIO()), strategy.scope():
             reason = _to_the_last_step(job, runner, progress)
     except tf.errors.OpError as error:

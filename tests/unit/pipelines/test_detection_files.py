@@ -120,7 +120,7 @@ def test_coco_against_coco_by_number_by_name_and_with_a_list_of_its_own(tmp_path
     assert [(one["image_id"], one["category_id"]) for one in judged.record.detections] == [(3, 1), (8, 3)]
     results = results_of(judged.record, judged.class_names)
     assert results["AP50"] == pytest.approx(1.0)  # an annotation with the number 0 is found as any other
-    assert results["per_class"]["newt"] == {"AP": None, "AP50": None, "num_truth": 0}
+    assert results["per_class"]["newt"] == {"AP": None, "AP50": None, "AR100": None, "num_truth": 0}
 
 
 def test_no_detections_at_all(tmp_path):

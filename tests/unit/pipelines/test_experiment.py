@@ -345,7 +345,8 @@ _VALUES = st.fixed_dictionaries(
         "task.label_map": st.text(st.characters(codec="utf-8")),
         "task.train_data.input_path": st.text(max_size=8) | st.lists(st.text(max_size=8), max_size=3),
         "runtime.distribution_strategy": st.sampled_from(["off", "mirrored", "one_device"]),
-        "trainer.optimizer_config.ema": st.none() | st.fixed_dictionaries({"average_decay": st.floats(0, 1)}),
+        "trainer.optimizer_config.ema": st.none()
+        | st.fixed_dictionaries({"average_decay": st.floats(0, 1, exclude_max=True)}),
     },
 )
 
