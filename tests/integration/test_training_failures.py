@@ -151,12 +151,18 @@ def test_a_record_that_becomes_unreadable_in_the_middle_is_named(workshop, tmp_p
     whole = path.read_bytes()
     run, experiment = RunDirectory(tmp_path / "run"), load_experiment(workshop.config)
 
+    reported = []
+
     def break_the_record():
-        path.write_bytes(whole[: len(whole) // 2])
+        if reported:  # it is asked before the first step, too
+            path.write_bytes(whole[: len(whole) // 2])
         return False
 
     with pytest.raises(InputError, match=r"became unreadable while training read it.*the same command again") as caught:
-        train(experiment, prepare(experiment, records), run, command=[], should_stop=break_the_record)
+        train(
+            experiment, prepare(experiment, records), run, command=[], report=reported.append,
+            should_stop=break_the_record,
+        )  # fmt: skip
     assert str(path) in str(caught.value)
     status = run.read_status()
     assert (status["state"], status["step"] >= 5) == ("failed", True)
