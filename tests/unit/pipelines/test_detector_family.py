@@ -120,4 +120,8 @@ def test_every_experiment_has_a_config_with_its_command():
             head = text.partition("\nexperiment:")[0]
             assert f"tagbox train {stem} --run runs/" in head, stem
             assert re.search(r"\b(minutes?|hours|days)\b", head), stem
-    assert {load_experiment(Path(stem)).name for stem in named} == set(registered_experiments())
+    # Every network can learn tags; one config shows how.
+    tags = {name for name in registered_experiments() if name.endswith("_tag_classifier")}
+    configured = {load_experiment(Path(stem)).name for stem in named}
+    assert configured - tags == set(registered_experiments()) - tags
+    assert configured & tags
