@@ -93,7 +93,7 @@ def test_classes_without_strokes_are_refused_all_in_one_line(src, tmp_path):
 
 
 def test_strokes_beside_picture_files_are_refused(src, tmp_path):
-    with pytest.raises(ConfigError, match="beside raw pixels, not beside png.*Leave --strokes"):
+    with pytest.raises(ConfigError, match=r"beside raw pixels, not beside png.*Leave --strokes"):
         build(src, tmp_path / "out", 8, 4, with_layers=True, encoding="png")
 
 
@@ -108,18 +108,19 @@ def _of_another(features):
     features[3]["image/stroke_layers"] = features[4]["image/stroke_layers"]
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        (_with(None), "V07"),
-        (_with(BytesList(())), "V07"),
-        (_with(BytesList((b"",))), "V22"),
-        (_with(BytesList((zlib.compress(bytes(783)),))), "V22"),
-        (_with(BytesList((pack_layers(np.zeros((1, 28, 28), np.uint8)),))), "V22"),
-        (_of_another, "V22"),
-    ],
-)
-def test_strokes_that_are_not_those_of_the_drawing_are_found(src, tmp_path, change, code):
+UNSOUND = {
+    "missing": (_with(None), "V07"),
+    "none": (_with(BytesList(())), "V07"),
+    "empty": (_with(BytesList((b"",))), "V22"),
+    "a byte too few": (_with(BytesList((zlib.compress(bytes(783)),))), "V22"),
+    "without ink": (_with(BytesList((pack_layers(np.zeros((1, 28, 28), np.uint8)),))), "V22"),
+    "of another drawing": (_of_another, "V22"),
+}
+
+
+@pytest.mark.parametrize("what", UNSOUND)
+def test_strokes_that_are_not_those_of_the_drawing_are_found(src, tmp_path, what):
+    change, code = UNSOUND[what]
     out = tmp_path / "out"
     build(src, out, 8, 4, with_layers=True)
     _rewrite(out / _TRAINING, change)

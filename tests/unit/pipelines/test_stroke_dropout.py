@@ -23,9 +23,20 @@ pytestmark = pytest.mark.tf
 NAMES = {1: "ant", 2: "bee"}
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(
+    input_signature=[
+        tf.TensorSpec([None, 5, 4, 1], tf.uint8),
+        tf.TensorSpec([None], tf.string),
+        tf.TensorSpec([2], tf.int64),
+        tf.TensorSpec([], tf.float32),
+    ]
+)
+def _traced(images, packed, seed, chance):
+    return drop_strokes(images, packed, seed, chance)
+
+
 def _dropped(images, packed, seed, chance):
-    return drop_strokes(tf.ensure_shape(images, [None, 5, 4, 1]), packed, seed, chance)
+    return _traced(images, tf.constant(packed), tf.constant(seed, tf.int64), tf.constant(chance, tf.float32)).numpy()
 
 
 def _random_batch(counts, seed):
@@ -39,8 +50,8 @@ def _random_batch(counts, seed):
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.floats(0, 1, width=32), st.integers(0, 2**31 - 1))
 def test_each_drawing_is_some_of_its_strokes_and_at_least_one(counts, chance, seed):
     stacks, images, packed = _random_batch(counts, seed)
-    found = _dropped(images, packed, [seed, 1], chance).numpy()
-    np.testing.assert_array_equal(found, _dropped(images, packed, [seed, 1], chance).numpy())
+    found = _dropped(images, packed, [seed, 1], chance)
+    np.testing.assert_array_equal(found, _dropped(images, packed, [seed, 1], chance))
     for stack, image, got in zip(stacks, images, found, strict=True):
         subsets = [stack[[bool(bits >> at & 1) for at in range(len(stack))]] for bits in range(1, 2 ** len(stack))]
         # The very picture where nothing is missing; else within the rounding of other arithmetic.
@@ -59,7 +70,7 @@ def test_each_stroke_goes_with_its_chance_and_the_last_one_left_is_any():
     count = 3000
     images = np.repeat(lay_over(layers)[None, ..., None], count, axis=0)
     for chance in (0.3, 1.0):
-        found = _dropped(images, [pack_layers(layers)] * count, [5, 6], chance).numpy()
+        found = _dropped(images, [pack_layers(layers)] * count, [5, 6], chance)
         stays = found[:, :3, 0, 0] > 0
         # Five standard deviations of a share of 3,000 are 0.046.
         expected = 1 - chance + chance**3 / 3
