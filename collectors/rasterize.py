@@ -89,7 +89,8 @@ def rasterize_layers(
     """Render every stroke alone, where it stands in the picture of its drawing.
 
     Laid over each other, ``255 * (1 - prod(1 - layer / 255))``, the layers make the picture of `rasterize_drawings` but
-    for their rounding: half a level a layer below 64 px a side, a level a stroke from there on, where Agg rounds too.
+    for rounding: half a level a layer below 64 px a side. From there on Agg rounds too, a level a stroke, and where a
+    stroke lies across itself within a pixel it can come to another sum.
 
     Args:
         drawings: As for `rasterize_drawings`, and so are ``side``, ``line_width`` and ``padding``.

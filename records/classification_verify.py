@@ -28,7 +28,7 @@ from records.example import BytesList, Feature, Int64List, decode_example
 from records.plan import SPLITS
 from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import open_workers
-from records.stroke_layers import ROUNDING_LEVELS, lay_over, unpack_layers
+from records.stroke_layers import lay_over, unpack_layers
 from records.tfrecord import read_frames
 from records.verify_findings import RecordFinding
 from records.verify_surroundings import check_surroundings
@@ -287,7 +287,7 @@ def _problems_of_layers(features: Mapping[str, Feature]) -> Iterator[tuple[str, 
         return
     pixels = np.frombuffer(raw.values[0], np.uint8).reshape(shape)
     difference = int(np.abs(drawn.astype(int) - pixels).max())
-    if difference > ROUNDING_LEVELS:
+    if difference > 1:  # another machine may round a half the other way
         yield "V22", f"the stroke layers are not the strokes of the drawing: a pixel differs by {difference} of 255"
 
 

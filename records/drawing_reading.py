@@ -25,7 +25,7 @@ from collectors.quickdraw_raw import parse_raw, simplify
 from records.drawing_sources import DrawingSource, changed, is_text, list_pictures
 from records.picture_checks import BAD_NAME, examine_picture, printable, refusal_of, upright
 from records.plan import Refusal
-from records.stroke_layers import MAX_LAYERS, pack_layers
+from records.stroke_layers import MAX_LAYERS, lay_over, pack_layers
 from records.stroke_style import OFFICIAL_STYLE, StrokeStyle
 
 HASH, PLACE, NAME = 0, 1, 2
@@ -213,10 +213,17 @@ def _read_strokes(
             drawings.append(drawing)
     strokes = [drawing.strokes for drawing in drawings]
     pen = {"line_width": style.line_width, "padding": style.padding}
-    pixels = rasterize_drawings(strokes, side=side, **pen).reshape(len(drawings), side**2)
-    stacks = rasterize_layers(strokes, side=side, max_layers=MAX_LAYERS, **pen) if with_layers else ()
     names = tuple(drawing.key_id.encode() for drawing in drawings)
-    return DrawingRows(names, pixels, tuple(map(pack_layers, stacks)))
+    if not with_layers:
+        pixels = rasterize_drawings(strokes, side=side, **pen)
+        return DrawingRows(names, pixels.reshape(len(drawings), side**2))
+    # The drawing is what its layers make, to the last bit: nothing but the missing strokes tells it from one that
+    # training leaves strokes out of.
+    pixels, layers = np.empty((len(drawings), side, side), np.uint8), []
+    for place, stack in enumerate(rasterize_layers(strokes, side=side, max_layers=MAX_LAYERS, **pen)):
+        pixels[place] = lay_over(stack)
+        layers.append(pack_layers(stack))
+    return DrawingRows(names, pixels.reshape(len(drawings), side**2), tuple(layers))
 
 
 def _binary_at(descriptor: int, place: int, label: str) -> Drawing:

@@ -1,6 +1,6 @@
 """The strokes of a drawing one by one, as an example keeps them: a layer of pixels each, compressed together.
 
-Layers laid over each other make the drawing. A reader that leaves some of them out gets the drawing without these
+Layers laid over each other are the drawing. A reader that leaves some of them out gets the drawing without these
 strokes, in batches, and needs nothing that draws.
 """
 
@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 from records.errors import ExampleError
 
 MAX_LAYERS = 16
-"""Of a drawing with more strokes the last layer has all that are left; of QuickDraw's drawings that are three in a hundred."""
+"""Of a drawing with more strokes the last layer has all that are left: three of QuickDraw's drawings in a hundred."""
 
 LAYER_BYTES_A_ROW = 20
 """About how many bytes the packed layers of a drawing have for each row of its picture; shards are cut by it."""
-
-ROUNDING_LEVELS = 16
-"""How far the layers of a drawing may be from its pixels: above what rounding does, far below a stroke (255)."""
 
 
 def pack_layers(layers: NDArray[np.uint8]) -> bytes:

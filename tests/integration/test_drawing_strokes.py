@@ -11,7 +11,7 @@ from records.classification_manifest import read_classification_manifest
 from records.classification_verify import verify_classification
 from records.example import BytesList
 from records.reading import read_features
-from records.stroke_layers import MAX_LAYERS, pack_layers, unpack_layers
+from records.stroke_layers import MAX_LAYERS, lay_over, pack_layers, unpack_layers
 from records.stroke_style import StrokeStyle
 from tests.integration.test_classification_verify import _rewrite
 from tests.unit.records.drawing_files import (
@@ -47,12 +47,18 @@ def test_every_drawing_has_its_strokes_and_is_the_same_otherwise(src, tmp_path, 
         plain, kept = _rows(tmp_path / "plain", split), _rows(tmp_path / "kept", split)
         for features, before in zip(kept, plain, strict=True):
             packed = features.pop("image/stroke_layers").values[0]
+            raw = features.pop("image/raw").values[0]
+            ours, theirs = (
+                np.frombuffer(one, np.uint8).astype(int) for one in (raw, before.pop("image/raw").values[0])
+            )
+            assert np.abs(ours - theirs).max() <= 2
             assert features == before
             key = features["image/class/text"].values[0].decode(), features["tagbox/drawing"].values[0]
             (layers,) = rasterize_layers(
                 [by_key[key]], side=side, line_width=style.line_width, padding=style.padding, max_layers=MAX_LAYERS
             )
             np.testing.assert_array_equal(unpack_layers(packed, side, side), layers)
+            assert lay_over(layers).tobytes() == raw
     assert verify_classification(tmp_path / "kept").findings == ()
     assert read_classification_manifest(tmp_path / "kept").content["stroke_layers"] == MAX_LAYERS
     assert "stroke_layers" not in read_classification_manifest(tmp_path / "plain").content
