@@ -68,4 +68,5 @@ def lay_over(layers: NDArray[np.uint8]) -> NDArray[np.uint8]:
         Shape ``(height, width)``: what of a pixel is covered by any layer; no layers give no ink.
     """
     clear = np.prod(1 - layers * np.float32(1 / 255), axis=0, dtype=np.float32)
-    return np.rint(255 * (1 - clear)).astype(np.uint8)
+    covered: NDArray[np.uint8] = np.rint(255 * (1 - clear)).astype(np.uint8)
+    return covered
