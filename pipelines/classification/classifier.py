@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from collectors.errors import InputError
 from pipelines.classification import images
+from pipelines.classification.answers import require_finite
 from pipelines.classification.task import ClassificationTask
 from pipelines.evaluate import open_run, restore
 from pipelines.plain_graph import as_written
@@ -92,12 +93,7 @@ def best_answers(scores: NDArray[np.float32], class_names: Mapping[int, str], to
     Raises:
         InputError: A score is not a finite number.
     """
-    if not np.isfinite(scores).all():
-        raise InputError(
-            "the network gives scores that are not finite numbers",
-            where="predict",
-            fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
-        )
+    require_finite(scores, "predict")
     classes: Sequence[tuple[int, str]] = list(class_names.items())
     order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return [

@@ -14,9 +14,9 @@ import tensorflow as tf
 import tf_keras
 from official.core import task_factory
 
-from collectors.errors import InputError
 from labeling.label_map import LabelMap
 from pipelines.classification import evidence, record_survey
+from pipelines.classification.answers import require_finite
 from pipelines.classification.model_config import ClassifierData, ClassifierLosses
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
@@ -153,12 +153,7 @@ class TaggingTask(RetrainingTask):
 
     def require_sound(self) -> None:
         """Check that the scores of the newest evaluation are numbers."""
-        if not np.isfinite(self.tag_answers.scores).all():
-            raise InputError(
-                "the network gives scores that are not finite numbers",
-                where=str(self.logging_dir or ""),
-                fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
-            )
+        require_finite(self.tag_answers.scores, str(self.logging_dir or ""))
 
     def results(self) -> dict[str, Any]:
         """Return the figures and the mean loss."""
