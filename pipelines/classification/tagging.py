@@ -21,6 +21,7 @@ from pipelines.classification.model_config import ClassifierData, ClassifierLoss
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
 from pipelines.classification.tag_evidence import write_tag_answers
+from pipelines.classification.tag_pictures import TaggedPictures
 from pipelines.classification.tag_records import TagsOfLabels, check_tag_surveys, tags_of_bottlenecks
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import TAGGER, RunKind
@@ -111,8 +112,8 @@ class TaggingTask(RetrainingTask):
         return tf.sigmoid(logits)
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
-        """Return ``None``: tiles have room for one answer."""
-        return None
+        """Return what draws verification pictures with their tags, those missed and those given wrongly."""
+        return TaggedPictures(paths, self)
 
     def truth_of_tags(self) -> TagsOfLabels:
         """Return what makes the truth of the labels of a picture."""
@@ -161,8 +162,8 @@ class TaggingTask(RetrainingTask):
         return {**self.evaluation, "loss": float(losses.mean()) if len(losses) else None}
 
     def write_evidence(self, run: RunDirectory) -> None:
-        """Write ``tag_predictions.csv``."""
-        names = evidence.picture_names(self.task_config.validation_data)
+        """Write ``tag_predictions.csv`` and ``tag_scores.npz``."""
+        names = list(evidence.picture_names(self.task_config.validation_data))
         thresholds = thresholds_of(self.evaluation, self.names)
         write_tag_answers(run.path, self.tag_answers, names, self.names, thresholds)
 
