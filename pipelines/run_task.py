@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from official.core import base_task
+from official.core import base_task, task_factory
 
 from labeling.label_map import LabelMap
 from pipelines.run_directory import RunDirectory
@@ -36,6 +36,8 @@ class RunTask(base_task.Task):
         class_names: Name of each class id.
         first_step: The step that training begins after.
         total_steps: The last step, where that is known.
+        step_factors: Pairs of a variable and the share of the learning rate that it is trained at, of the model that was
+            built last; a variable without one is trained at the whole.
         evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
     """
 
@@ -46,6 +48,7 @@ class RunTask(base_task.Task):
         self.class_names: Mapping[int, str] = {}
         self.first_step = 0
         self.total_steps: int | None = None
+        self.step_factors: list[tuple[Any, float]] = []
         self.evaluation: dict[str, Any] = {}
 
     @classmethod
@@ -136,3 +139,16 @@ def step_outputs_by_replica(*trees: dict[str, Any]) -> list[tuple[dict[str, Any]
         tuple({key: value[replica].numpy() for key, value in tree.items()} for tree in trees)
         for replica in range(len(first))
     ]
+
+
+def make_task(config: Any, label_map: LabelMap, logging_dir: Path | None = None) -> RunTask:
+    """Return the task of a config, which knows the classes by name.
+
+    Args:
+        config: That of a registered task.
+        label_map: The classes.
+        logging_dir: Where the run is written, of the task that trains or evaluates it.
+    """
+    task: RunTask = task_factory.get_task(config, logging_dir=logging_dir and str(logging_dir))
+    task.class_names = dict(label_map.items)
+    return task
