@@ -36,8 +36,8 @@ class RunTask(base_task.Task):
         class_names: Name of each class id.
         first_step: The step that training begins after.
         total_steps: The last step, where that is known.
-        step_factors: Pairs of a variable and the share of the learning rate that it is trained at, of the model that was
-            built last; a variable without one is trained at the whole.
+        step_factors: Variables of the model that was built last, each with the share of the learning rate that it is
+            trained at; others are trained at the whole.
         evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
     """
 

@@ -1,6 +1,7 @@
 """What is trained, and at which rate: patterns over names, frozen statistics, shares of an optimizer's step."""
 
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
