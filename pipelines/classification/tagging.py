@@ -18,6 +18,7 @@ from labeling.label_map import LabelMap
 from pipelines.classification import evidence, record_survey
 from pipelines.classification.answers import require_finite
 from pipelines.classification.model_config import ClassifierData, ClassifierLosses
+from pipelines.classification.record_form import require_strokes
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
 from pipelines.classification.tag_evidence import write_tag_answers
@@ -87,6 +88,8 @@ class TaggingTask(RetrainingTask):
         cls, config: Any, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
     ) -> list[str]:
         """See `pipelines.classification.tag_records.check_tag_surveys`."""
+        if trains:
+            require_strokes(training.form, training.paths, config.train_data.augmentation.stroke_dropout)
         return check_tag_surveys(
             training,
             verification,

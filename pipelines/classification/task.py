@@ -15,6 +15,7 @@ from pipelines.classification import evidence, input_pipeline, record_survey, st
 from pipelines.classification.class_names import ClassNames
 from pipelines.classification.model_config import ClassifierData, ClassifierTask
 from pipelines.classification.random_states import draw_from_states, keep_random_states
+from pipelines.classification.record_form import require_strokes
 from pipelines.detection import replicas
 from pipelines.plain_graph import as_written
 from pipelines.run_directory import RunDirectory
@@ -51,6 +52,8 @@ class ClassificationTask(RunTask):
         cls, config: ClassifierTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
     ) -> list[str]:
         """See `pipelines.classification.record_survey.check_surveys`."""
+        if trains:
+            require_strokes(training.form, training.paths, config.train_data.augmentation.stroke_dropout)
         return record_survey.check_surveys(
             training,
             verification,
