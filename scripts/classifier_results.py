@@ -42,21 +42,24 @@ def _print(results: dict[str, Any], *, as_json: bool) -> None:
 
 def print_tag_results(results: dict[str, Any]) -> None:
     """Print the figures of a tag classifier as two tables on stdout; of many tags the worst ones only."""
-    names = ("mAP", "micro_F1", "macro_F1", "top1", "loss")
+    names = ("mAP", "mAP_by_chance", "micro_F1", "macro_F1", "top1", "loss")
     write_table(
         [*names, "pictures", "step"],
         [[*(figure(results[name]) for name in names), str(results["num_images"]), str(results["step"])]],
-        right=set(range(7)),
+        right=set(range(8)),
     )
+    intervals = results["intervals"]
+    if sure := [f"{name} {_range(intervals[name])}" for name in ("mAP", "top1") if intervals[name]]:
+        say(f"95 % interval (bootstrap over the pictures): {', '.join(sure)}")
     if results["num_unknown"]:
         say(f"note: {results['num_unknown']} pictures have tags that the network does not have; those are left out")
     judged = [(name, row) for name, row in results["per_class"].items() if row["num_truth"]]
     shown = judged if len(judged) <= _WORST else sorted(judged, key=lambda one: (one[1]["AP"], one[0]))[:_WORST]
-    columns = ("AP", "F1", "threshold", "precision", "recall")
+    columns = ("AP", "AP_by_chance", "F1", "threshold", "precision", "recall")
     write_table(
         ["tag", *columns, "pictures"],
         [[name, *(figure(row[column]) for column in columns), str(row["num_truth"])] for name, row in shown],
-        right=set(range(1, 7)),
+        right=set(range(1, 8)),
     )
     if len(shown) < len(judged):
         say(f"the {len(shown)} worst of {len(judged)} tags; all are in results.json")
