@@ -155,10 +155,11 @@ class RetrainingTask(ClassificationTask):
         varies = any(value for name, value in params.augmentation.as_dict().items() if name != "cutout_size")
         return self.task_config.bottlenecks.keep and network.freeze and not varies and is_alone
 
-    def _logits(self, model: tf_keras.Model, inputs: Any, *, training: bool) -> Any:
+    def outputs_of(self, model: tf_keras.Model, inputs: Any, *, training: bool) -> Any:
+        """Return the logits of pictures, or of bottlenecks ``(b, width)``."""
         if inputs.shape.rank == 2:
             return tf.cast(head_of(model)(inputs, training=training), tf.float32)
-        return super()._logits(model, inputs, training=training)
+        return super().outputs_of(model, inputs, training=training)
 
 
 def _told(reading: Generator[Reading, None, Bottlenecks], name: str) -> Generator[str, None, Bottlenecks]:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 from official.core import task_factory
 
 from collectors.errors import InputError
@@ -122,17 +121,10 @@ class TaggingTask(RetrainingTask):
         spec = tf.TensorSpec([None, len(self.class_names) + 1], tf.float32)
         return super()._batches(params, first_example, truth_of=tags_of_bottlenecks, truth_spec=spec)
 
-    def validation_step(
-        self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
-    ) -> dict[str, Any]:
-        """Answer one batch; answers and truth travel along to `aggregate_logs`."""
-        images, labels = inputs
-        logits = self._logits(model, images, training=False)
-        losses, decay = self._losses(model, logits, labels["classes"], training=False)
-        for metric, value in zip(metrics or [], (losses, decay), strict=False):
-            metric.update_state(value)
-        found = {"scores": self.probabilities(logits), "losses": self._each_loss(logits, labels["classes"], 1.0)}
-        return {self.loss: losses + decay, "labels": labels, "found": found}
+    def found_in(self, outputs: Any, labels: dict[str, Any]) -> dict[str, Any]:
+        """Return the probability of each tag of each picture, and its loss."""
+        losses = self._each_loss(outputs, labels["classes"], 1.0)
+        return {"scores": self.probabilities(outputs), "losses": losses}
 
     def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
         """Keep the answers of one step."""
