@@ -1,6 +1,6 @@
 """What the training loop, the evaluations and the run folder ask of a task, whatever it trains."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -36,6 +36,7 @@ class RunTask(base_task.Task):
 
     Attributes:
         kind: What it trains.
+        check_surveys: What `check_records` asks, with the path of the label map and the size of the network's input.
         class_names: Name of each class id.
         first_step: The step that training begins after.
         total_steps: The last step, where that is known.
@@ -43,6 +44,7 @@ class RunTask(base_task.Task):
     """
 
     kind: ClassVar[RunKind]
+    check_surveys: ClassVar[Callable[..., list[str]]]
 
     def __init__(self, params: Any, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -81,7 +83,14 @@ class RunTask(base_task.Task):
         Raises:
             ConfigError: They contradict each other.
         """
-        raise NotImplementedError
+        return cls.check_surveys(
+            training,
+            verification,
+            label_map,
+            label_map_path=Path(config.label_map),
+            input_size=config.model.input_size,
+            trains=trains,
+        )
 
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterable[str]:
         """Write ``data.json`` of the records, and give remarks on how the built network suits them.

@@ -14,7 +14,6 @@ import tensorflow as tf
 from official.core import task_factory
 
 from collectors.errors import InputError
-from labeling.label_map import LabelMap
 from pipelines.classification import evidence, record_survey
 from pipelines.classification.model_config import ClassifierData, ClassifierLosses
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
@@ -66,6 +65,7 @@ class TaggingTask(RetrainingTask):
     """
 
     kind: ClassVar[RunKind] = TAGGER
+    check_surveys = staticmethod(check_tag_surveys)
     has_several_labels: ClassVar[bool] = True
 
     def __init__(self, params: TaggerTask, logging_dir: str | None = None, name: str | None = None) -> None:
@@ -78,20 +78,6 @@ class TaggingTask(RetrainingTask):
     def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
         """Count the tags."""
         return record_survey.survey_records(paths, several_labels=True)
-
-    @classmethod
-    def check_records(
-        cls, config: Any, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
-    ) -> list[str]:
-        """See `pipelines.classification.tag_records.check_tag_surveys`."""
-        return check_tag_surveys(
-            training,
-            verification,
-            label_map,
-            label_map_path=Path(config.label_map),
-            input_size=config.model.input_size,
-            trains=trains,
-        )
 
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterator[str]:
         """Weigh the tags by their counts; see the base class."""

@@ -31,6 +31,7 @@ class ClassificationTask(RunTask):
     """
 
     kind: ClassVar[RunKind] = CLASSIFIER
+    check_surveys = staticmethod(record_survey.check_surveys)
 
     def __init__(self, params: ClassifierTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -46,20 +47,6 @@ class ClassificationTask(RunTask):
     def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
         """Count the classes."""
         return record_survey.survey_records(paths)
-
-    @classmethod
-    def check_records(
-        cls, config: ClassifierTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
-    ) -> list[str]:
-        """See `pipelines.classification.record_survey.check_surveys`."""
-        return record_survey.check_surveys(
-            training,
-            verification,
-            label_map,
-            label_map_path=Path(config.label_map),
-            input_size=config.model.input_size,
-            trains=trains,
-        )
 
     def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> Iterable[str]:
         """Write the counts of the classes."""

@@ -39,6 +39,7 @@ class SSDDetectionTask(RunTask):
     """
 
     kind: ClassVar[RunKind] = DETECTOR
+    check_surveys = staticmethod(record_survey.check_surveys)
 
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -57,20 +58,6 @@ class SSDDetectionTask(RunTask):
     def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
         """Read the boxes and the heads of the pictures."""
         return record_survey.survey_records(paths)
-
-    @classmethod
-    def check_records(
-        cls, config: SSDTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
-    ) -> list[str]:
-        """See `pipelines.detection.record_survey.check_surveys`."""
-        return record_survey.check_surveys(
-            training,
-            verification,
-            label_map,
-            label_map_path=Path(config.label_map),
-            input_size=config.model.input_size,
-            trains=trains,
-        )
 
     def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
         """Compare the boxes with the anchors."""
