@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -59,12 +59,7 @@ class RetrainingTask(ClassificationTask):
     """Trains the head on bottlenecks where it can, see the module; evaluates along the way on bottlenecks too.
 
     An evaluation alone, which never asks for training data, looks at the pictures.
-
-    Attributes:
-        has_several_labels: Whether a picture may have more than one.
     """
-
-    has_several_labels: ClassVar[bool] = False
 
     def __init__(self, params: RetrainerTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)

@@ -14,7 +14,7 @@ import tensorflow as tf
 from official.core import task_factory
 
 from collectors.errors import InputError
-from pipelines.classification import evidence, record_survey
+from pipelines.classification import evidence
 from pipelines.classification.model_config import ClassifierData, ClassifierLosses
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
@@ -73,11 +73,6 @@ class TaggingTask(RetrainingTask):
         self.tag_answers = TagAnswers()
         self._tag_parts: list[TagAnswers] = []
         self._weights: Any = 1.0
-
-    @classmethod
-    def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
-        """Count the tags."""
-        return record_survey.survey_records(paths, several_labels=True)
 
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterator[str]:
         """Weigh the tags by their counts; see the base class."""

@@ -28,10 +28,14 @@ class ClassificationTask(RunTask):
     """Trains on classification records; evaluates with top-1 and top-5 accuracy.
 
     After an evaluation, ``answers`` holds what the figures were computed from.
+
+    Attributes:
+        has_several_labels: Whether a picture may have more than one.
     """
 
     kind: ClassVar[RunKind] = CLASSIFIER
     check_surveys = staticmethod(record_survey.check_surveys)
+    has_several_labels: ClassVar[bool] = False
 
     def __init__(self, params: ClassifierTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -46,7 +50,7 @@ class ClassificationTask(RunTask):
     @classmethod
     def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
         """Count the classes."""
-        return record_survey.survey_records(paths)
+        return record_survey.survey_records(paths, several_labels=cls.has_several_labels)
 
     def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> Iterable[str]:
         """Write the counts of the classes."""
