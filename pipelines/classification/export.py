@@ -22,8 +22,9 @@ from pipelines.export.model_files import ExportedClassifier, LiteClassifier, ope
 from pipelines.export.serving import CLASSIFIER_OUTPUTS
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import TAGGER, kind_of
-from records.classification_features import ENCODED, RAW
-from records.example import BytesList, Feature, Int64List
+from records.classification_features import ENCODED, raw_pixels
+from records.example import Feature
+from records.example_values import first_bytes, first_int, first_text
 from records.reading import read_features
 
 
@@ -144,27 +145,14 @@ class ClassifierExporter:
         ids = {class_id: place for place, class_id in enumerate(self._classifier.class_names)}
         for path in records_still_there(input_path):
             for features in read_features(path):
-                text, label = _text(features, "image/class/text"), _number(features, "image/class/label")
+                text, label = first_text(features, "image/class/text"), first_int(features, "image/class/label")
                 truth = names.get(text, -1) if text else ids.get(label, -1)
                 yield LabeledPicture(_pixels(features, self._classifier.input_shape[2]), truth)
 
 
 def _pixels(features: Mapping[str, Feature], channels: int) -> NDArray[np.uint8]:
-    raw, encoded = features.get(RAW), features.get(ENCODED)
-    if isinstance(raw, BytesList) and raw.values:
-        height, width = (_number(features, f"image/{side}") for side in ("height", "width"))
-        pixels = np.frombuffer(raw.values[0], np.uint8).reshape(height, width, 1)
-        return np.repeat(pixels, channels, axis=2)
-    content = encoded.values[0] if isinstance(encoded, BytesList) and encoded.values else b""
-    decoded: NDArray[np.uint8] = images.decode_encoded(tf.constant(content), channels).numpy()
+    if (drawing := raw_pixels(features)) is not None:
+        return np.repeat(drawing[:, :, None], channels, axis=2)
+    content = tf.constant(first_bytes(features, ENCODED))
+    decoded: NDArray[np.uint8] = images.decode_encoded(content, channels).numpy()
     return decoded
-
-
-def _text(features: Mapping[str, Feature], name: str) -> str:
-    feature = features.get(name)
-    return feature.values[0].decode() if isinstance(feature, BytesList) and feature.values else ""
-
-
-def _number(features: Mapping[str, Feature], name: str) -> int:
-    feature = features.get(name)
-    return feature.values[0] if isinstance(feature, Int64List) and feature.values else 0
