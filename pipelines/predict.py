@@ -120,10 +120,6 @@ class Predictor:
                 return _Read(empty, None, None, error.what)
         return _Read(empty, image, self._detector.prepare(np.asarray(image, np.uint8)), "")
 
-    def predict_image(self, image: Image.Image, path: Path = Path()) -> Prediction:
-        """Find objects in one RGB picture."""
-        return self._filled(Prediction(path), image, self._detector.detect(np.asarray(image, np.uint8)))
-
     def _filled(self, empty: Prediction, image: Image.Image, found: Found) -> Prediction:
         scale = np.asarray([image.height, image.width, image.height, image.width])
         detections = []
