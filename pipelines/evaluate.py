@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from official.core import task_factory
 
 from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
@@ -19,7 +18,7 @@ from pipelines.detection_record import DetectionRecord
 from pipelines.experiment import Experiment, load_experiment
 from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
-from pipelines.run_task import RunTask
+from pipelines.run_task import RunTask, make_task
 from records.labelled_examples import LabelledExamples
 
 
@@ -204,8 +203,7 @@ def stored_experiment(run: RunDirectory) -> Experiment:
 def open_run(run: RunDirectory) -> tuple[Experiment, RunTask, Any]:
     """Build the task and the model of a run, with fresh weights; see `restore`."""
     experiment = stored_experiment(run)
-    task = task_factory.get_task(experiment.params.task, logging_dir=str(run.path))
-    task.class_names = dict(read_label_map(run.label_map_path).items)
+    task = make_task(experiment.params.task, read_label_map(run.label_map_path), run.path)
     return experiment, task, task.build_model()
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 import tensorflow as tf
 import tf_keras
-from official.core import base_task
+from official.core import base_task, task_factory
 
 from labeling.label_map import LabelMap
 from pipelines.plain_graph import as_written
@@ -212,3 +212,16 @@ def step_outputs_by_replica(*trees: dict[str, Any]) -> list[tuple[dict[str, Any]
         tuple({key: value[replica].numpy() for key, value in tree.items()} for tree in trees)
         for replica in range(len(first))
     ]
+
+
+def make_task(config: Any, label_map: LabelMap, logging_dir: Path | None = None) -> RunTask:
+    """Return the task of a config, which knows the classes by name.
+
+    Args:
+        config: That of a registered task.
+        label_map: The classes.
+        logging_dir: Where the run is written, of the task that trains or evaluates it.
+    """
+    task: RunTask = task_factory.get_task(config, logging_dir=logging_dir and str(logging_dir))
+    task.class_names = dict(label_map.items)
+    return task

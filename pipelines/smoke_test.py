@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from official.core import task_factory
 
 from collectors.errors import ConfigError
 from pipelines.anchor_share import coverage_of
@@ -20,6 +19,7 @@ from pipelines.evaluate import Validation
 from pipelines.experiment import Experiment
 from pipelines.metrics import evaluate_detections
 from pipelines.preflight import Preflight
+from pipelines.run_task import make_task
 from pipelines.smoke_diagnosis import GOAL, Finding, SeenEvaluation, SeenRecords, SeenTraining, diagnose
 from records.example import decode_example
 from records.reading import DetectionExample, detection_example
@@ -94,8 +94,7 @@ def smoke_test(
             write_frames(stream, [payload for payload, _ in chosen])
         pictures = [example for _, example in chosen]
         _settle(params, path, len(pictures))
-        task = task_factory.get_task(params.task)
-        task.class_names = dict(preflight.label_map.items)
+        task = make_task(params.task, preflight.label_map)
         model = task.build_model()
         records = _look_at(pictures, model.anchors, params.task.model.input_size)
         if not records.are_usable:

@@ -12,12 +12,13 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 from official.common import distribute_utils
-from official.core import base_trainer, task_factory, train_utils
+from official.core import base_trainer, train_utils
 from official.modeling import performance
 
 from pipelines.experiment import Experiment
 from pipelines.input_wait import INPUT_WAIT_SHARE, WaitingTrainer
 from pipelines.preflight import Preflight
+from pipelines.run_task import make_task
 
 _STEPS_PER_LOOP = 5
 _WARM_UP_STEPS = 3
@@ -65,7 +66,7 @@ def measure_step_time(experiment: Experiment, preflight: Preflight, *, steps: in
         num_gpus=params.runtime.num_gpus,
         tpu_address=params.runtime.tpu,
     )
-    task = task_factory.get_task(params.task)
+    task = make_task(params.task, preflight.label_map)
 
     def held(data: Any, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         return task.build_inputs(data, context).take(1).cache().repeat()

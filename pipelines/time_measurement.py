@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 import tensorflow as tf
-from official.core import task_factory
 
 from pipelines.experiment import Experiment
 from pipelines.preflight import Preflight
+from pipelines.run_task import make_task
 from pipelines.step_time import measure_step_time
 from pipelines.time_plan import MeasuredTimes
 
@@ -42,8 +42,7 @@ def _measure_evaluation(experiment: Experiment, preflight: Preflight) -> tuple[f
     """Return the seconds of the first batch, which is traced, and of the whole verification set without that."""
     params = copy.deepcopy(experiment.params.task)
     params.validation_data.input_path = [str(path) for path in preflight.verification.paths]
-    task = task_factory.get_task(params)
-    task.class_names = dict(preflight.label_map.items)
+    task = make_task(params, preflight.label_map)
     model = task.build_model()
     step = tf.function(lambda images, labels: task.validation_step((images, labels), model))
     seconds: list[float] = []

@@ -12,7 +12,6 @@ from typing import Any
 import tensorflow as tf
 import tf_keras
 from official.common import distribute_utils
-from official.core import task_factory
 from official.modeling import performance
 
 from collectors.errors import ConfigError, InputError
@@ -29,6 +28,7 @@ from pipelines.run_directory import RunDirectory
 from pipelines.run_folder_runner import RunFolderRunner
 from pipelines.run_kinds import kind_of
 from pipelines.run_log import logging_into
+from pipelines.run_task import make_task
 from pipelines.time_budget import TimeBudget
 from pipelines.training_progress import InterruptedRunError, TrainingProgress, TrainingReport
 
@@ -148,8 +148,7 @@ def _run(job: _Job) -> dict[str, Any]:
         num_gpus=params.runtime.num_gpus,
         tpu_address=params.runtime.tpu,
     )
-    task = task_factory.get_task(params.task, logging_dir=str(run.path))
-    task.class_names = dict(job.preflight.label_map.items)
+    task = make_task(params.task, job.preflight.label_map, run.path)
     task.first_step = of_chief(strategy, sound_step(run, job.notice), is_chief=job.cluster.is_chief)
     task.total_steps = params.trainer.train_steps
     take_state_of_chief(strategy, run, task.first_step, is_chief=job.cluster.is_chief)

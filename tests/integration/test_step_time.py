@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.experiment import dump_experiment, load_experiment
 from pipelines.preflight import prepare
+from tests.support.tiny_classifier import build_drawings, write_bitmaps, write_tiny_classifier
 from tests.support.tiny_training import make_records, write_tiny_config
 
 pytestmark = pytest.mark.tf
@@ -100,3 +101,13 @@ def test_a_step_is_measured_and_nothing_changes(tmp_path):
     assert dump_experiment(experiment) == before
     assert tf_keras.mixed_precision.global_policy().name == "float32"
     assert sorted(tmp_path.rglob("*")) == files
+
+
+def test_a_step_of_a_classifier_is_measured(tmp_path):
+    from pipelines.step_time import measure_step_time
+
+    records = build_drawings(write_bitmaps(tmp_path / "drawings"), tmp_path / "records")
+    experiment = load_experiment(write_tiny_classifier(tmp_path))
+    measured = measure_step_time(experiment, prepare(experiment, records), steps=5)
+    assert 0 < measured.step_seconds < 1
+    assert 0 < measured.step_seconds_without_input < 1
