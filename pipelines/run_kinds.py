@@ -18,6 +18,9 @@ class RunKind:
         truth: What ``num_truth`` of a class counts.
         build_command: What writes its records.
         label_fault: A fault of the data that makes a loss explode.
+        class_figures: Its figures of each class in results.json, the one of the headline first.
+        compared_figures: The figures that runs are compared by, the one of the headline first.
+        answers: What two runs exchange in the test of a comparison.
         compared_curves: Columns of results.csv that a comparison draws, with their titles.
         wants_weights: Whether it hardly learns from random weights with a few hundred pictures.
     """
@@ -30,6 +33,9 @@ class RunKind:
     build_command: str
     label_fault: str
     wants_weights: bool
+    class_figures: tuple[str, ...]
+    compared_figures: tuple[str, ...]
+    answers: str
     compared_curves: tuple[tuple[str, str], ...]
 
 
@@ -42,6 +48,9 @@ DETECTOR = RunKind(
     build_command="tagbox records build DATA",
     label_fault="boxes of no size (tagbox labels check)",
     wants_weights=True,
+    class_figures=("AP50", "AP"),
+    compared_figures=("AP50", "AP"),
+    answers="detections",
     compared_curves=(("loss", "Training loss"), ("AP50", "AP50"), ("AP", "AP (0.50 to 0.95)")),
 )
 CLASSIFIER = RunKind(
@@ -53,6 +62,9 @@ CLASSIFIER = RunKind(
     build_command="tagbox records drawings SRC",
     label_fault="a batch too small for the rate",
     wants_weights=False,
+    class_figures=("top1",),
+    compared_figures=("top1", "top5"),
+    answers="answers",
     compared_curves=(
         ("loss", "Training loss"),
         ("validation_loss", "Verification loss"),
@@ -69,7 +81,15 @@ TAGGER = RunKind(
     build_command="tagbox records folder SRC --multi-label",
     label_fault="a batch too small for the rate",
     wants_weights=False,
-    compared_curves=(),
+    class_figures=("AP", "F1"),
+    compared_figures=("mAP", "micro_F1"),
+    answers="ranks of the pictures (for mAP) and tags given (for micro_F1)",
+    compared_curves=(
+        ("loss", "Training loss"),
+        ("validation_loss", "Verification loss"),
+        ("mAP", "mAP"),
+        ("top1", "Likeliest tag right"),
+    ),
 )
 
 
@@ -81,3 +101,8 @@ def kind_of(experiment: str) -> RunKind:
     if experiment.endswith(TAGGER_SUFFIX):
         return TAGGER
     return CLASSIFIER if experiment.endswith(CLASSIFIER_SUFFIX) else DETECTOR
+
+
+def kind_named(word: str) -> RunKind:
+    """Return the kind that a model file says it is of, by its ``word``."""
+    return next(kind for kind in (DETECTOR, CLASSIFIER, TAGGER) if kind.word == word)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,21 @@ def classify(
     return exit_codes.PARTLY_DONE if errors else exit_codes.DONE
 
 
-def draw_and_classify(classifier: Any, *, top: int, port: int) -> int:
-    """Serve the drawing page until Ctrl-C; return the exit code."""
+def draw_and_classify(classifier: Any, *, top: int, port: int, thresholds: Mapping[str, float] | None = None) -> int:
+    """Serve the drawing page until Ctrl-C; return the exit code.
+
+    Args:
+        classifier: A `pipelines.classification.classifier.Classifier`.
+        top: How many answers are shown at most.
+        port: Of the page; 0 takes a free one.
+        thresholds: Of a tag classifier: from which score on each tag is given, by its name.
+    """
     from pipelines.classification.drawing_server import DrawingServer
 
-    with DrawingServer(classifier, port=port, top=top) as server, stop_on_signal("ending") as should_stop:
+    with (
+        DrawingServer(classifier, port=port, top=top, thresholds=thresholds) as server,
+        stop_on_signal("ending") as should_stop,
+    ):
         say(f"draw on {server.address} (Ctrl-C ends it)")
         server.timeout = 0.2
         while not should_stop():
@@ -100,22 +110,19 @@ def _print(answered: Sequence[tuple[str, Any]], errors: Sequence[tuple[str, str]
 
 
 def _write_mosaic(shown: Sequence[tuple[Any, Any]], output: Path) -> Path:
-    from PIL import Image
-
-    from collectors.files import atomic_writer
-    from pipelines.classification.mosaic import Tile, draw_mosaic
+    from pipelines.classification.mosaic import Tile, draw_mosaic, image_of_pixels
 
     tiles = [
-        Tile(
-            Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels),
-            answers[0].name,
-            answers[0].name,
-            answers[0].score,
-        )
-        for pixels, answers in shown
+        Tile(image_of_pixels(pixels), answers[0].name, answers[0].name, answers[0].score) for pixels, answers in shown
     ]
-    mosaic, path = draw_mosaic(tiles), output / "answers.png"
-    assert mosaic is not None
+    return write_answers_mosaic(draw_mosaic(tiles), output)
+
+
+def write_answers_mosaic(mosaic: Any, output: Path) -> Path:
+    """Write a mosaic as ``answers.png`` into a folder; return its path."""
+    from collectors.files import atomic_writer
+
+    path = output / "answers.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_writer(path) as stream:
         mosaic.save(stream, "PNG")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from collectors.errors import InputError
 from pipelines.bootstrap import LEVEL, Interval, interval
 
 TOP = 5
@@ -122,6 +123,24 @@ def flat_figures(figures: Mapping[str, Any]) -> dict[str, float]:
     """Return the figures that are curves over the steps; undefined ones are left out."""
     curves = {name: figures[name] for name in ("top1", "top5", "macro_top1")}
     return {name: value for name, value in curves.items() if value is not None}
+
+
+def require_finite(scores: NDArray[np.float32], where: str) -> None:
+    """Check that scores are numbers.
+
+    Args:
+        scores: Of any shape.
+        where: The run, or what was asked of it.
+
+    Raises:
+        InputError: One is not a finite number.
+    """
+    if not np.isfinite(scores).all():
+        raise InputError(
+            "the network gives scores that are not finite numbers",
+            where=where,
+            fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
+        )
 
 
 def _share(part: Any, whole: Any) -> float | None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from collectors.errors import InputError
 from pipelines.classification import images
+from pipelines.classification.answers import require_finite
 from pipelines.classification.task import ClassificationTask
 from pipelines.evaluate import open_run, restore
 from pipelines.plain_graph import as_written
@@ -53,6 +54,7 @@ class RunClassifier:
         experiment: The run's experiment.
         model: The network with the weights of the checkpoint.
         step: Step of the checkpoint.
+        probabilities: Makes scores of the network's logits, float32 ``(b, classes)``.
 
     Raises:
         InputError: The run is no classifier's, or has no usable checkpoint.
@@ -66,18 +68,18 @@ class RunClassifier:
         self.class_names: Mapping[int, str] = dict(task.class_names)
         self.input_shape: tuple[int, int, int] = task.task_config.model.input_shape
 
+        self.probabilities = task.probabilities
+
         @as_written
-        def probabilities(batch: Any) -> Any:
+        def scores(batch: Any) -> Any:
             return task.probabilities(tf.cast(self.model(batch, training=False), tf.float32))
 
-        self._probabilities = tf.function(
-            probabilities, input_signature=[tf.TensorSpec([None, *self.input_shape], tf.float32)]
-        )
+        self._scores = tf.function(scores, input_signature=[tf.TensorSpec([None, *self.input_shape], tf.float32)])
 
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the probability of each class, ``(n, classes)``, of pictures of one size, uint8 ``(n, h, w, c)``."""
         batch = images.network_input(tf.constant(pixels), self.input_shape)
-        found: NDArray[np.float32] = self._probabilities(batch).numpy()
+        found: NDArray[np.float32] = self._scores(batch).numpy()
         return found
 
 
@@ -92,12 +94,7 @@ def best_answers(scores: NDArray[np.float32], class_names: Mapping[int, str], to
     Raises:
         InputError: A score is not a finite number.
     """
-    if not np.isfinite(scores).all():
-        raise InputError(
-            "the network gives scores that are not finite numbers",
-            where="predict",
-            fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
-        )
+    require_finite(scores, "predict")
     classes: Sequence[tuple[int, str]] = list(class_names.items())
     order = np.argsort(-scores, axis=1, kind="stable")[:, :top]
     return [

@@ -66,7 +66,8 @@ async function ask() {
     return;
   }
   if (number !== asked) return;
-  words.textContent = "This looks like " + answer.answers[0].class + ".";
+  words.textContent = !answer.tags ? "This looks like " + answer.answers[0].class + "."
+    : answer.tags.length ? "Tags: " + answer.tags.join(", ") + "." : "No tag reaches its threshold.";
   list.replaceChildren(...answer.answers.map(one => {
     const [item, share, bar] = ["li", "span", "meter"].map(name => document.createElement(name));
     share.textContent = (100 * one.score).toFixed(1) + " %";

@@ -3,6 +3,7 @@
 import json
 import math
 import threading
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,6 +28,7 @@ class DrawingServer(ThreadingHTTPServer):
         classifier: Who answers.
         port: 0 takes any that is free.
         top: How many classes an answer has at most.
+        thresholds: Of a tag classifier: from which score on each tag is given, by its name.
 
     Attributes:
         address: What a browser opens.
@@ -37,7 +39,14 @@ class DrawingServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, classifier: Classifier, *, port: int = 0, top: int = 5) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        *,
+        port: int = 0,
+        top: int = 5,
+        thresholds: Mapping[str, float] | None = None,
+    ) -> None:
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except OSError as error:
@@ -45,7 +54,7 @@ class DrawingServer(ThreadingHTTPServer):
                 f"the port cannot be opened ({error.strerror})", where=f"127.0.0.1:{port}", fix="Choose another: --port"
             ) from error
         self.address = f"http://127.0.0.1:{self.server_address[1]}/"
-        self._classifier, self._top = classifier, top
+        self._classifier, self._top, self._thresholds = classifier, top, thresholds
         self._one_at_a_time = threading.Lock()
 
     def answers(self, strokes: list[NDArray[np.float64]]) -> tuple[Answer, ...]:
@@ -55,6 +64,12 @@ class DrawingServer(ThreadingHTTPServer):
         with self._one_at_a_time:
             scores = self._classifier.scores(np.repeat(pixels, channels, axis=3))
         return best_answers(scores, self._classifier.class_names, self._top)[0]
+
+    def tags_among(self, answers: Sequence[Answer]) -> list[str] | None:
+        """Return the names of the answers that reach their thresholds; ``None`` where classes exclude each other."""
+        if self._thresholds is None:
+            return None
+        return [one.name for one in answers if one.score >= self._thresholds[one.name]]
 
 
 def as_quickdraw(strokes: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
@@ -132,7 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
             return
         answers = [{"class": one.name, "class_id": one.class_id, "score": one.score} for one in found]
-        self._send(HTTPStatus.OK, "application/json", json.dumps({"answers": answers}).encode())
+        content = {"answers": answers, "tags": self.server.tags_among(found)}
+        self._send(HTTPStatus.OK, "application/json", json.dumps(content).encode())
 
     def _is_of_this_machine(self) -> bool:
         """Whether the browser asked for this machine by its address, and not by a name that leads here."""

@@ -118,11 +118,19 @@ class AnsweredPictures:
     def write(self, summaries: BoardSummaries) -> None:
         """Write ``eval_pictures``, one mosaic."""
         answers = self._task.answers
-        count = min(_BOARD_PICTURES, len(answers))
-        rows = np.linspace(0, max(0, len(answers) - 1), count).round().astype(int).tolist() if count else []
-        mosaic = draw_mosaic(tiles_of(self._paths, answers, rows, self._task.names))
-        if mosaic is not None:
-            with summaries.summary_writer().as_default():
-                tf.summary.image("eval_pictures", np.asarray(mosaic)[None], step=summaries.global_step,
-                                 description="what each was taken for; mistakes in red, with the truth")  # fmt: skip
-            summaries.flush()
+        mosaic = draw_mosaic(tiles_of(self._paths, answers, cross_section(len(answers)), self._task.names))
+        write_board_mosaic(mosaic, summaries, "what each was taken for; mistakes in red, with the truth")
+
+
+def cross_section(count: int, *, most: int = _BOARD_PICTURES) -> list[int]:
+    """Return up to ``most`` of ``count`` places, evenly from the first to the last."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist() if count else []
+
+
+def write_board_mosaic(mosaic: Image.Image | None, summaries: BoardSummaries, description: str) -> None:
+    """Write a mosaic as ``eval_pictures``; nothing where there is none."""
+    if mosaic is not None:
+        with summaries.summary_writer().as_default():
+            step = summaries.global_step
+            tf.summary.image("eval_pictures", np.asarray(mosaic)[None], step=step, description=description)
+        summaries.flush()

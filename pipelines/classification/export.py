@@ -1,6 +1,6 @@
 """Model files of a classifier, and whether they give the run's answers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -10,18 +10,18 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from collectors.errors import ConfigError, InputError
+from collectors.errors import InputError
 from collectors.progress import Progress
 from pipelines.classification import images
 from pipelines.classification.classifier import RunClassifier
 from pipelines.classification.serving import PixelClassifier
 from pipelines.export import keras_model, lite, onnx_model, saved_model
 from pipelines.export.export import ExportFormat, records_still_there
-from pipelines.export.metadata import CLASSIFIER, ModelMetadata
+from pipelines.export.metadata import ModelMetadata
 from pipelines.export.model_files import ExportedClassifier, LiteClassifier, open_model
 from pipelines.export.serving import CLASSIFIER_OUTPUTS
 from pipelines.run_directory import RunDirectory
-from pipelines.run_kinds import TAGGER, kind_of
+from pipelines.run_kinds import kind_of
 from records.classification_features import ENCODED, raw_pixels
 from records.example import Feature
 from records.example_values import first_bytes, first_int, first_text
@@ -30,10 +30,13 @@ from records.reading import read_features
 
 @dataclass(frozen=True, slots=True)
 class LabeledPicture:
-    """A picture of a record, uint8 ``(h, w, c)``, and the place of its class among the outputs, -1 for none of them."""
+    """A picture of a record, uint8 ``(h, w, c)``, and its truth.
+
+    That is the place of its class among the outputs, -1 for none of them; of a tag classifier bool ``(tags,)``.
+    """
 
     pixels: NDArray[np.uint8]
-    truth: int
+    truth: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,9 @@ class ClassifierExporter:
     Args:
         run: The run folder.
         classifier: Its network with the weights of a checkpoint.
-
-    Raises:
-        ConfigError: It gives tags; model files are made for one class a picture.
     """
 
     def __init__(self, run: RunDirectory, classifier: RunClassifier) -> None:
-        if kind_of(classifier.experiment.name) is TAGGER:
-            raise ConfigError("a tag classifier cannot be exported", where=str(run.path))
         self._classifier = classifier
         self._task = classifier.experiment.params.task
         height, width, channels = classifier.input_shape
@@ -79,37 +77,38 @@ class ClassifierExporter:
             experiment=classifier.experiment.name,
             run=run.path.resolve().name,
             step=classifier.step,
-            kind=CLASSIFIER,
+            kind=kind_of(classifier.experiment.name).word,
             channels=channels,
         )
 
     def write(self, kind: ExportFormat, path: Path, *, calibration_pictures: int = 100) -> None:
         """Write one file; see `pipelines.export.export.RunExporter.write`."""
-        model, shape, metadata = self._classifier.model, self._classifier.input_shape, self._metadata
+        model, metadata = self._classifier.model, self._metadata
         prepared = replace(metadata, normalized_input=True)
+        pixels = self._pixel_classifier()
         match kind:
             case ExportFormat.SAVEDMODEL:
-                saved_model.write_saved_model(PixelClassifier(model, shape).servable(), path, metadata)
+                saved_model.write_saved_model(pixels.servable(), path, metadata)
             case ExportFormat.FROZEN_GRAPH:
-                saved_model.write_frozen_graph(PixelClassifier(model, shape).servable(), path, metadata)
+                saved_model.write_frozen_graph(pixels.servable(), path, metadata)
             case ExportFormat.KERAS:
                 keras_model.write_keras_classifier(model, path, metadata)
             case ExportFormat.ONNX:
                 # ONNX has no resize like TensorFlow's with antialiasing: that stays outside the file.
-                onnx_model.write_onnx(PixelClassifier(model, shape).prepared_servable(), path, prepared)
+                onnx_model.write_onnx(pixels.prepared_servable(), path, prepared)
             case ExportFormat.TFLITE | ExportFormat.TFLITE_INT8:
                 calibration = None
                 if kind is ExportFormat.TFLITE_INT8:
                     calibration = list(self._calibration(calibration_pictures))
-                servable = PixelClassifier(model, shape, batch=1).prepared_servable()
+                servable = self._pixel_classifier(batch=1).prepared_servable()
                 lite.write_tflite(servable, path, prepared, tensor_names=CLASSIFIER_OUTPUTS, calibration=calibration)
 
     def verification_pictures(self, limit: int) -> list[LabeledPicture]:
         """Return the first verification pictures of the run; none when it has none or they are gone."""
         return list(islice(self._pictures(self._task.validation_data.input_path), limit))
 
-    def compare(self, path: Path, pictures: Sequence[LabeledPicture], progress: Progress) -> ClassifierAgreement:
-        """Run a file and the run on the same pictures, at least one."""
+    def compare(self, path: Path, pictures: Sequence[LabeledPicture], progress: Progress) -> Any:
+        """Run a file and the run on the same pictures, at least one; see `ClassifierAgreement`."""
         exported = open_model(path)
         assert isinstance(exported, ExportedClassifier | LiteClassifier)
         wanted, got = [], []
@@ -117,11 +116,14 @@ class ClassifierExporter:
             wanted.append(self._classifier.scores(picture.pixels[None])[0])
             got.append(exported.scores(picture.pixels[None])[0])
             progress(done, len(pictures))
-        before, after = np.stack(wanted), np.stack(got)
         truth = np.asarray([picture.truth for picture in pictures])
+        return self._agreement(np.stack(wanted), np.stack(got), truth)
+
+    def _agreement(self, before: NDArray[np.float32], after: NDArray[np.float32], truth: Any) -> Any:
+        """Hold the scores ``(n, classes)`` of the file against those of the run, given the truth of each picture."""
         right, still_right = (float((scores.argmax(axis=1) == truth).mean()) for scores in (before, after))
         return ClassifierAgreement(
-            pictures=len(pictures),
+            pictures=len(before),
             other_answers=int((before.argmax(axis=1) != after.argmax(axis=1)).sum()),
             score_difference=float(np.abs(before - after).max()),
             top1=right,
@@ -141,13 +143,25 @@ class ClassifierExporter:
             )
 
     def _pictures(self, input_path: Any) -> Iterator[LabeledPicture]:
-        names = {name: place for place, name in enumerate(self._classifier.class_names.values())}
-        ids = {class_id: place for place, class_id in enumerate(self._classifier.class_names)}
+        truth_of = self._truth_of()
         for path in records_still_there(input_path):
             for features in read_features(path):
-                text, label = first_text(features, "image/class/text"), first_int(features, "image/class/label")
-                truth = names.get(text, -1) if text else ids.get(label, -1)
-                yield LabeledPicture(_pixels(features, self._classifier.input_shape[2]), truth)
+                yield LabeledPicture(_pixels(features, self._classifier.input_shape[2]), truth_of(features))
+
+    def _truth_of(self) -> Callable[[Mapping[str, Feature]], Any]:
+        """Return what makes the truth of the features of a picture."""
+        names = {name: place for place, name in enumerate(self._classifier.class_names.values())}
+        ids = {class_id: place for place, class_id in enumerate(self._classifier.class_names)}
+
+        def truth_of(features: Mapping[str, Feature]) -> int:
+            text, label = first_text(features, "image/class/text"), first_int(features, "image/class/label")
+            return names.get(text, -1) if text else ids.get(label, -1)
+
+        return truth_of
+
+    def _pixel_classifier(self, *, batch: int | None = None) -> PixelClassifier:
+        classifier = self._classifier
+        return PixelClassifier(classifier.model, classifier.input_shape, classifier.probabilities, batch=batch)
 
 
 def _pixels(features: Mapping[str, Feature], channels: int) -> NDArray[np.uint8]:

@@ -3,7 +3,10 @@
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from labeling.drawing import fitted_text, font_for
@@ -12,10 +15,31 @@ from records.example import Feature
 from records.example_values import first_bytes
 
 _SIDE = 112
-_STRIP = 30
+_LINE = 14
+_MIN_LINES = 2
 _GAP = 4
 _LETTERS_PX = 11
-_RIGHT, _WRONG, _PAPER = (4, 120, 87), (190, 30, 45), (255, 255, 255)
+
+
+RIGHT, WRONG, MISSED, SOFT = (4, 120, 87), (190, 30, 45), (180, 83, 9), (91, 102, 117)
+_PAPER = (255, 255, 255)
+Color = tuple[int, int, int]
+
+
+class AnsweredPicture(Protocol):
+    """A picture with what is said of it below, a line each with its colour; a mistake has a red frame."""
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, of any size."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing about the answer is wrong."""
+
+    @property
+    def lines(self) -> Sequence[tuple[str, Color]]:
+        """The words; what is too long is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +50,22 @@ class Tile:
     truth: str
     found: str
     score: float | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it was taken for what it is."""
+        return self.found == self.truth
+
+    @property
+    def lines(self) -> Sequence[tuple[str, Color]]:
+        """What it was taken for; of a mistake, what it is."""
+        found = self.found if self.score is None else f"{self.found} {100 * self.score:.0f}%"
+        return ((found, RIGHT),) if self.is_right else ((found, WRONG), (f"is {self.truth}", WRONG))
+
+
+def image_of_pixels(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Return a picture of ``(h, w, 1)`` or ``(h, w, 3)``."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
 def picture_of(features: Mapping[str, Feature]) -> Image.Image:
@@ -45,35 +85,39 @@ def picture_of(features: Mapping[str, Feature]) -> Image.Image:
         return Image.new("L", (8, 8), 128)
 
 
-def draw_mosaic(tiles: Sequence[Tile], *, columns: int = 9) -> Image.Image | None:
-    """Draw pictures in rows of up to ``columns``, in their order; ``None`` when there is none."""
+def draw_mosaic(tiles: Sequence[AnsweredPicture], *, columns: int = 9, side: int = _SIDE) -> Image.Image | None:
+    """Draw pictures in rows of up to ``columns``, in their order; ``None`` when there is none.
+
+    Args:
+        tiles: The pictures.
+        columns: How many stand beside each other.
+        side: Of the square for a picture, in pixels.
+    """
     if not tiles:
         return None
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
-    width, height = _SIDE + _GAP, _SIDE + _STRIP + _GAP
+    strip = _LINE * max(_MIN_LINES, *(len(tile.lines) for tile in tiles)) + 2
+    width, height = side + _GAP, side + strip + _GAP
     mosaic = Image.new("RGB", (columns * width + _GAP, rows * height + _GAP), (226, 230, 235))
     draw = ImageDraw.Draw(mosaic)
     for place, tile in enumerate(tiles):
         left, top = _GAP + place % columns * width, _GAP + place // columns * height
-        _draw_tile(mosaic, draw, tile, left, top)
+        draw.rectangle((left, top, left + side - 1, top + side + strip - 1), fill=_PAPER)
+        _draw_tile(mosaic, draw, tile, left, top, side)
     return mosaic
 
 
-def _draw_tile(mosaic: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int) -> None:
-    is_right = tile.found == tile.truth
-    draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE + _STRIP - 1), fill=_PAPER)
+def _draw_tile(
+    mosaic: Image.Image, draw: ImageDraw.ImageDraw, tile: AnsweredPicture, left: int, top: int, side: int
+) -> None:
     image = tile.image.convert("RGB")
-    scale = _SIDE / max(image.size)
+    scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     kernel = Image.Resampling.NEAREST if scale >= 2 else Image.Resampling.BILINEAR
-    mosaic.paste(image.resize(size, kernel), (left + (_SIDE - size[0]) // 2, top + (_SIDE - size[1]) // 2))
-    color = _RIGHT if is_right else _WRONG
-    draw.rectangle((left, top, left + _SIDE - 1, top + _SIDE - 1), outline=color, width=2)
-    lines = (
-        tile.found if tile.score is None else f"{tile.found} {100 * tile.score:.0f}%",
-        "" if is_right else f"is {tile.truth}",
-    )
-    for row, line in enumerate(lines):
+    mosaic.paste(image.resize(size, kernel), (left + (side - size[0]) // 2, top + (side - size[1]) // 2))
+    draw.rectangle((left, top, left + side - 1, top + side - 1), outline=RIGHT if tile.is_right else WRONG, width=2)
+    for row, (line, color) in enumerate(tile.lines):
         font = font_for(line, _LETTERS_PX)
-        draw.text((left + 3, top + _SIDE + 1 + 14 * row), fitted_text(line, font, _SIDE - 6), fill=color, font=font)
+        words = fitted_text(line, font, side - 6)
+        draw.text((left + 3, top + side + 1 + _LINE * row), words, fill=color, font=font)

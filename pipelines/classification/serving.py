@@ -1,5 +1,6 @@
 """A classifier with what stands before and behind it, as functions that model files are made of."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -19,10 +20,18 @@ class PixelClassifier(tf.Module):
     Args:
         model: The network, which gives logits.
         input_shape: Height, width and channels of its input.
+        probabilities: Makes scores of float32 logits ``(b, classes)``: softmax, or of a tag classifier sigmoid.
         batch: Size of the batches of ``classify_prepared``; ``None`` takes any.
     """
 
-    def __init__(self, model: Any, input_shape: tuple[int, int, int], *, batch: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        input_shape: tuple[int, int, int],
+        probabilities: Callable[[Any], Any],
+        *,
+        batch: int | None = None,
+    ) -> None:
         super().__init__(name="classifier")
         self.model = model
         self._pixels, self._prepared = (None, None, None, input_shape[2]), (batch, *input_shape)
@@ -30,7 +39,7 @@ class PixelClassifier(tf.Module):
         @as_written
         def classify_prepared(prepared: Any) -> dict[str, Any]:
             logits = tf.cast(model(prepared, training=False), tf.float32)
-            return {CLASSIFIER_OUTPUTS[0]: tf.nn.softmax(logits)}
+            return {CLASSIFIER_OUTPUTS[0]: probabilities(logits)}
 
         @as_written
         def classify(image_tensor: Any) -> dict[str, Any]:

@@ -104,6 +104,12 @@ def judge_tag(truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> TagFigur
     return TagFigures(average, threshold, int(found[best]), int(right[best]), total)
 
 
+def mean_average_precision(truth: NDArray[np.bool_], scores: NDArray[np.float32]) -> float | None:
+    """Return the mean over the tags that have pictures, of truth and scores ``(n, tags)``; ``None`` without any."""
+    defined = [AP for AP in (judge_tag(*column).AP for column in zip(truth.T, scores.T, strict=True)) if AP is not None]
+    return float(np.mean(defined)) if defined else None
+
+
 def tag_figures(answers: TagAnswers, names: Sequence[str]) -> dict[str, Any]:
     """Compute the figures of a tag classifier.
 

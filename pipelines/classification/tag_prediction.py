@@ -1,4 +1,4 @@
-"""The tags of a picture: those whose probability reaches their threshold."""
+"""The tags of a picture: those whose probability reaches their threshold, or the likeliest ones."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,11 @@ from pipelines.classification.classifier import Answer, best_answers
 
 
 def found_tags(
-    scores: NDArray[np.float32], class_names: Mapping[int, str], thresholds: NDArray[np.float64]
+    scores: NDArray[np.float32],
+    class_names: Mapping[int, str],
+    thresholds: NDArray[np.float64],
+    *,
+    top: int | None = None,
 ) -> list[tuple[Answer, ...]]:
     """Return the tags of each picture, likeliest first; there may be none.
 
@@ -17,10 +21,11 @@ def found_tags(
         scores: Probabilities ``(n, tags)``.
         class_names: Name of each class id, in the order of the outputs.
         thresholds: From which probability on each tag is given, ``(tags,)``.
+        top: How many at most.
 
     Raises:
         InputError: A score is not a finite number.
     """
     least = dict(zip(class_names, thresholds.tolist(), strict=True))
     ranked = best_answers(scores, class_names, len(class_names))
-    return [tuple(one for one in answers if one.score >= least[one.class_id]) for answers in ranked]
+    return [tuple(one for one in answers if one.score >= least[one.class_id])[:top] for answers in ranked]

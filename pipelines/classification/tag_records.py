@@ -36,17 +36,32 @@ class TagsOfLabels:
         return tf.minimum(tf.reduce_sum(tf.one_hot(places, self._count + 1), axis=0), 1.0)
 
 
+class TagPlaces:
+    """What `TagsOfLabels` does, without TensorFlow.
+
+    Args:
+        class_names: Name of each class id, in the order of the outputs.
+    """
+
+    def __init__(self, class_names: Mapping[int, str]) -> None:
+        self._by_id = {class_id: place for place, class_id in enumerate(class_names)}
+        self._by_name = {name: place for place, name in enumerate(class_names.values())}
+
+    def row(self, ids: Sequence[int], names: Sequence[str]) -> NDArray[np.float32]:
+        """Return ``(tags + 1,)`` of the ids and names (or fewer) of one example; see `TagsOfLabels`."""
+        row = np.zeros(len(self._by_id) + 1, np.float32)
+        for at, class_id in enumerate(ids):
+            name = names[at] if at < len(names) else ""
+            # -1, a tag of no output, is the last place.
+            row[self._by_name.get(name, -1) if name else self._by_id.get(class_id, -1)] = 1
+        return row
+
+
 def tags_of_bottlenecks(examples: Bottlenecks, class_names: Mapping[int, str]) -> NDArray[np.float32]:
     """Return what `TagsOfLabels` gives, of all examples, float32 ``(n, tags + 1)``."""
-    by_id = {class_id: place for place, class_id in enumerate(class_names)}
-    by_name = {name: place for place, name in enumerate(class_names.values())}
-    truth = np.zeros((len(examples.labels), len(class_names) + 1), np.float32)
-    for row, labels, texts in zip(truth, examples.labels, examples.texts, strict=True):
-        for at, label in enumerate(labels):
-            text = texts[at] if at < len(texts) else ""
-            # -1, a tag of no output, is the last place.
-            row[by_name.get(text, -1) if text else by_id.get(label, -1)] = 1
-    return truth
+    places = TagPlaces(class_names)
+    rows = [places.row(*labelled) for labelled in zip(examples.labels, examples.texts, strict=True)]
+    return np.stack(rows) if rows else np.zeros((0, len(class_names) + 1), np.float32)
 
 
 def check_tag_surveys(

@@ -13,12 +13,13 @@ import numpy as np
 import tensorflow as tf
 from official.core import task_factory
 
-from collectors.errors import InputError
 from pipelines.classification import evidence
+from pipelines.classification.answers import require_finite
 from pipelines.classification.model_config import ClassifierData, ClassifierLosses
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
 from pipelines.classification.tag_evidence import write_tag_answers
+from pipelines.classification.tag_pictures import TaggedPictures
 from pipelines.classification.tag_records import TagsOfLabels, check_tag_surveys, tags_of_bottlenecks
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import TAGGER, RunKind
@@ -91,8 +92,8 @@ class TaggingTask(RetrainingTask):
         return tf.sigmoid(logits)
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
-        """Return ``None``: tiles have room for one answer."""
-        return None
+        """Return what draws verification pictures with their tags, those missed and those given wrongly."""
+        return TaggedPictures(paths, self)
 
     def truth_of_tags(self) -> TagsOfLabels:
         """Return what makes the truth of the labels of a picture."""
@@ -126,12 +127,7 @@ class TaggingTask(RetrainingTask):
 
     def require_sound(self) -> None:
         """Check that the scores of the newest evaluation are numbers."""
-        if not np.isfinite(self.tag_answers.scores).all():
-            raise InputError(
-                "the network gives scores that are not finite numbers",
-                where=str(self.logging_dir or ""),
-                fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
-            )
+        require_finite(self.tag_answers.scores, str(self.logging_dir or ""))
 
     def results(self) -> dict[str, Any]:
         """Return the figures and the mean loss."""
@@ -139,8 +135,8 @@ class TaggingTask(RetrainingTask):
         return {**self.evaluation, "loss": float(losses.mean()) if len(losses) else None}
 
     def write_evidence(self, run: RunDirectory) -> None:
-        """Write ``tag_predictions.csv``."""
-        names = evidence.picture_names(self.task_config.validation_data)
+        """Write ``tag_predictions.csv`` and ``tag_scores.npz``."""
+        names = list(evidence.picture_names(self.task_config.validation_data))
         thresholds = thresholds_of(self.evaluation, self.names)
         write_tag_answers(run.path, self.tag_answers, names, self.names, thresholds)
 

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 from official.core import task_factory
 
-from collectors.errors import ConfigError, InputError
+from collectors.errors import ConfigError
 from labeling.label_map import LabelMap
 from pipelines.classification import answers as answering
 from pipelines.classification import evidence, input_pipeline, record_survey, start_weights
@@ -179,12 +178,7 @@ class ClassificationTask(RunTask):
 
     def require_sound(self) -> None:
         """Check that the scores of the newest evaluation are numbers."""
-        if not np.isfinite(self.answers.scores).all():
-            raise InputError(
-                "the network gives scores that are not finite numbers",
-                where=str(self.logging_dir or ""),
-                fix="This checkpoint is of no use: take another (--checkpoint), or train again with a lower rate.",
-            )
+        answering.require_finite(self.answers.scores, str(self.logging_dir or ""))
 
     def results(self) -> dict[str, Any]:
         """Return the figures and the mean loss."""

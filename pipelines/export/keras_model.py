@@ -11,7 +11,7 @@ import tf_keras
 from pipelines.classification import images
 from pipelines.detection import input_pipeline, ssd_model
 from pipelines.detection.ssd_config import SSDDetections, SSDModel
-from pipelines.export.metadata import LABELS_NAME, NAME, ModelMetadata
+from pipelines.export.metadata import LABELS_NAME, NAME, TAGGER, ModelMetadata
 from pipelines.export.serving import CLASSIFIER_OUTPUTS, IMAGE_INPUT, OUTPUTS
 
 
@@ -93,11 +93,12 @@ class ClassifierInput(tf_keras.layers.Layer):
 
 
 def write_keras_classifier(model: Any, path: Path, metadata: ModelMetadata) -> None:
-    """Write the ``.keras`` file of a classifier; it is loaded with `read_keras`."""
+    """Write the ``.keras`` file of a classifier of either kind; it is loaded with `read_keras`."""
     pictures = tf_keras.Input((None, None, metadata.channels), dtype=tf.uint8, name=IMAGE_INPUT)
     shape = [metadata.height, metadata.width, metadata.channels]
     logits = model(ClassifierInput(shape, name="network_input")(pictures), training=False)
-    scores = tf_keras.layers.Softmax(name=CLASSIFIER_OUTPUTS[0], dtype="float32")(logits)
+    activation = "sigmoid" if metadata.kind == TAGGER else "softmax"
+    scores = tf_keras.layers.Activation(activation, name=CLASSIFIER_OUTPUTS[0], dtype="float32")(logits)
     _save(tf_keras.Model(pictures, {CLASSIFIER_OUTPUTS[0]: scores}, name="classifier"), path, metadata)
 
 

@@ -7,15 +7,19 @@ from importlib import metadata
 from typing import Any
 
 from collectors.errors import InputError
+from pipelines import run_kinds
 
 NAME = "tagbox.json"
 LABELS_NAME = "labelmap.txt"
-DETECTOR, CLASSIFIER = "detector", "classifier"
+DETECTOR, CLASSIFIER, TAGGER = (kind.word for kind in (run_kinds.DETECTOR, run_kinds.CLASSIFIER, run_kinds.TAGGER))
+_OF_CLASSIFIERS = (
+    "bilinear resize with antialiasing (tf.image.resize) to height x width, aspect not kept, then pixel / 255"
+)
 _PREPROCESSING = {
     DETECTOR: "bilinear resize without half-pixel centres (TensorFlow 1's ResizeBilinear) to height x width, aspect "
     "not kept, then pixel * 2 / 255 - 1",
-    CLASSIFIER: "bilinear resize with antialiasing (tf.image.resize) to height x width, aspect not kept, then "
-    "pixel / 255",
+    CLASSIFIER: _OF_CLASSIFIERS,
+    TAGGER: _OF_CLASSIFIERS,
 }
 
 
@@ -32,8 +36,10 @@ class ModelMetadata:
         run: Name of the run.
         step: Step of the checkpoint.
         normalized_input: The file wants pictures resized and scaled; else it takes pixels of any size.
-        kind: ``detector`` or ``classifier``.
+        kind: ``detector``, ``classifier`` or ``tag classifier``.
         channels: Of the pictures: 3, or 1 for grey.
+        thresholds: Of a tag classifier: from which score on each tag is given, by its name, as the run's last
+            evaluation found; ``None`` where there was none.
         tagbox: Version of tagbox.
     """
 
@@ -47,6 +53,7 @@ class ModelMetadata:
     normalized_input: bool = False
     kind: str = DETECTOR
     channels: int = 3
+    thresholds: Mapping[str, float] | None = None
     tagbox: str = field(default_factory=lambda: metadata.version("tagbox"))
 
     def to_json(self) -> str:
@@ -59,9 +66,9 @@ class ModelMetadata:
     def labels(self) -> str:
         """Return the class names, one a line, as other programs number what comes out.
 
-        Of a detector line 1 is for id 1, with ``???`` where an id is not used; of a classifier for the first score.
+        Of a detector line 1 is for id 1, with ``???`` where an id is not used; of classifiers for the first score.
         """
-        if self.kind == CLASSIFIER:
+        if self.kind != DETECTOR:
             return "".join(f"{name}\n" for name in self.class_names.values())
         last = max(self.class_names, default=0)
         return "".join(f"{self.class_names.get(class_id, '???')}\n" for class_id in range(1, last + 1))

@@ -14,7 +14,7 @@ from collectors.errors import InputError, MissingPartError
 from pipelines.classification import images
 from pipelines.detection import input_pipeline
 from pipelines.detectors import Detector, Found, found_of
-from pipelines.export.metadata import CLASSIFIER, NAME, ModelMetadata, read_metadata
+from pipelines.export.metadata import DETECTOR, NAME, ModelMetadata, read_metadata
 from pipelines.export.saved_model import METADATA_NODE
 from pipelines.export.serving import CLASSIFIER_OUTPUTS, IMAGE_INPUT, OUTPUTS
 
@@ -48,7 +48,7 @@ class ExportedDetector:
 
 
 class ExportedClassifier:
-    """A classifier's model file: SavedModel, frozen graph, ONNX, Keras; see `pipelines.classification.classifier`.
+    """The model file of a classifier of either kind, one that takes pixels; see `pipelines.classification.classifier`.
 
     Args:
         run: Takes pictures, gives ``scores``.
@@ -184,14 +184,14 @@ def open_model(path: Path) -> "Detector | ExportedClassifier | LiteClassifier":
         raise InputError("no such model file", where=str(path), fix="Make one with: tagbox export RUN")
     if path.suffix == ".tflite":
         metadata = read_metadata(_from_zip(path), str(path))
-        return (LiteClassifier if metadata.kind == CLASSIFIER else LiteRunner)(path, metadata)
+        return (LiteRunner if metadata.kind == DETECTOR else LiteClassifier)(path, metadata)
     return _model_of(openers[path.suffix](path))
 
 
 def _model_of(file: _File) -> "Detector | ExportedClassifier":
-    if file.metadata.kind == CLASSIFIER:
-        return ExportedClassifier(file.run, file.metadata, file.owner)
-    return ExportedDetector(file.run, file.metadata, file.owner)
+    if file.metadata.kind == DETECTOR:
+        return ExportedDetector(file.run, file.metadata, file.owner)
+    return ExportedClassifier(file.run, file.metadata, file.owner)
 
 
 def _open_saved_model(path: Path) -> _File:
@@ -260,7 +260,7 @@ def _open_onnx(path: Path) -> _File:
 
 
 def _outputs_of(metadata: ModelMetadata) -> tuple[str, ...]:
-    return CLASSIFIER_OUTPUTS if metadata.kind == CLASSIFIER else OUTPUTS
+    return OUTPUTS if metadata.kind == DETECTOR else CLASSIFIER_OUTPUTS
 
 
 def _from_zip(path: Path) -> str:

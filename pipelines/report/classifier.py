@@ -159,13 +159,13 @@ def _pictures(files: RunFiles) -> list[Section]:
     every = files.value("task.validation_data.sample_1_of_n", 1)
     tiles = _tiles(paths, answers, {*wrong[:_TILES], *spread}, every)
     return [
-        _mosaic_section(
-            files, "Mistakes", "mistakes.jpg", [tiles[row] for row in wrong[:_TILES] if row in tiles],
+        mosaic_section(
+            files, "Mistakes", "mistakes.jpg", draw_mosaic([tiles[row] for row in wrong[:_TILES] if row in tiles]),
             f"The {min(len(wrong), _TILES)} surest of {len(wrong)} mistakes, surest first: what each was taken for, "
             "and what it is. Some may be labels that are wrong.",
         ),
-        _mosaic_section(
-            files, "Verification pictures", "pictures.jpg", [tiles[row] for row in spread if row in tiles],
+        mosaic_section(
+            files, "Verification pictures", "pictures.jpg", draw_mosaic([tiles[row] for row in spread if row in tiles]),
             "A cross section in the order of the records: what each was taken for; mistakes in red, with the truth.",
         ),
     ]  # fmt: skip
@@ -184,9 +184,9 @@ def _tiles(paths: Sequence[Any], answers: Sequence[StoredAnswer], rows: set[int]
     return tiles
 
 
-def _mosaic_section(files: RunFiles, title: str, name: str, tiles: Sequence[Tile], caption: str) -> Section:
+def mosaic_section(files: RunFiles, title: str, name: str, mosaic: Image.Image | None, caption: str) -> Section:
+    """Write a mosaic into ``samples/``, and return it as a part of the page; ``None`` removes an older one."""
     path = files.run.path / "samples" / name
-    mosaic = draw_mosaic(tiles)
     if mosaic is None:
         path.unlink(missing_ok=True)
         return Section(title, [Paragraph("There is none.")])

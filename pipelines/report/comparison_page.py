@@ -55,7 +55,7 @@ def write_comparison(
 def comparison_page(runs: Sequence[RunFiles], compared: Sequence[Compared], kind: RunKind = DETECTOR) -> Page:
     """Return the page; each run under the name that it has in ``compared``."""
     names = [one.name for one in compared]
-    headline = kind.figures[0]
+    headline = kind.compared_figures[0]
     figures = [KeyFigure(f"{headline} of {one.name}", _measured(getattr(one, headline))) for one in compared]
     return Page(
         title=" and ".join(names) if len(names) < 4 else f"{len(names)} runs",
@@ -64,7 +64,7 @@ def comparison_page(runs: Sequence[RunFiles], compared: Sequence[Compared], kind
         sections=[
             Section("Which is better", _verdict(compared, kind)),
             Section("Curves", [Row([ChartBlock(chart) for chart in _charts(runs, names, kind)])]),
-            Section("Each class", _classes(runs, names, headline)),
+            Section("Each class", _classes(runs, names, kind.class_figures[0])),
             Section("Config", _config(runs, names)),
             Section("Environment", _environment(runs, names)),
             Section("Time", _time(runs, names)),
@@ -74,7 +74,7 @@ def comparison_page(runs: Sequence[RunFiles], compared: Sequence[Compared], kind
 
 
 def _verdict(compared: Sequence[Compared], kind: RunKind) -> list[Block]:
-    first, names = compared[0], kind.figures
+    first, names = compared[0], kind.compared_figures
     chance = f"how often two equally good {kind.word}s differ by that much"
     columns = [
         Column("run", numeric=False),
@@ -93,8 +93,8 @@ def _verdict(compared: Sequence[Compared], kind: RunKind) -> list[Block]:
     words = Paragraph(
         f"More is meant against {first.name}. Small figures are the ends of 95 % intervals: how far other verification "
         "pictures of the kind would move them. p is how often two equals differ by at least that much "
-        "on these pictures. A run that is trained again with another seed differs by chance as well, and neither "
-        "figure knows of that.",
+        f"on these pictures, found by exchanging the two runs' {kind.answers}, picture by picture. A run that is "
+        "trained again with another seed differs by chance as well, and neither figure knows of that.",
         soft=True,
     )
     return [Findings([_finding(one, first, names[0]) for one in compared[1:]]), Table(columns, rows), words]

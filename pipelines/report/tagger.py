@@ -1,17 +1,24 @@
-"""The report of a tag classifier: its figures and each tag."""
+"""The report of a tag classifier: its figures, each tag, and its surest mistakes."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from collectors.errors import InputError
 from pipelines import run_kinds
-from pipelines.report.blocks import Column, Finding, KeyFigure, Section, Table
+from pipelines.classification.tag_answers import thresholds_of
+from pipelines.classification.tag_evidence import read_tag_scores
+from pipelines.classification.tag_mosaic import draw_tag_mosaic, judged_tiles
+from pipelines.report.blocks import Column, Finding, KeyFigure, Paragraph, Section, Table
 from pipelines.report.class_findings import rarely_judged, weakest
-from pipelines.report.classifier import first_batch
+from pipelines.report.classifier import first_batch, mosaic_section
 from pipelines.report.data import data_section
 from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles
 
 _FEW_PICTURES = 20
+_TILES = 36
 
 
 def key_figures(files: RunFiles) -> list[KeyFigure]:
@@ -55,7 +62,41 @@ def findings_of(files: RunFiles) -> list[Finding]:
 def sections_of(files: RunFiles) -> list[Section]:
     """Return the parts of the page that only a tag classifier has."""
     data = data_section(files, counted="pictures", batch=first_batch(files))
-    return [data, Section("Each tag", [_tag_table(files.results)])] if files.results else [data]
+    return [data, Section("Each tag", [_tag_table(files.results)]), *_pictures(files)] if files.results else [data]
+
+
+def _pictures(files: RunFiles) -> list[Section]:
+    """Draw the surest mistakes and a cross section of the verification set into ``samples/``."""
+    paths = files.records("task.validation_data.input_path")
+    try:
+        stored = read_tag_scores(files.run.path)
+    except InputError as error:
+        return [Section("Verification pictures", [Paragraph(f"Without pictures: {error}")])]
+    if not paths:
+        words = "The verification records are not where they were."
+        return [Section("Verification pictures", [Paragraph(words)])]
+    thresholds = thresholds_of(files.results, stored.tags)
+    wrong = (stored.scores >= thresholds) != stored.truth
+    # How sure the network was of its worst mistake in each picture.
+    sureness = np.where(wrong, np.abs(stored.truth - stored.scores), 0.0).max(axis=1, initial=0.0)
+    surest = [row for row in np.argsort(-sureness, kind="stable").tolist() if sureness[row] > 0]
+    spread = np.unique(np.linspace(0, len(wrong) - 1, min(_TILES, len(wrong))).round().astype(int)).tolist()
+    places = {int(stored.places[row]): row for row in (*surest[:_TILES], *spread)}
+    tiles = judged_tiles(paths, places, stored.truth, stored.scores, stored.tags, thresholds)
+    how = "red: given and wrong, brown: had and missed, green: right, each with its probability"
+    return [
+        mosaic_section(
+            files, "Mistakes", "mistakes.jpg",
+            draw_tag_mosaic([tiles[row] for row in surest[:_TILES] if row in tiles]),
+            f"{min(len(surest), _TILES)} of {len(surest)} pictures with a mistake, the surest first; {how}. Where "
+            "a tag looks right, the person who posted the picture may have left it out.",
+        ),
+        mosaic_section(
+            files, "Verification pictures", "pictures.jpg",
+            draw_tag_mosaic([tiles[row] for row in spread if row in tiles]),
+            f"A cross section in the order of the records; {how}.",
+        ),
+    ]  # fmt: skip
 
 
 def _tag_table(results: Mapping[str, Any]) -> Table:

@@ -1,5 +1,6 @@
 """``tagbox export``: model files out of a run, each with proof that it gives the same answers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import click
 from scripts import exit_codes
 from scripts.options import json_option, native_lines_hidden, quieten_tensorflow
 from scripts.output import progress, say, write_json, write_table
+from scripts.tagging import say_whose_thresholds
 
 _DETECTOR_COLUMNS = ("pictures", "missing", "box differs by", "score by", "AP50", "AP50 lost", "AP lost")
 _CLASSIFIER_COLUMNS = ("pictures", "other answers", "score differs by", "top1", "top1 lost")
+_TAG_COLUMNS = ("pictures", "other tags", "score differs by", "mAP", "mAP lost")
 FORMATS = ("savedmodel", "tflite", "tflite-int8", "frozen-graph", "onnx", "keras")
 
 
@@ -44,17 +47,16 @@ def export(
     """Write model files out of a RUN, with pre- and post-processing, labels and metadata inside.
 
     Each file is opened again and run on verification pictures beside the run: the largest difference and the AP lost
-    (a classifier: top1) are printed.
+    (a classifier: top1, a tag classifier: mAP) are printed. Files of a tag classifier carry the threshold of each tag.
     """
     from pipelines.run_directory import RunDirectory
 
     run = RunDirectory(run_dir)
     run.require()
-    from pipelines.run_kinds import CLASSIFIER, TAGGER
+    from pipelines.run_kinds import CLASSIFIER, DETECTOR, TAGGER
     from pipelines.run_list import kind_of_run
 
-    if kind_of_run(run) is TAGGER:
-        raise click.UsageError("a tag classifier cannot be exported; it answers with: tagbox predict RUN IMAGE...")
+    kind = kind_of_run(run)
     quieten_tensorflow()
     from pipelines.export.onnx_model import require_onnx
 
@@ -64,15 +66,19 @@ def export(
     from pipelines.export.export import Exporter, ExportFormat, RunExporter, export_run
 
     exporter: Exporter
-    if kind_of_run(run) is CLASSIFIER:
-        from pipelines.classification.classifier import RunClassifier
-        from pipelines.classification.export import ClassifierExporter
-
-        exporter = ClassifierExporter(run, RunClassifier(run, checkpoint=checkpoint))
-    else:
+    if kind is DETECTOR:
         from pipelines.detectors import RunDetector
 
         exporter = RunExporter(run, RunDetector(run, checkpoint=checkpoint))
+    else:
+        from pipelines.classification.classifier import RunClassifier
+        from pipelines.classification.export import ClassifierExporter
+        from pipelines.classification.tag_export import TagExporter
+
+        classifier = RunClassifier(run, checkpoint=checkpoint)
+        exporter = (TagExporter if kind is TAGGER else ClassifierExporter)(run, classifier)
+        if kind is TAGGER:
+            say_whose_thresholds(run.read_results(), classifier.step, str(run.path))
     kinds = [ExportFormat(name) for name in formats]
     done = []
     with native_lines_hidden(), progress("checking pictures") as advance:
@@ -89,36 +95,46 @@ def export(
     if as_json:
         write_json([_as_dict(exported) for exported in done])
     else:
-        columns = _CLASSIFIER_COLUMNS if kind_of_run(run) is CLASSIFIER else _DETECTOR_COLUMNS
-        rows = [_row(exported, len(columns)) for exported in done]
+        columns, cells_of = {
+            DETECTOR: (_DETECTOR_COLUMNS, _detector_cells),
+            CLASSIFIER: (_CLASSIFIER_COLUMNS, _classifier_cells),
+            TAGGER: (_TAG_COLUMNS, _tag_cells),
+        }[kind]
+        rows = [_row(exported, cells_of, len(columns)) for exported in done]
         write_table(["format", "file", "MB", *columns], rows, right=set(range(2, 3 + len(columns))))
     if check and any(exported.agreement is None for exported in done):
         say("note: nothing was checked, the run's verification records are not there")
     return exit_codes.DONE
 
 
-def _row(exported: Any, num_columns: int) -> list[str]:
+def _row(exported: Any, cells_of: Callable[[Any], list[str]], num_columns: int) -> list[str]:
     start = [str(exported.kind), str(exported.path), f"{exported.num_bytes / 1e6:.1f}"]
     found = exported.agreement
-    if found is None:
-        return [*start, *["not checked"] * num_columns]
-    if num_columns == len(_CLASSIFIER_COLUMNS):
-        return [
-            *start,
-            str(found.pictures),
-            str(found.other_answers),
-            f"{found.score_difference:.1e}",
-            f"{found.top1:.4f}",
-            f"{found.top1_lost:.4f}",
-        ]
+    return [*start, *(["not checked"] * num_columns if found is None else cells_of(found))]
+
+
+def _detector_cells(found: Any) -> list[str]:
     return [
-        *start,
         str(found.pictures),
         f"{found.missing} of {found.detections}",
         f"{found.box_difference:.1e}",
         f"{found.score_difference:.1e}",
-        *(f"{value:.4f}" if value is not None else "-" for value in (found.ap50, found.ap50_lost, found.ap_lost)),
+        *(_figure(value) for value in (found.ap50, found.ap50_lost, found.ap_lost)),
     ]
+
+
+def _classifier_cells(found: Any) -> list[str]:
+    differs = f"{found.score_difference:.1e}"
+    return [str(found.pictures), str(found.other_answers), differs, _figure(found.top1), _figure(found.top1_lost)]
+
+
+def _tag_cells(found: Any) -> list[str]:
+    differs = f"{found.score_difference:.1e}"
+    return [str(found.pictures), str(found.other_tags), differs, _figure(found.mAP), _figure(found.mAP_lost)]
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _as_dict(exported: Any) -> dict[str, Any]:

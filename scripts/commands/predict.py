@@ -13,7 +13,7 @@ from scripts import exit_codes
 from scripts.classifying import classify, draw_and_classify
 from scripts.options import json_option, quieten_tensorflow
 from scripts.output import progress, say, write_json, write_table
-from scripts.tagging import tag_pictures
+from scripts.tagging import draw_and_tag, tag_pictures, thresholds_of_source
 
 
 @click.command()
@@ -40,7 +40,11 @@ from scripts.tagging import tag_pictures
 @click.option("--unlabeled", is_flag=True, help="Take only pictures for which nobody has saved a LabelImg XML.")
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take each Nth frame of a film.")
 @click.option(
-    "--top", type=click.IntRange(1), default=5, show_default=True, help="A classifier's answers to a picture, at most."
+    "--top",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="A classifier's answers to a picture, at most; given, a tag classifier's N likeliest tags.",
 )
 @click.option("--invert", is_flag=True, help="Turn light into dark first: ink on paper for a classifier of drawings.")
 @click.option("--draw", is_flag=True, help="Draw on a page in the browser; a classifier answers after each stroke.")
@@ -71,7 +75,7 @@ def predict(
     Pictures that cannot be read are named, the rest is done, and the exit code is 5.
     """
     from pipelines.run_directory import RunDirectory
-    from pipelines.run_kinds import CLASSIFIER, TAGGER
+    from pipelines.run_kinds import DETECTOR, TAGGER, kind_named
     from pipelines.run_list import kind_of_run
 
     run = RunDirectory(source)
@@ -81,28 +85,28 @@ def predict(
     if not sources and not draw:
         raise click.UsageError("Missing argument 'IMAGE...': pictures or folders; or --draw.")
     quieten_tensorflow()
-    if is_run and kind_of_run(run) is TAGGER:
-        has_top = click.get_current_context().get_parameter_source("top") is ParameterSource.COMMANDLINE
-        refused = {"--voc": voc, "--output": output, "--draw": draw, "--top": has_top, "--format coco": form == "coco"}
-        refused["--unlabeled"] = unlabeled
-        if names := [name for name, given in refused.items() if given]:
-            raise click.UsageError(f"{names[0]} does not go with a tag classifier; --min-score does")
-        form = "json" if as_json else form
-        return tag_pictures(run, checkpoint, sources, min_score=min_score, invert=invert, form=form)
     model = None if is_run else _open(source)
-    if kind_of_run(run) is CLASSIFIER if is_run else hasattr(model, "scores"):
-        for name, given in (
-            ("--voc", voc),
-            ("--min-score", min_score is not None),
-            ("--format coco", form == "coco"),
-            ("--unlabeled", unlabeled),
-        ):
-            if given:
-                raise click.UsageError(f"{name} is for detectors; a classifier finds no boxes")
+    kind = kind_of_run(run) if model is None else kind_named(model.metadata.kind)
+    if kind is not DETECTOR:
+        refused = {"--voc": voc, "--unlabeled": unlabeled, "--format coco": form == "coco"}
+        if names := [name for name, is_given in refused.items() if is_given]:
+            raise click.UsageError(f"{names[0]} is for detectors; a {kind.word} finds no boxes")
+        form = "json" if as_json else form
+        if kind is TAGGER:
+            has_top = click.get_current_context().get_parameter_source("top") is ParameterSource.COMMANDLINE
+            tagger = model or _classifier_of(run, checkpoint)
+            thresholds = thresholds_of_source(tagger, run if is_run else None)
+            if draw:
+                return draw_and_tag(tagger, thresholds, top=top, port=port)
+            return tag_pictures(
+                tagger, thresholds, sources, min_score=min_score, top=top if has_top else None, invert=invert,
+                form=form, output=output,
+            )  # fmt: skip
+        if min_score is not None:
+            raise click.UsageError("--min-score is for detectors and tag classifiers; --top limits these answers")
         classifier = model or _classifier_of(run, checkpoint)
         if draw:
             return draw_and_classify(classifier, top=top, port=port)
-        form = "json" if as_json else form
         return classify(classifier, sources, top=top, invert=invert, form=form, output=output)
     if draw or invert:
         raise click.UsageError(f"--{'draw' if draw else 'invert'} is for classifiers")

@@ -11,6 +11,8 @@ from scripts import exit_codes
 from scripts.options import json_option
 from scripts.output import figure, progress, say, write_json, write_table
 
+_TEST = "the share of {} random exchanges of two runs' {}, picture by picture, that differ at least as much"
+
 
 @click.group()
 def runs() -> None:
@@ -74,7 +76,7 @@ def show(run_dir: Path, as_json: bool) -> int:
         write_table(["evaluated at step", *kind.figures], rows, right={0, 1, 2})
     if content["results"]:
         classes = content["results"]["per_class"].items()
-        shown = [name for name in kind.figures if all(name in row for _, row in classes)]
+        shown = [name for name in kind.class_figures if all(name in row for _, row in classes)]
         rows = [[name, *(figure(row[one]) for one in shown), str(row["num_truth"])] for name, row in classes]
         write_table(["class (best checkpoint)", *shown, kind.truth], rows, right={1, 2, 3})
     write_table(["key", "value", "from"], [[row["key"], row["value"], row["origin"]] for row in content["chosen"]])
@@ -111,7 +113,8 @@ def compare_command(
 ) -> int:
     """Compare RUNs with the first: curves in one picture, figures with 95 % intervals, a paired test.
 
-    The figures are those of the detections, or of a classifier's answers, that each run's evaluation stored.
+    The figures are those of the detections, or of a classifier's answers, that each run's evaluation stored. Below them
+    stands what was tested.
     """
     from pipelines.plots import save_charts
     from pipelines.report.comparison_charts import comparison_charts
@@ -129,15 +132,19 @@ def compare_command(
 
         write_comparison(folders, compared, page, kind)
     if as_json:
-        content = {"runs": [asdict(one) for one in compared], "resamples": resamples, "picture": str(output)}
+        content = {"runs": [asdict(one) for one in compared], "resamples": resamples, "seed": seed}
+        content |= {"test": _TEST.format(resamples, kind.answers), "picture": str(output)}
         write_json(content | ({"page": str(page)} if page else {}))
     else:
-        tested = [word for name in kind.figures for word in (f"{name} to first", "p")]
+        names_of_figures = kind.compared_figures
+        tested = [word for name in names_of_figures for word in (f"{name} to first", "p")]
         write_table(
-            ["run", "step", "pictures", *kind.figures, *tested],
-            [_row(one, kind.figures) for one in compared],
+            ["run", "step", "pictures", *names_of_figures, *tested],
+            [_row(one, names_of_figures) for one in compared],
             right={1, 2, 6, 8},
         )
+        if any(one.difference for one in compared):
+            say(f"p: {_TEST.format(resamples, kind.answers)}")
     for one in compared:
         if one.not_comparable:
             say(f"{one.name} is not tested against {names[0]}: {one.not_comparable}")

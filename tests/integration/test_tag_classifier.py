@@ -3,20 +3,38 @@
 import csv
 import io
 import json
+import re
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from labeling.label_map import read_label_map
+from pipelines.classification.classifier import RunClassifier
+from pipelines.classification.drawing_server import DrawingServer
 from pipelines.classification.tag_records import TagsOfLabels, tags_of_bottlenecks
 from pipelines.evaluate import evaluate
+from pipelines.export.model_files import open_model
 from pipelines.run_directory import RunDirectory
 from tests.support.command import tagbox_here
 from tests.support.keras_mobilenet import keras_file_name, write_keras_mobilenet
+from tests.support.quickdraw_files import drawings_of, ndjson
 
 pytestmark = pytest.mark.tf
 
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "export-a-model.md"
+
+FILES = {
+    "savedmodel": "saved_model",
+    "tflite": "model.tflite",
+    "tflite-int8": "model_int8.tflite",
+    "frozen-graph": "frozen_inference_graph.pb",
+    "onnx": "model.onnx",
+    "keras": "model.keras",
+}
 SMALLEST = "mobilenet_0.25_128"
 COLORS = {"red": (220, 40, 30), "green": (30, 190, 40)}
 SHAPES = ("disc", "stripe")
@@ -154,13 +172,157 @@ def test_predict_gives_all_tags_above_their_thresholds(run, tmp_path):
     assert "1 not read" in answer.err
 
 
+@pytest.fixture(scope="module")
+def grey_run(run, records):
+    """A network of one channel, of few steps: on the same pictures worse than the other one."""
+    path = run.path.parent / "grey"
+    answer = tagbox_here(
+        "train", run.path.parent / "tags.yaml", "--records", records, "--run", path, "--set", "task.model.channels=1",
+        "--set", "trainer.train_steps=20", "--set", "trainer.validation_interval=20",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    return RunDirectory(path)
+
+
+def test_top_and_output_of_predict(run, tmp_path):
+    for case in [(color, shape, 200) for color in COLORS for shape in SHAPES]:
+        _draw(*case).save(tmp_path / "{}-{}-{}.png".format(*case))
+    found = json.loads(tagbox_here("predict", run.path, tmp_path, "--top", 3, "--json").out)
+    for picture in found:
+        scores = [one["score"] for one in picture["tags"]]
+        assert len(scores) == 3
+        assert scores == sorted(scores, reverse=True)
+    # Three of four tags, and no picture is both red and green: some are below their thresholds, which is told.
+    assert any(one["score"] < one["threshold"] for picture in found for one in picture["tags"])
+    answer = tagbox_here("predict", run.path, tmp_path, "--top", 3, "--output", tmp_path / "drawn")
+    assert answer.code == 0, answer.err
+    assert "in brackets: below the threshold" in answer.err
+    with Image.open(tmp_path / "drawn" / "answers.png") as mosaic:
+        assert mosaic.width > 4 * 160
+    both = json.loads(tagbox_here("predict", run.path, tmp_path, "--top", 2, "--min-score", 0.99, "--json").out)
+    assert all(len(one["tags"]) <= 2 and all(tag["score"] >= 0.99 for tag in one["tags"]) for one in both)
+
+
+@pytest.fixture(scope="module")
+def exported(run):
+    words = [word for name in FILES for word in ("--format", name)]
+    answer = tagbox_here("export", run.path, *words, "--json", "--check-pictures", 12)
+    assert answer.code == 0, answer.err
+    return {one["format"]: one for one in json.loads(answer.out)}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_model_file_gives_the_tags_of_the_run(run, exported, name):
+    limit = 0.1 if name == "tflite-int8" else 1e-4
+    check = exported[name]["check"]
+    assert (check["pictures"], check["tags"] > 0) == (12, True)
+    assert check["score_difference"] < limit
+    if name != "tflite-int8":
+        assert (check["other_tags"], check["mAP_lost"]) == (0, pytest.approx(0, abs=1e-6))
+    model = open_model(run.path / "export" / FILES[name])
+    results = run.read_results()["per_class"]
+    assert (model.metadata.kind, set(model.class_names.values())) == ("tag classifier", TAGS)
+    assert model.metadata.thresholds == {tag: row["threshold"] for tag, row in results.items()}
+    pixels = np.stack([np.asarray(_draw(color, shape, 300)) for color in COLORS for shape in SHAPES])
+    wanted = RunClassifier(run).scores(pixels)
+    assert (wanted.sum(axis=1) > 1.2).any()  # no softmax
+    np.testing.assert_allclose(model.scores(pixels), wanted, rtol=0, atol=limit)
+
+
+def test_a_model_file_answers_the_command_as_the_run_does(run, exported, tmp_path):
+    _draw("red", "disc", 400).save(tmp_path / "one.png")
+    sources = (run.path, run.path / "export" / "saved_model", run.path / "export" / "model.tflite")
+    asked = [tagbox_here("predict", source, tmp_path, "--json") for source in sources]
+    first, *others = ([(one["tag"], one["threshold"]) for one in json.loads(answer.out)[0]["tags"]] for answer in asked)
+    assert first
+    assert others == [first, first]
+    refused = tagbox_here("predict", run.path / "export" / "model.tflite", tmp_path, "--voc")
+    assert (refused.code, "a tag classifier finds no boxes" in refused.err) == (2, True)
+    table = tagbox_here("export", run.path, "--output", tmp_path / "model")
+    assert (table.code, "mAP lost" in table.out) == (0, True)
+    labels = (tmp_path / "model/saved_model/assets.extra/labelmap.txt").read_text(encoding="utf-8").split()
+    assert labels == list(run.read_results()["per_class"])
+
+
+def test_the_program_of_the_how_to_page_prints_the_tags_of_the_command(run, exported, tmp_path, monkeypatch):
+    program = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[-1]
+    (tmp_path / "export").symlink_to(run.path / "export")
+    _draw("green", "stripe", 401).save(tmp_path / "picture.jpg", quality=95)
+    monkeypatch.chdir(tmp_path)
+    said = io.StringIO()
+    with redirect_stdout(said):
+        exec(compile(program, str(PAGE), "exec"), {"__name__": "client"})
+    ((_, tags),) = (one.values() for one in json.loads(tagbox_here("predict", run.path, "picture.jpg", "--json").out))
+    assert sorted(said.getvalue().split("\n")[:-1]) == sorted(f"{one['tag']} {one['score']:.3f}" for one in tags) != []
+
+
+def test_thresholds_of_other_weights_are_told(run, exported, tmp_path):
+    _draw("red", "disc", 400).save(tmp_path / "one.png")
+    shutil.copytree(run.path, tmp_path / "run")
+    (copy := RunDirectory(tmp_path / "run")).write_results({**run.read_results(), "step": 7})
+    answer = tagbox_here("predict", copy.path, tmp_path / "one.png")
+    assert "the thresholds were found at step 7, the weights are of step" in answer.err
+    (copy.path / "results.json").unlink()
+    assert "was not evaluated: every tag from 0.5 on" in tagbox_here("predict", copy.path, tmp_path / "one.png").err
+    answer = tagbox_here("export", copy.path, "--output", tmp_path / "model", "--no-check")
+    assert (answer.code, "was not evaluated" in answer.err) == (0, True)
+    assert open_model(tmp_path / "model" / "saved_model").metadata.thresholds is None
+    answer = tagbox_here("predict", tmp_path / "model" / "saved_model", tmp_path / "one.png")
+    assert "was exported without an evaluation" in answer.err
+
+
+def test_a_network_of_one_channel_takes_drawings(grey_run, tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(1).integers(0, 256, (3, 784), np.uint8))
+    (tmp_path / "strokes.ndjson").write_bytes(ndjson(drawings_of("cat", 2)))
+    answer = tagbox_here("predict", grey_run.path, tmp_path / "rows.npy", tmp_path / "strokes.ndjson", "--json",
+                         "--min-score", 0)  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert [len(one["tags"]) for one in json.loads(answer.out)] == [len(TAGS)] * 5
+    classifier = RunClassifier(grey_run)
+    strokes = [np.array([[10.0, 10.0], [200.0, 180.0]])]
+    for threshold in (0.0, 1.01):
+        with DrawingServer(classifier, thresholds=dict.fromkeys(TAGS, threshold)) as server:
+            answers = server.answers(strokes)
+            assert server.tags_among(answers) == ([one.name for one in answers] if not threshold else [])
+
+
+def test_two_runs_are_compared_and_the_worse_one_is_told(run, grey_run, tmp_path):
+    words = ("runs", "compare", run.path, grey_run.path, "--output", tmp_path / "curves.png", "--resamples", 300)
+    answer = tagbox_here(*words, "--html", tmp_path / "page.html")
+    assert answer.code == 0, answer.err
+    assert "micro_F1 to first" in answer.out
+    assert "300 random exchanges of two runs' ranks of the pictures (for mAP)" in answer.err
+    assert "ranks of the pictures (for mAP)" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    told = json.loads(tagbox_here(*words, "--json").out)
+    assert "picture by picture" in told["test"]
+    best, worse = told["runs"]
+    assert best["mAP"]["value"] == pytest.approx(run.read_results()["mAP"], abs=1e-6)
+    assert worse["mAP"]["value"] == pytest.approx(grey_run.read_results()["mAP"], abs=1e-6)
+    assert worse["difference"]["mAP"]["value"] < 0
+    assert worse["difference"]["p_map"] < 0.05
+    shown = tagbox_here("runs", "show", run.path)
+    assert (shown.code, "F1" in shown.out) == (0, True)
+
+
+def test_tensorboard_and_report_show_pictures_with_their_mistakes(run, grey_run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run.path / "validation"))
+    events.Reload()
+    assert [event.step for event in events.Tensors("eval_pictures")] == [60, 120]
+    page = (grey_run.path / "report.html").read_text(encoding="utf-8")
+    assert "with a mistake, the surest first" in page
+    with Image.open(grey_run.path / "samples" / "mistakes.jpg") as mosaic:
+        # Red words of what is given wrongly.
+        pixels = np.asarray(mosaic, int)
+    assert ((pixels[..., 0] - pixels[..., 1] > 90) & (pixels[..., 2] < 110)).sum() > 100
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("predict", "RUN", "x.png", "--top", 3), "--top does not go with a tag classifier"),
-        (("predict", "RUN", "--draw"), "--draw does not go with a tag classifier"),
-        (("export", "RUN"), "a tag classifier cannot be exported"),
-        (("runs", "compare", "RUN"), "there is no paired test of tag classifiers"),
+        (("predict", "RUN", "x.png", "--voc"), "--voc is for detectors; a tag classifier finds no boxes"),
+        (("predict", "RUN", "--draw"), "--draw is for networks of drawings, in one channel of grey"),
         (("eval", "RUN", "."), "a tag classifier is evaluated on its records"),
     ],
 )
