@@ -18,6 +18,12 @@ def texts_of(features: Mapping[str, Feature], key: str) -> list[str]:
     return [value.decode(errors="replace") for value in feature.values] if isinstance(feature, BytesList) else []
 
 
+def ints_of(features: Mapping[str, Feature], key: str) -> tuple[int, ...]:
+    """Return all values of a key; none where it is missing or holds anything but whole numbers."""
+    feature = features.get(key)
+    return feature.values if isinstance(feature, Int64List) else ()
+
+
 def first_bytes(features: Mapping[str, Feature], key: str) -> bytes:
     """Return the first value of a key; nothing where it is missing, empty or holds numbers."""
     feature = features.get(key)
@@ -31,5 +37,4 @@ def first_text(features: Mapping[str, Feature], key: str) -> str:
 
 def first_int(features: Mapping[str, Feature], key: str) -> int:
     """Return the first value of a key; 0 where it is missing, empty or holds no whole numbers."""
-    feature = features.get(key)
-    return feature.values[0] if isinstance(feature, Int64List) and feature.values else 0
+    return next(iter(ints_of(features, key)), 0)

@@ -19,8 +19,7 @@ from pipelines.classification import images
 from pipelines.classification.bottleneck_cache import BottleneckCache
 from pipelines.classification.record_form import RecordForm, record_form
 from records.classification_features import ENCODED, RAW
-from records.example import Int64List
-from records.example_values import first_bytes, first_text, texts_of
+from records.example_values import first_bytes, first_text, ints_of, texts_of
 from records.reading import read_features
 
 _BATCH = 32
@@ -153,8 +152,7 @@ class _Examples:
                 is_new = key not in self._cache and key not in self._asked
                 self._asked.add(key)
                 self.keys.append(key)
-                labels = features.get("image/class/label")
-                self.labels.append(labels.values if isinstance(labels, Int64List) else ())
+                self.labels.append(ints_of(features, "image/class/label"))
                 self.texts.append(tuple(texts_of(features, "image/class/text")))
                 if is_new:
                     yield key, content

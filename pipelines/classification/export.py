@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from collectors.errors import InputError
 from collectors.progress import Progress
 from pipelines.classification import images
+from pipelines.classification.class_names import output_finder
 from pipelines.classification.classifier import RunClassifier
 from pipelines.classification.serving import PixelClassifier
 from pipelines.export import keras_model, lite, onnx_model, saved_model
@@ -150,14 +151,10 @@ class ClassifierExporter:
 
     def _truth_of(self) -> Callable[[Mapping[str, Feature]], Any]:
         """Return what makes the truth of the features of a picture."""
-        names = {name: place for place, name in enumerate(self._classifier.class_names.values())}
-        ids = {class_id: place for place, class_id in enumerate(self._classifier.class_names)}
-
-        def truth_of(features: Mapping[str, Feature]) -> int:
-            text, label = first_text(features, "image/class/text"), first_int(features, "image/class/label")
-            return names.get(text, -1) if text else ids.get(label, -1)
-
-        return truth_of
+        output_of = output_finder(self._classifier.class_names)
+        return lambda features: output_of(
+            first_int(features, "image/class/label"), first_text(features, "image/class/text")
+        )
 
     def _pixel_classifier(self, *, batch: int | None = None) -> PixelClassifier:
         classifier = self._classifier
