@@ -40,6 +40,8 @@ class RunTask(base_task.Task):
         class_names: Name of each class id.
         first_step: The step that training begins after.
         total_steps: The last step, where that is known.
+        step_factors: Variables of the model that was built last, each with the share of the learning rate that it is
+            trained at; others are trained at the whole.
         evaluation: Figures of the newest evaluation, at least those of ``kind.figures``; ``None`` is not defined.
     """
 
@@ -51,6 +53,7 @@ class RunTask(base_task.Task):
         self.class_names: Mapping[int, str] = {}
         self.first_step = 0
         self.total_steps: int | None = None
+        self.step_factors: list[tuple[Any, float]] = []
         self.evaluation: dict[str, Any] = {}
 
     @classmethod

@@ -35,7 +35,7 @@ class SSDDetectionTask(RunTask):
     Training data begin at ``first_step``: set before the inputs are built, a run goes on with the batches it would have
     had. ``total_steps``, set as early, lets mosaics and the like end before the run does. After an evaluation,
     ``evaluation`` holds the figures of `pipelines.metrics.evaluate_detections` and ``record`` the truth and detections
-    they were computed from. ``step_factors`` are the shares of the learning rate of the model that was built last.
+    they were computed from.
     """
 
     kind: ClassVar[RunKind] = DETECTOR
@@ -46,7 +46,6 @@ class SSDDetectionTask(RunTask):
         self.imported: checkpoints.ImportedWeights | None = None
         self.record = DetectionRecord()
         self._anchors: Any = None
-        self.step_factors: trained_variables.Factors = []
         self._gradient_factors: trained_variables.Factors = []
 
     @classmethod

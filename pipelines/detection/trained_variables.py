@@ -22,11 +22,12 @@ def variable_names(model: tf_keras.Model) -> dict[str, Any]:
     """Map the name of every variable to the variable, in the order of layers.
 
     Names are those of TF1 OD API checkpoints, such as ``FeatureExtractor/MobilenetV1/Conv2d_0/weights`` and
-    ``BoxPredictor_0/ClassPredictor/biases``; networks that the OD API has not keep the names that Keras gave.
+    ``BoxPredictor_0/ClassPredictor/biases``; variables that the OD API has not, such as a classifier's
+    ``logits/kernel``, keep the names that Keras gave.
     """
-    if any(layer.name == "backbone" for layer in model.layers):
-        return detector_variables(model)
-    return {weight.name.partition(":")[0]: weight for weight in model.weights}
+    names = detector_variables(model) if any(layer.name == "backbone" for layer in model.layers) else {}
+    named = {id(variable) for variable in names.values()}
+    return names | {weight.name.partition(":")[0]: weight for weight in model.weights if id(weight) not in named}
 
 
 def matching(names: Iterable[str], pattern: str, key: str) -> list[str]:

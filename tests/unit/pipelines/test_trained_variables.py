@@ -1,6 +1,7 @@
 """What is trained, and at which rate: patterns over names, frozen statistics, shares of an optimizer's step."""
 
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +244,18 @@ def test_what_is_no_rule_is_refused(tmp_path, override, words):
     with pytest.raises(ConfigError) as refusal:
         load_experiment(path, [override])
     assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cnn", {"conv_1/kernel": "yes", "logits/kernel": "yes"}),
+        (
+            "image_retrainer",
+            {"FeatureExtractor/MobilenetV1/Conv2d_0/weights": "frozen", "logits/kernel": "yes", "logits/bias": "yes"},
+        ),
+    ],
+)
+def test_the_table_of_variables_of_a_classifier_is_whole(name, expected):
+    rows = {row.name: row.trained for row in described_variables(load_experiment(Path(name)))}
+    assert expected.items() <= rows.items()
