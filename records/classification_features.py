@@ -1,7 +1,8 @@
 """The keys of a classification example, as TensorFlow's image classification libraries have them.
 
 Two forms. *Encoded*: a picture file under ``image/encoded``, what Model Garden's decoder reads. *Raw*: one byte a pixel
-under ``image/raw``, a batch of which `tf.io.parse_example` and `tf.io.decode_raw` turn into an array at once.
+under ``image/raw``, a batch of which `tf.io.parse_example` and `tf.io.decode_raw` turn into an array at once; where it
+was asked for with the strokes one by one, see `records.stroke_layers`.
 """
 
 import hashlib
@@ -15,10 +16,13 @@ from records.example import BytesList, Feature, Int64List
 from records.example_values import first_bytes, first_int
 
 RAW = "image/raw"
+STROKE_LAYERS = "image/stroke_layers"
 ENCODED = "image/encoded"
 
 
-def raw_features(*, label: int, text: str, side: int, pixels: bytes, source: str, drawing: bytes) -> dict[str, Feature]:
+def raw_features(
+    *, label: int, text: str, side: int, pixels: bytes, source: str, drawing: bytes, layers: bytes = b""
+) -> dict[str, Feature]:
     """Put one drawing of ``side`` by ``side`` bytes under its keys.
 
     Args:
@@ -28,6 +32,7 @@ def raw_features(*, label: int, text: str, side: int, pixels: bytes, source: str
         pixels: Rows from the top, 255 is ink.
         source: The file it comes from, below the source folder.
         drawing: Which drawing of the file.
+        layers: Its strokes one by one, from `records.stroke_layers.pack_layers`; empty leaves the key out.
 
     Raises:
         ExampleError: The label is below 1, or there are more or fewer pixels.
@@ -39,6 +44,7 @@ def raw_features(*, label: int, text: str, side: int, pixels: bytes, source: str
         "image/height": Int64List((side,)),
         "image/width": Int64List((side,)),
         RAW: BytesList((pixels,)),
+        **({STROKE_LAYERS: BytesList((layers,))} if layers else {}),
         "tagbox/source": _text(source),
         "tagbox/drawing": BytesList((drawing,)),
     }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
-from records.classification_features import ENCODED, RAW
+from records.classification_features import ENCODED, RAW, STROKE_LAYERS
 from records.classification_manifest import (
     ClassificationManifest,
     ClassificationRecord,
@@ -29,6 +29,7 @@ from records.example_values import first_bytes, first_text, texts_of, values_of
 from records.plan import SPLITS
 from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import open_workers
+from records.stroke_layers import lay_over, unpack_layers
 from records.tfrecord import read_frames
 from records.verify_findings import RecordFinding
 from records.verify_surroundings import check_surroundings
@@ -74,8 +75,9 @@ def verify_classification(
     listed = read_classification_manifest(folder)
     if listed is None:
         raise ManifestError("there is no manifest.json", where=str(folder), fix="Give the folder that a build wrote.")
+    has_layers = "stroke_layers" in listed.content
     tasks = [
-        _Task(folder / shard.file, shard, dict(listed.label_map), _pictures_of(record, index))
+        _Task(folder / shard.file, shard, dict(listed.label_map), _pictures_of(record, index), has_layers)
         for record in listed.records
         for index, shard in enumerate(record.shards)
     ]
@@ -105,12 +107,13 @@ def verify_classification(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One file to check; ``pictures`` are listed for pictures, not for drawings."""
+    """One file to check; ``pictures`` are listed for pictures, ``has_layers`` is of drawings with their strokes."""
 
     path: Path
     listed: ShardSummary
     names: Mapping[int, str]
     pictures: tuple[LabelledPictureEntry, ...]
+    has_layers: bool = False
 
 
 @dataclass(slots=True)
@@ -225,6 +228,8 @@ def _check_payload(
         digests.append(bytes(8))
         return
     problems = list(_problems_of(features, task.names))
+    if not problems and (task.has_layers or STROKE_LAYERS in features):
+        problems += _problems_of_layers(features)
     texts = texts_of(features, "image/class/text")
     check.counts.update(texts)
     content = first_bytes(features, RAW) or first_bytes(features, ENCODED)
@@ -232,7 +237,8 @@ def _check_payload(
     if task.pictures and not problems:
         problems += _other_than_listed(features, texts, task.pictures, index)
     check.findings += [RecordFinding(code, task.path, index, message) for code, message in problems]
-    if not problems and RAW in features:
+    # No two drawings have the same strokes; what surrounds one is of no use for the next.
+    if not problems and RAW in features and STROKE_LAYERS not in features:
         skeletons.learn(payload, content, first_bytes(features, "tagbox/drawing"), texts[0])
 
 
@@ -266,6 +272,24 @@ def _problems_of(features: Mapping[str, Feature], names: Mapping[int, str]) -> I
             yield "V07", f"{RAW} has {len(content)} bytes for {width} x {height} px"
     elif values_of(features, "image/key/sha256") != (hashlib.sha256(content).hexdigest().encode(),):
         yield "V12", f"{ENCODED} has another SHA-256 than image/key/sha256 says"
+
+
+def _problems_of_layers(features: Mapping[str, Feature]) -> Iterator[tuple[str, str]]:
+    """Find strokes that do not make the drawing."""
+    feature, raw = features.get(STROKE_LAYERS), features.get(RAW)
+    if not isinstance(feature, BytesList) or len(feature.values) != 1 or not isinstance(raw, BytesList):
+        yield "V07", f"missing, or of another kind or number: {STROKE_LAYERS}, or {RAW} beside it"
+        return
+    shape = values_of(features, "image/height")[0], values_of(features, "image/width")[0]
+    try:
+        drawn = lay_over(unpack_layers(feature.values[0], *shape))
+    except ExampleError as error:
+        yield "V22", error.what
+        return
+    pixels = np.frombuffer(raw.values[0], np.uint8).reshape(shape)
+    difference = int(np.abs(drawn.astype(int) - pixels).max())
+    if difference > 1:  # another machine may round a half the other way
+        yield "V22", f"the stroke layers are not the strokes of the drawing: a pixel differs by {difference} of 255"
 
 
 def _other_than_listed(

@@ -1,7 +1,8 @@
 """Drawings as finished frames of a TFRecord file, thousands at a time.
 
 All raw examples of one class, one source and names of one length have the same bytes but for the pixels and the name.
-So the frame is made once, with `records.example`, and the rest is copying into it.
+So the frame is made once, with `records.example`, and the rest is copying into it; not so with stroke layers, which are
+of any length, and with picture files.
 """
 
 import io
@@ -49,6 +50,9 @@ def drawing_frames(what: DrawingLabel, drawings: DrawingRows, *, side: int, enco
             _encoded_frame(what, name, pixels.reshape(side, side), encoding)
             for name, pixels in zip(drawings.names, drawings.pixels, strict=True)
         ]
+    if drawings.layers:
+        columns = zip(drawings.names, drawings.pixels, drawings.layers, strict=True)
+        return [_layered_frame(what, name, pixels, layers, side) for name, pixels, layers in columns]
     frames: list[bytes] = [b""] * len(drawings.names)
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, name in enumerate(drawings.names):
@@ -122,6 +126,19 @@ def _template(what: DrawingLabel, side: int, name_bytes: int) -> _Template:
 
 def _first_difference(first: bytes, second: bytes) -> int:
     return int(np.argmax(np.frombuffer(first, np.uint8) != np.frombuffer(second, np.uint8)))
+
+
+def _layered_frame(what: DrawingLabel, name: bytes, pixels: NDArray[np.uint8], layers: bytes, side: int) -> bytes:
+    features = raw_features(
+        label=what.label,
+        text=what.text,
+        side=side,
+        pixels=pixels.tobytes(),
+        source=what.source,
+        drawing=name,
+        layers=layers,
+    )
+    return _frame(encode_example(features))
 
 
 def _encoded_frame(what: DrawingLabel, name: bytes, pixels: NDArray[np.uint8], encoding: str) -> bytes:

@@ -25,6 +25,7 @@ from collectors.quickdraw_raw import parse_raw, simplify
 from records.drawing_sources import DrawingSource, changed, is_text, list_pictures
 from records.picture_checks import BAD_NAME, examine_picture, printable, refusal_of, upright
 from records.plan import Refusal
+from records.stroke_layers import MAX_LAYERS, lay_over, pack_layers
 from records.stroke_style import OFFICIAL_STYLE, StrokeStyle
 
 HASH, PLACE, NAME = 0, 1, 2
@@ -50,11 +51,13 @@ class DrawingRows:
     """Drawings of one source.
 
     ``names`` say which ones: the number of the row in bitmaps (from 0), the key id of strokes, the path of a picture
-    in its folder. ``pixels`` has shape ``(drawings, side * side)``.
+    in its folder. ``pixels`` has shape ``(drawings, side * side)``. ``layers`` are the strokes of each one by one, as
+    `records.stroke_layers.pack_layers` has them; none where they were not asked for.
     """
 
     names: tuple[bytes, ...]
     pixels: NDArray[np.uint8]
+    layers: tuple[bytes, ...] = ()
 
 
 def index_source(source: DrawingSource) -> IndexedSource:
@@ -83,6 +86,8 @@ def read_drawings(
     hashes: NDArray[np.uint64],
     side: int,
     style: StrokeStyle = OFFICIAL_STYLE,
+    *,
+    with_layers: bool = False,
 ) -> DrawingRows:
     """Read chosen drawings, drawn or brought to a size.
 
@@ -92,6 +97,7 @@ def read_drawings(
         hashes: Of their content, from the index.
         side: Of the pictures to return, px.
         style: How strokes are drawn.
+        with_layers: Also return the strokes one by one; of strokes, not of bitmaps and pictures.
 
     Raises:
         InputError: The source cannot be read, or a drawing is not the one of the index.
@@ -103,7 +109,7 @@ def read_drawings(
         elif source.kind == "rasters":
             rows = _read_rasters(source, places, hashes, side)
         else:
-            rows = _read_strokes(source, places, hashes, side, style)
+            rows = _read_strokes(source, places, hashes, side, style, with_layers=with_layers)
     except OSError as error:
         raise _unreadable(source, error) from error
     return rows
@@ -186,8 +192,10 @@ def _parse_raw(line: bytes) -> Drawing:
     return simplify(parse_raw(line))
 
 
-def _read_strokes(source: DrawingSource, places: Index, hashes: Index, side: int, style: StrokeStyle) -> DrawingRows:
-    from collectors.rasterize import rasterize_drawings
+def _read_strokes(
+    source: DrawingSource, places: Index, hashes: Index, side: int, style: StrokeStyle, *, with_layers: bool
+) -> DrawingRows:
+    from collectors.rasterize import rasterize_drawings, rasterize_layers
 
     drawings = []
     with source.path.open("rb") as stream:
@@ -204,8 +212,18 @@ def _read_strokes(source: DrawingSource, places: Index, hashes: Index, side: int
                 raise changed(source.path)
             drawings.append(drawing)
     strokes = [drawing.strokes for drawing in drawings]
-    pixels = rasterize_drawings(strokes, side=side, line_width=style.line_width, padding=style.padding)
-    return DrawingRows(tuple(drawing.key_id.encode() for drawing in drawings), pixels.reshape(len(drawings), side**2))
+    pen = {"line_width": style.line_width, "padding": style.padding}
+    names = tuple(drawing.key_id.encode() for drawing in drawings)
+    if not with_layers:
+        pixels = rasterize_drawings(strokes, side=side, **pen)
+        return DrawingRows(names, pixels.reshape(len(drawings), side**2))
+    # The drawing is what its layers make, to the last bit: nothing but the missing strokes tells it from one that
+    # training leaves strokes out of.
+    pixels, layers = np.empty((len(drawings), side, side), np.uint8), []
+    for place, stack in enumerate(rasterize_layers(strokes, side=side, max_layers=MAX_LAYERS, **pen)):
+        pixels[place] = lay_over(stack)
+        layers.append(pack_layers(stack))
+    return DrawingRows(names, pixels.reshape(len(drawings), side**2), tuple(layers))
 
 
 def _binary_at(descriptor: int, place: int, label: str) -> Drawing:

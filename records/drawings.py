@@ -31,6 +31,7 @@ from records.classification_build import (
     refuse_other_records,
 )
 from records.classification_manifest import SourceAccount
+from records.drawing_fit import refuse_idle_style, require_strokes, side_of
 from records.drawing_frames import ENCODINGS, DrawingLabel, drawing_frames, total_bytes
 from records.drawing_reading import HASH, NAME, PLACE, index_source, place_words, read_drawings
 from records.drawing_selection import (
@@ -47,9 +48,9 @@ from records.plan import SPLITS, Refusal
 from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import INDEX_NAME, ShardJob, Workers, clear_staging, open_workers
 from records.staging import FOLDER_NAME
+from records.stroke_layers import LAYER_BYTES_A_ROW, MAX_LAYERS
 from records.stroke_style import OFFICIAL_STYLE, StrokeStyle
 
-DEFAULT_SIDE = 28
 SHARD_BYTES = 32_000_000
 # Raised whenever the same drawings would give other bytes; every record is then built again.
 _CONTENT_VERSION = 1
@@ -59,6 +60,7 @@ _BYTES_WORTH_PROCESSES = 20_000_000
 _SHOWN = 5
 _ORDER, _HASH, _PLACE, _NAME = range(4)
 _END = 1 << 64
+_RAW_ONLY = "Leave --strokes or --encoding out."
 _MOST_SORTED = 1 << 22
 
 
@@ -71,6 +73,7 @@ class DrawingOptions:
         side: Width and height of the pictures, px; ``None``: that of the bitmaps, 28 for strokes and pictures.
         style: How strokes are drawn; bitmaps and pictures are as they are.
         encoding: ``raw`` (a byte a pixel), ``png`` or ``jpeg``.
+        with_layers: Keep the strokes one by one besides; ``raw`` only, and every source must have strokes.
         labels: Only these; ``None`` for all.
         num_shards: Files of each record; ``None``: as many as keep a file below 32 MB.
         label_map_path: A label map to use as it is.
@@ -80,6 +83,7 @@ class DrawingOptions:
     side: int | None = None
     style: StrokeStyle = OFFICIAL_STYLE
     encoding: str = "raw"
+    with_layers: bool = False
     labels: tuple[str, ...] | None = None
     num_shards: int | None = None
     label_map_path: Path | None = None
@@ -88,6 +92,8 @@ class DrawingOptions:
         """Refuse what cannot be built."""
         if self.encoding not in ENCODINGS:
             raise ConfigError(f"encoding must be one of {', '.join(ENCODINGS)}, not {self.encoding!r}")
+        if self.with_layers and self.encoding != "raw":
+            raise ConfigError(f"strokes are kept beside raw pixels, not beside {self.encoding}", fix=_RAW_ONLY)
         if self.side is not None and not MIN_SIDE <= self.side <= MAX_SIDE:
             raise ConfigError(f"the size must be {MIN_SIDE} to {MAX_SIDE} pixels, not {self.side}")
         if self.num_shards is not None and not 1 <= self.num_shards <= 100_000:
@@ -115,6 +121,7 @@ class DrawingShard:
     side: int
     style: StrokeStyle
     encoding: str
+    with_layers: bool
     parts: tuple[ShardPart, ...]
 
     def write(self, path: Path) -> ShardSummary:
@@ -147,7 +154,9 @@ class DrawingShard:
             if first == last:
                 continue
             chosen = np.array(selection[:, first:last])
-            drawings = read_drawings(part.source, chosen[_PLACE], chosen[_HASH], self.side, self.style)
+            drawings = read_drawings(
+                part.source, chosen[_PLACE], chosen[_HASH], self.side, self.style, with_layers=self.with_layers
+            )
             frames += drawing_frames(part.label, drawings, side=self.side, encoding=self.encoding)
             orders.append(chosen[_ORDER])
         if not frames:
@@ -194,8 +203,10 @@ def build_drawing_records(
     if len(set(targets.values())) < len(SPLITS):
         raise ConfigError("training and verification cannot be one record", where=str(targets[SPLITS[0]]))
     sources = find_drawing_sources(src, options.labels)
-    side = _side_of(sources, options.side)
-    _refuse_idle_style(sources, options.style)
+    side = side_of(sources, options.side)
+    refuse_idle_style(sources, options.style)
+    if options.with_layers:
+        require_strokes(sources)
     folders = list(dict.fromkeys(target.parent for target in targets.values()))
     num_bytes = sum(source.num_rows * source.side**2 or _size_of(source) for source in sources)
     with ExitStack() as stack:
@@ -238,32 +249,6 @@ def _index_folder(folder: Path, *, dry_run: bool) -> Iterator[Path]:
         raise InputError(
             f"cannot write: {error.strerror or error}", where=str(error.filename or path), fix="Free some space."
         ) from error
-
-
-def _side_of(sources: Sequence[DrawingSource], side: int | None) -> int:
-    if side is not None:
-        return side
-    sides: dict[int, DrawingSource] = {}
-    for source in sources:
-        if source.side:
-            sides.setdefault(source.side, source)
-    if len(sides) > 1:
-        first, second, *_ = sides.values()
-        raise InputError(
-            f"bitmaps of several sizes: {first.name} has {first.side} px, {second.name} {second.side} px a side",
-            where=str(second.path),
-            fix=f"Choose one with --size {first.side}.",
-        )
-    return next(iter(sides), DEFAULT_SIDE)
-
-
-def _refuse_idle_style(sources: Sequence[DrawingSource], style: StrokeStyle) -> None:
-    if style != OFFICIAL_STYLE and all(source.kind in ("bitmaps", "rasters") for source in sources):
-        raise ConfigError(
-            "line width and padding are for strokes; these drawings are pictures already",
-            where=str(sources[0].path),
-            fix="Leave --line-width and --padding out, or give .ndjson or .bin files.",
-        )
 
 
 def _size_of(source: DrawingSource) -> int:
@@ -383,7 +368,7 @@ def _plan_record(
     selections = [np.load(_selection_path(one, split), mmap_mode="r") for one in indexed]
     counts = [(label, selection.shape[1]) for label, selection in zip(labels, selections, strict=True)]
     total = sum(count for _, count in counts)
-    size = total_bytes(counts, side=side)
+    size = total_bytes(counts, side=side) + (total * side * LAYER_BYTES_A_ROW if options.with_layers else 0)
     num_shards = options.num_shards or max(1, -(-size // SHARD_BYTES))
     num_shards = min(num_shards, total)
     parts = [
@@ -425,6 +410,7 @@ def _plan_shard(
 ) -> DrawingShard:
     encoding, style = options.encoding, options.style
     how = "" if style == OFFICIAL_STYLE else f" {style.line_width!r} {style.padding!r}"
+    how += f" layers {MAX_LAYERS}" if options.with_layers else ""
     digest = hashlib.sha256(f"tagbox drawings {_CONTENT_VERSION} {side}{how} {encoding} {low} {high}\n".encode())
     used, count = [], 0
     for part, selection in zip(parts, selections, strict=True):
@@ -436,7 +422,9 @@ def _plan_shard(
         digest.update(np.ascontiguousarray(selection[:, first:last], "<u8").tobytes())
         used.append(part)
         count += last - first
-    return DrawingShard(name, digest.hexdigest(), count, low, high, side, style, encoding, tuple(used))
+    return DrawingShard(
+        name, digest.hexdigest(), count, low, high, side, style, encoding, options.with_layers, tuple(used)
+    )
 
 
 def _stretch(order: NDArray[np.uint64], low: int, high: int) -> tuple[int, int]:
@@ -454,7 +442,9 @@ def _content(options: DrawingOptions, side: int) -> dict[str, object]:
         else {"train_size": sizes.train_size, "eval_size": sizes.eval_size}
     )
     style: dict[str, object] = {} if options.style == OFFICIAL_STYLE else dataclasses.asdict(options.style)
-    return {"of": "drawings", "encoding": options.encoding, "side": side, **style, **how, "salt": sizes.salt}
+    layers = {"stroke_layers": MAX_LAYERS} if options.with_layers else {}
+    head = {"of": "drawings", "encoding": options.encoding, "side": side, **layers}
+    return {**head, **style, **how, "salt": sizes.salt}
 
 
 def _notices(accounts: Sequence[SourceAccount], shared: Sequence[tuple[Refusal, ...]]) -> Iterator[Notice]:

@@ -26,6 +26,7 @@ CODES = {
     "V19": "a record file is compressed",
     "V20": "a file is no TFRecord",
     "V21": "the dataset card is of other records",
+    "V22": "the stroke layers of a drawing do not unpack, or do not make its pixels",
     "V30": "Model Garden's decoder refuses an example",
     "V31": "no anchor answers for a box",
     "V32": "the best anchor overlaps a box too little",

@@ -12,7 +12,7 @@ from pipelines.classification.model_config import ClassifierAugmentation
 def augment(images: Any, seed: Any, config: ClassifierAugmentation) -> Any:
     """Vary each picture of a batch on its own: one projective transform for all that moves it, then cutout.
 
-    What comes in from outside is 0: no ink.
+    What comes in from outside is 0: no ink. Strokes are left out before, see `stroke_dropout`.
 
     Args:
         images: float32 ``(b, h, w, c)``.

@@ -12,10 +12,11 @@ import tensorflow as tf
 
 from pipelines.classification import augmentation, images
 from pipelines.classification.model_config import ClassifierData
-from pipelines.classification.record_form import RecordForm, record_form
+from pipelines.classification.record_form import RecordForm, record_form, require_strokes
+from pipelines.classification.stroke_dropout import drop_strokes
 from pipelines.plain_graph import as_written
 from pipelines.record_reader import RecordReader
-from records.classification_features import ENCODED, RAW
+from records.classification_features import ENCODED, RAW, STROKE_LAYERS
 
 LABEL, TEXT = "image/class/label", "image/class/text"
 
@@ -71,38 +72,44 @@ def build_dataset(
         as if those before had been read, unless ``config.cache`` keeps the examples in memory.
 
     Raises:
-        InputError: The records are no classification records, or differ in form.
+        InputError: The records are no classification records, differ in form, or lack the strokes that
+            ``augmentation.stroke_dropout`` leaves out.
     """
     output_of = OutputOfLabel(class_names)
     seed = config.seed or 0
 
-    def decode(features: dict[str, Any]) -> Any:
-        if form.is_raw:
-            raw = images.decode_raw(features[RAW][None], form.height, form.width)
-            return images.network_input(raw, input_shape)[0]
-        return images.network_input(images.decode_encoded(features[ENCODED], input_shape[2])[None], input_shape)[0]
+    dropout = config.augmentation.stroke_dropout if config.is_training else 0.0
+
+    def drawings(features: dict[str, Any], batch_seed: Any) -> Any:
+        pictures = images.decode_raw(features[RAW], form.height, form.width)
+        if dropout:
+            # A seed of its own: the other variations are those of a run without it.
+            own_seed = tf.random.experimental.stateless_fold_in(batch_seed, 1)
+            pictures = drop_strokes(pictures, features[STROKE_LAYERS], own_seed, dropout)
+        return images.network_input(pictures, input_shape)
 
     @as_written
     def finish(places: Any, features: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        pictures = features["pictures"]
-        if pictures is None:
-            pictures = images.network_input(images.decode_raw(features[RAW], form.height, form.width), input_shape)
+        batch_seed = tf.stack([tf.cast(seed, tf.int64), places[0]]) if config.is_training else None
+        pictures = drawings(features, batch_seed) if form.is_raw else features["pictures"]
         if config.is_training:
-            batch_seed = tf.stack([tf.cast(seed, tf.int64), places[0]])
             pictures = augmentation.augment(pictures, batch_seed, config.augmentation)
         truth = features["truth"] if truth_of_tags else output_of(features[LABEL], features[TEXT])
         return pictures, {"classes": truth, "places": places}
 
     @as_written
     def parse(places: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
-        return finish(places, {"pictures": None, **tf.io.parse_example(serialized, features_of(form))})
+        return finish(places, tf.io.parse_example(serialized, wanted))
 
     @as_written
     def parse_one(place: Any, serialized: Any) -> tuple[Any, dict[str, Any]]:
-        features = tf.io.parse_single_example(serialized, features_of(form, several_labels=bool(truth_of_tags)))
+        features = tf.io.parse_single_example(serialized, wanted)
         if truth_of_tags:
-            return place, {"pictures": decode(features), "truth": truth_of_tags(features[LABEL], features[TEXT])}
-        return place, {"pictures": decode(features), LABEL: features[LABEL], TEXT: features[TEXT]}
+            features["truth"] = truth_of_tags(features.pop(LABEL), features.pop(TEXT))
+        if not form.is_raw:
+            decoded = images.decode_encoded(features.pop(ENCODED), input_shape[2])
+            features["pictures"] = images.network_input(decoded[None], input_shape)[0]
+        return place, features
 
     def parse_and_batch(dataset: tf.data.Dataset, context: tf.distribute.InputContext | None) -> tf.data.Dataset:
         batch_size = config.global_batch_size
@@ -120,13 +127,21 @@ def build_dataset(
     reader = RecordReader(
         config, first_example=first_example, parallel_reads=False, transform_and_batch_fn=parse_and_batch
     )
-    form = record_form([Path(path) for path in reader.paths], several_labels=bool(truth_of_tags))
+    paths = [Path(path) for path in reader.paths]
+    form = record_form(paths, several_labels=bool(truth_of_tags))
+    require_strokes(form, paths, dropout)
+    wanted = features_of(form, several_labels=bool(truth_of_tags), with_strokes=dropout > 0)
     return reader.read(input_context=input_context)
 
 
-def features_of(form: RecordForm, *, several_labels: bool = False) -> dict[str, Any]:
-    """Return what is parsed of an example: its picture, and the id and name of its class, or of each of several."""
+def features_of(form: RecordForm, *, several_labels: bool = False, with_strokes: bool = False) -> dict[str, Any]:
+    """Return what is parsed of an example.
+
+    That is its picture, the id and name of its class or of each of several, and where they are asked for the strokes.
+    """
     picture = {RAW if form.is_raw else ENCODED: tf.io.FixedLenFeature([], tf.string)}
+    if with_strokes:
+        picture[STROKE_LAYERS] = tf.io.FixedLenFeature([], tf.string, "")
     if several_labels:
         return picture | {LABEL: tf.io.RaggedFeature(tf.int64), TEXT: tf.io.RaggedFeature(tf.string)}
     return picture | {

@@ -89,6 +89,7 @@ class ClassifierAugmentation(hyperparams.Config):
             paper around them.
         zoom: Shown larger by up to this share, any part of it.
         brightness: Made lighter or darker by up to this share.
+        stroke_dropout: Chance that a stroke is left out, where the records have strokes one by one; one always stays.
     """
 
     shift: float = 0.0
@@ -101,10 +102,11 @@ class ClassifierAugmentation(hyperparams.Config):
     crop: float = 0.0
     zoom: float = 0.0
     brightness: float = 0.0
+    stroke_dropout: float = 0.0
 
     def impossible(self) -> tuple[str, str] | None:
         """Name a key that nothing can be trained with, and say what it must be."""
-        for name in ("shift", "flip", "cutout", "cutout_size", "crop", "brightness"):
+        for name in ("shift", "flip", "cutout", "cutout_size", "crop", "brightness", "stroke_dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 return name, "must be between 0 and 1"
         for name in ("scale", "stretch", "zoom"):

@@ -15,6 +15,7 @@ from pipelines.classification import evidence, input_pipeline, record_survey, st
 from pipelines.classification.class_names import ClassNames
 from pipelines.classification.model_config import ClassifierData, ClassifierTask
 from pipelines.classification.random_states import draw_from_states, keep_random_states
+from pipelines.classification.record_form import require_strokes
 from pipelines.detection import replicas
 from pipelines.plain_graph import as_written
 from pipelines.run_directory import RunDirectory
@@ -50,6 +51,15 @@ class ClassificationTask(RunTask):
     def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
         """Count the classes."""
         return record_survey.survey_records(paths, several_labels=cls.has_several_labels)
+
+    @classmethod
+    def check_records(
+        cls, config: ClassifierTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
+    ) -> list[str]:
+        """Ask for strokes where they are left out at random; see the base class."""
+        if trains:
+            require_strokes(training.form, training.paths, config.train_data.augmentation.stroke_dropout)
+        return super().check_records(config, label_map, training, verification, trains=trains)
 
     def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> Iterable[str]:
         """Write the counts of the classes."""

@@ -35,6 +35,7 @@ _OLDER_FLAGS = ("src", "train_dst", "eval_dst")
     show_default=True,
     help="A byte a pixel, or picture files as Model Garden's decoder reads them.",
 )
+@click.option("--strokes", is_flag=True, help="Keep the strokes one by one too, so that training can leave some out.")
 @click.option("--label-map", type=_PATH, help="Use the ids of this label map.")
 @click.option("--shards", type=click.IntRange(min=1), help="Files of each record.  [default: one for every 32 MB]")
 @click.option("--salt", default="tagbox", show_default=True, help="Another one makes another choice and order.")
@@ -55,6 +56,7 @@ def drawings(
     line_width: float,
     padding: float,
     encoding: str,
+    strokes: bool,
     label_map: Path | None,
     shards: int | None,
     salt: str,
@@ -84,6 +86,7 @@ def drawings(
         side=side,
         style=StrokeStyle(line_width, padding),
         encoding=encoding,
+        with_layers=strokes,
         labels=labels or None,
         num_shards=shards,
         label_map_path=label_map,

@@ -36,7 +36,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/build-classification-records.md": [docs_world.add_drawings],
     "docs/how-to/retrain-an-image-classifier.md": [docs_world.add_drawings, docs_world.add_fetched_weights],
     "docs/how-to/train-inception-resnet.md": [docs_world.add_strokes],
-    "docs/how-to/train-a-quickdraw-classifier.md": [docs_world.add_drawings],
+    "docs/how-to/train-a-quickdraw-classifier.md": [docs_world.add_drawings, docs_world.add_strokes],
     "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
     "docs/how-to/split-into-training-and-verification.md": [docs_world.add_waiting_labels],
     "docs/how-to/convert-labels.md": [docs_world.add_waiting_labels],
@@ -94,6 +94,7 @@ LEAVES = {
     "docs/how-to/train-a-quickdraw-classifier.md": [
         "drawings.png",
         "runs/drawings/samples/pictures.jpg",
+        "runs/strokes/plots/train_batch.jpg",
         "runs/renaissance/predictions.csv",
         "renaissance-job.yaml",
     ],

@@ -128,12 +128,12 @@ def add_fetched_weights(root: Path) -> None:
 
 
 def add_strokes(root: Path) -> None:
-    """Write simplified drawings of two categories, 30 each."""
+    """Write simplified drawings of two strokes and two categories, 30 each."""
     chance = np.random.default_rng(2)
     (root / "strokes").mkdir()
     for label in ("cat", "dog"):
         drawings = [
-            Drawing(label, f"{10**15 + index}", (chance.integers(0, 256, (6, 2)).astype(np.int16),), "DE", "")
+            Drawing(label, f"{10**15 + index}", tuple(chance.integers(0, 256, (2, 6, 2)).astype(np.int16)), "DE", "")
             for index in range(30)
         ]
         (root / "strokes" / f"{label}.ndjson").write_bytes(b"".join(map(format_simplified, drawings)))
