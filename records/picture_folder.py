@@ -237,7 +237,7 @@ def build_folder_records(
             refusals=tuple(
                 sorted((item for items in folder.refused.values() for item in items), key=lambda item: item.path)
             ),
-            notices=(*folder.notices, *_class_notices(folder, splits)),
+            notices=(*folder.notices, *_class_notices(folder, splits, options.tags)),
         )
         return build_classification(plan, workers=workers, progress=progress, dry_run=dry_run)
 
@@ -403,12 +403,15 @@ def _accounts(folder: LabelledFolder, splits: dict[str, str]) -> Iterator[Source
         yield SourceAccount(label, label, found, training, verification, 0, len(folder.refused[label]))
 
 
-def _class_notices(folder: LabelledFolder, splits: dict[str, str]) -> Iterator[Notice]:
+def _class_notices(folder: LabelledFolder, splits: dict[str, str], tags: Sequence[str]) -> Iterator[Notice]:
     counts = Counter((label, splits[picture.name]) for picture in folder.pictures for label in picture.labels)
     totals = Counter(label for picture in folder.pictures for label in picture.labels)
-    for label in sorted(label for label, found in folder.num_found.items() if found):
-        if not totals[label]:
+    folders = {label for label, found in folder.num_found.items() if found}
+    for label in sorted(folders | set(tags)):
+        if not totals[label] and label in folders:
             yield Notice("all-refused", f"{label}: all of its pictures are refused, so it is no class")
+        elif not totals[label]:
+            yield Notice("unknown-tag", f"--tag {label}: no picture of a post with this tag is here, so it is no class")
         elif totals[label] == 1:
             yield Notice("one-picture", f"{label}: one picture only, in {_only_split(label, counts)}; add some")
         else:

@@ -93,6 +93,8 @@ def _write_tables(report: "ClassificationReport", noun: str) -> None:
         rest = sources[_SHOWN_CLASSES:]
         rows.append(["...", f"{len(rest)} more", *(str(sum(getattr(one, name) for one in rest)) for name in names)])
     write_table(["class", "source", *names], rows, right={2, 3, 4, 5, 6})
+    if report.plan.content.get("multi_label"):
+        _write_labels(report)
     write_table(
         ["record", noun, "files", "size", "state"],
         [
@@ -107,6 +109,16 @@ def _write_tables(report: "ClassificationReport", noun: str) -> None:
         ],
         right={1, 2, 3},
     )
+
+
+def _write_labels(report: "ClassificationReport") -> None:
+    """Print how many pictures of each split have each label: its folder's are not all of them."""
+    counts = {record.split: dict(record.counts) for record in report.plan.records}
+    labels = [label for label in report.plan.label_map.names if any(label in one for one in counts.values())]
+    rows = [[label, *(str(one.get(label, 0)) for one in counts.values())] for label in labels[:_SHOWN_CLASSES]]
+    if len(labels) > _SHOWN_CLASSES:
+        rows.append([f"... {len(labels) - _SHOWN_CLASSES} more", *("" for _ in counts)])
+    write_table(["label", *counts], rows, right={1, 2})
 
 
 def _summary(report: "ClassificationReport", noun: str) -> str:

@@ -43,10 +43,11 @@ def _print(results: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _print_tag_results(results: dict[str, Any]) -> None:
-    _write_figures(results, ("mAP", "micro_F1", "macro_F1", "top1", "loss"))
+    _write_figures(results, ("mAP", "mAP_by_chance", "micro_F1", "macro_F1", "top1", "loss"))
+    say_intervals(results, ("mAP", "top1"))
     if results["num_unknown"]:
         say(f"note: {results['num_unknown']} pictures have tags that the network does not have; those are left out")
-    _write_classes(results, ("AP", "F1", "threshold", "precision", "recall"), "tag", "tags")
+    _write_classes(results, ("AP", "AP_by_chance", "F1", "threshold", "precision", "recall"), "tag", "tags")
 
 
 def _print_classifier_results(results: dict[str, Any]) -> None:

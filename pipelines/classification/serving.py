@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from pipelines.classification import images
-from pipelines.export.serving import CLASSIFIER_OUTPUTS, IMAGE_INPUT, NORMALIZED_INPUT, Servable
+from pipelines.export.serving import CLASSIFIER_OUTPUTS, IMAGE_INPUT, NORMALIZED_INPUT, Servable, variables_of
 from pipelines.plain_graph import as_written
 
 
@@ -33,7 +33,7 @@ class PixelClassifier(tf.Module):
         batch: int | None = None,
     ) -> None:
         super().__init__(name="classifier")
-        self.model = model
+        self.network_variables = variables_of(model)
         self._pixels, self._prepared = (None, None, None, input_shape[2]), (batch, *input_shape)
 
         @as_written

@@ -118,11 +118,12 @@ def tag_figures(answers: TagAnswers, names: Sequence[str]) -> dict[str, Any]:
         names: Tags, in the order of the outputs.
 
     Returns:
-        ``mAP``, the mean AP over the tags that have pictures; ``top1``, the share in ``[0, 1]`` of the pictures whose
-        likeliest tag is one of theirs; ``micro_F1`` over all pairs of a picture and a tag, ``macro_F1``, the mean over
-        the tags, both at the best threshold of each tag and over tags that have pictures; ``per_class``: by tag, see
-        `TagFigures.as_dict`; ``intervals``: ``[low, high]`` of ``top1``, with ``level``; ``num_images``;
-        ``num_unknown``, pictures with tags that the network does not have. What is not defined is ``None``.
+        ``mAP``, the mean AP over the tags that have pictures; ``mAP_by_chance``, what random scores reach; ``top1``,
+        the share in ``[0, 1]`` of the pictures whose likeliest tag is one of theirs; ``micro_F1`` over all pairs of a
+        picture and a tag, ``macro_F1``, the mean over the tags, both at the best threshold of each tag and over tags
+        that have pictures; ``per_class``: by tag, see `TagFigures.as_dict`, and ``AP_by_chance``, the share of pictures
+        that have it; ``intervals``: ``[low, high]`` of ``top1``, with ``level``; ``num_images``; ``num_unknown``,
+        pictures with tags that the network does not have. What is not defined is ``None``.
     """
     # Without a picture there is no column either.
     columns = range(len(names)) if len(answers) else ()
@@ -133,10 +134,14 @@ def tag_figures(answers: TagAnswers, names: Sequence[str]) -> dict[str, Any]:
     top1 = share_interval(answers.is_right if len(answers) else np.empty(0, np.bool_))
     return {
         "mAP": float(np.mean([one.AP for one in defined])) if defined else None,
+        "mAP_by_chance": float(np.mean([one.num_truth for one in defined])) / len(answers) if defined else None,
         "top1": top1.value,
         "micro_F1": f1(*sums) if defined else None,
         "macro_F1": float(np.mean([f1(one.right, one.found, one.num_truth) for one in defined])) if defined else None,
-        "per_class": {name: one.as_dict() for name, one in judged.items()},
+        "per_class": {
+            name: one.as_dict() | {"AP_by_chance": one.num_truth / len(answers) if one.num_truth else None}
+            for name, one in judged.items()
+        },
         "intervals": {
             "top1": None if top1.low is None or top1.high is None else [top1.low, top1.high],
             "level": LEVEL,

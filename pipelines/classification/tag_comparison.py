@@ -14,12 +14,9 @@ from collectors.progress import Progress, no_progress
 from pipelines.bootstrap import Interval, draws, interval
 from pipelines.classification.tag_answers import thresholds_of
 from pipelines.classification.tag_evidence import read_tag_scores
+from pipelines.classification.tag_intervals import Counts, Floats, mean_of_defined, weighted_average_precision
 from pipelines.comparison import names_of_runs
 from pipelines.run_directory import RunDirectory
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,31 +96,6 @@ def compare_taggers(
     return compared
 
 
-def weighted_average_precision(truth: NDArray[np.bool_], ranks: Floats, weights: Counts) -> Floats:
-    """Return the average precision of one tag for several weightings of the pictures.
-
-    Args:
-        truth: Whether each picture has the tag, ``(n,)``.
-        ranks: The larger, the likelier, ``(n,)``; equal ones count together.
-        weights: How often each picture counts, ``(k, n)``.
-
-    Returns:
-        ``(k,)``; NaN where no picture with the tag counts.
-    """
-    order = np.argsort(-ranks, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(ranks[order])), len(order) - 1)
-    rows = max(1, _AT_ONCE // max(1, len(order)))
-    parts = []
-    for start in range(0, len(weights), rows):
-        drawn = weights[start : start + rows][:, order]
-        found = np.cumsum(drawn, axis=1)[:, ends]
-        right = np.cumsum(drawn * truth[order], axis=1)[:, ends]
-        gained = np.diff(right, axis=1, prepend=0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            parts.append((gained * right / np.maximum(found, 1)).sum(axis=1) / right[:, -1])
-    return np.concatenate(parts)
-
-
 def _judge(run: RunDirectory, name: str) -> _Judged:
     run.require()
     stored, results = read_tag_scores(run.path), run.read_results()
@@ -180,7 +152,7 @@ def _figures(judged: _Judged, weights: Counts) -> tuple[Floats, Floats]:
     right, found, total = (
         weights @ part.sum(axis=1) for part in (judged.truth & judged.found, judged.found, judged.truth)
     )
-    return _mean_of_defined(averages, len(weights)), _f1(right, found, total)
+    return mean_of_defined(averages, len(weights)), _f1(right, found, total)
 
 
 def _exchanged(one: _Judged, first: _Judged, resamples: int, seed: int) -> tuple[Floats, Floats]:
@@ -199,15 +171,6 @@ def _exchanged(one: _Judged, first: _Judged, resamples: int, seed: int) -> tuple
     )
     ours, theirs = (_figures(pooled, side) for side in sides)
     return ours[0] - theirs[0], ours[1] - theirs[1]
-
-
-def _mean_of_defined(averages: Sequence[Floats], count: int) -> Floats:
-    """Return the mean over the tags, leaving out what is not defined; NaN where nothing is."""
-    total, num_defined = np.zeros(count), np.zeros(count)
-    for values in averages:
-        total += np.nan_to_num(values)
-        num_defined += ~np.isnan(values)
-    return np.where(num_defined, total / np.maximum(num_defined, 1), np.nan)
 
 
 def _f1(right: Counts, found: Counts, total: Counts) -> Floats:

@@ -86,6 +86,10 @@ def check_tag_surveys(
         remarks.append(f"the label map has {listed('tag', empty)} without a picture: nothing will be given them")
     if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):
         remarks.append(f"{listed('tag', unjudged)} without a verification picture: their AP is undefined")
+    if always := [name for name in label_map.names if training.count(label_map, name) == training.num_examples]:
+        remarks.append(
+            f"{listed('tag', always)} on every training picture: the answer is always yes, and only lifts the figures"
+        )
     rare = {name: training.count(label_map, name) for name in label_map.names if name in learned}
     if rare and 20 * min(rare.values()) < training.num_examples:
         fewest = min(rare, key=lambda name: (rare[name], name))

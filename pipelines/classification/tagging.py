@@ -19,6 +19,7 @@ from pipelines.classification.model_config import ClassifierData, ClassifierLoss
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
 from pipelines.classification.tag_evidence import write_tag_answers
+from pipelines.classification.tag_intervals import tag_intervals
 from pipelines.classification.tag_pictures import TaggedPictures
 from pipelines.classification.tag_records import TagsOfLabels, check_tag_surveys, tags_of_bottlenecks
 from pipelines.run_directory import RunDirectory
@@ -130,9 +131,11 @@ class TaggingTask(RetrainingTask):
         require_finite(self.tag_answers.scores, str(self.logging_dir or ""))
 
     def results(self) -> dict[str, Any]:
-        """Return the figures and the mean loss."""
+        """Return the figures with their intervals, and the mean loss."""
         losses = self.tag_answers.losses
-        return {**self.evaluation, "loss": float(losses.mean()) if len(losses) else None}
+        intervals = self.evaluation["intervals"] | tag_intervals(self.tag_answers, self.names)
+        loss = float(losses.mean()) if len(losses) else None
+        return {**self.evaluation, "intervals": intervals, "loss": loss}
 
     def write_evidence(self, run: RunDirectory) -> None:
         """Write ``tag_predictions.csv`` and ``tag_scores.npz``."""

@@ -1,6 +1,6 @@
 """The report of a tag classifier: its figures, each tag, and its surest mistakes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,20 @@ from pipelines.report.run_files import RunFiles
 
 _FEW_PICTURES = 20
 _TILES = 36
+_NAMED = 5
+_LIMITS = (
+    "AP is 1 where all pictures with the tag are scored above all others; random scores reach the share of pictures "
+    "that have it. The truth is what people wrote under their posts: a tag that is missing counts as a mistake of the "
+    "network, and so does a tag that was meant for another picture of the post."
+)
 
 
 def key_figures(files: RunFiles) -> list[KeyFigure]:
     """Return mAP, F1 and the share of pictures whose likeliest tag is right, with its interval."""
     results = files.results
     return [
-        KeyFigure("mAP over the tags", results["mAP"]),
+        KeyFigure("mAP over the tags", files.measured("mAP")),
+        KeyFigure("of random scores", results.get("mAP_by_chance")),
         KeyFigure("F1 of all answers", results["micro_F1"]),
         KeyFigure("mean F1 of the tags", results["macro_F1"]),
         KeyFigure("likeliest tag is right", files.measured("top1")),
@@ -50,6 +57,27 @@ def findings_of(files: RunFiles) -> list[Finding]:
         "Do people agree on them?",
         unit="AP ",
     )
+    ends = ((results.get("intervals") or {}).get("per_class")) or {}
+    if unsure := [name for name, row in judged.items() if _is_chance(row, (ends.get(name) or {}).get("AP"))]:
+        named = ", ".join(
+            f"{name} (AP {judged[name]['AP']:.2f}, random scores {judged[name]['AP_by_chance']:.2f})"
+            for name in unsure[:_NAMED]
+        )
+        more = f" and {len(unsure) - _NAMED} more" if len(unsure) > _NAMED else ""
+        findings.append(
+            Finding(
+                f"Nothing says that these tags are told at all: {named}{more}.",
+                "Random scores lie within their intervals. More pictures would show it, or the pictures do not: a "
+                "mood, a fandom or a name is often not to be seen.",
+            )
+        )
+    if always := [name for name, row in judged.items() if row["num_truth"] == results["num_images"]]:
+        findings.append(
+            Finding(
+                f"On every verification picture: {', '.join(always[:_NAMED])}.",
+                "Such a tag has an AP of 1 and says nothing; it lifts the mAP and the share of likeliest tags.",
+            )
+        )
     findings += rarely_judged(
         {name: row["num_truth"] for name, row in judged.items()},
         _FEW_PICTURES,
@@ -59,10 +87,20 @@ def findings_of(files: RunFiles) -> list[Finding]:
     return findings
 
 
+def _is_chance(row: Mapping[str, Any], ends: Sequence[float] | None) -> bool:
+    """Tell whether random scores lie within the interval of a tag's AP, of a tag that some pictures lack."""
+    by_chance = row.get("AP_by_chance")
+    return ends is not None and by_chance is not None and by_chance < 1 and ends[0] <= by_chance
+
+
 def sections_of(files: RunFiles) -> list[Section]:
     """Return the parts of the page that only a tag classifier has."""
     data = data_section(files, counted="pictures", batch=first_batch(files))
-    return [data, Section("Each tag", [_tag_table(files.results)]), *_pictures(files)] if files.results else [data]
+    return (
+        [data, Section("Each tag", [_tag_table(files.results), Paragraph(_LIMITS, soft=True)]), *_pictures(files)]
+        if files.results
+        else [data]
+    )
 
 
 def _pictures(files: RunFiles) -> list[Section]:
@@ -102,15 +140,21 @@ def _pictures(files: RunFiles) -> list[Section]:
 def _tag_table(results: Mapping[str, Any]) -> Table:
     columns = [
         Column("tag", numeric=False),
-        Column("AP", tip="average precision"),
+        Column("AP", tip="average precision, with its 95 % interval"),
+        Column("by chance", tip="AP of random scores: the share of pictures that have it"),
         Column("F1", tip="at the threshold"),
         Column("threshold", tip="from this probability on the tag is given: where F1 is best on these pictures"),
         Column("precision", tip="share of what is given the tag that has it"),
         Column("recall", tip="share of what has the tag that is given it"),
         Column("pictures", tip="of verification that have the tag"),
     ]
-    names = ("AP", "F1", "threshold", "precision", "recall", "num_truth")
-    return Table(columns, [[tag, *(row[name] for name in names)] for tag, row in results["per_class"].items()])
+    names = ("AP_by_chance", "F1", "threshold", "precision", "recall", "num_truth")
+    ends = (results.get("intervals") or {}).get("per_class") or {}
+    rows = []
+    for tag, row in results["per_class"].items():
+        reached = Measured(row["AP"], *((ends.get(tag) or {}).get("AP") or ()))
+        rows.append([tag, reached, *(row.get(name) for name in names)])
+    return Table(columns, rows)
 
 
 TAGGER = ReportKind(

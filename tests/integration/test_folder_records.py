@@ -193,13 +193,17 @@ def test_several_labels_a_picture_come_from_folders_and_from_tags(src, tmp_path)
     shutil.copy(src / "cat" / "01.jpg", src / "dog" / "both.jpg")
     tagged = hashlib.sha256((src / "cat" / "02.jpg").read_bytes()).hexdigest()
     _write_ledger(src, tagged, '["Dog", "black and white", "nobody asked"]')
-    report = _build(src, tmp_path / "out", multi_label=True, tags=("black-and-white",))
+    report = _build(src, tmp_path / "out", multi_label=True, tags=("black-and-white", "moon"))
     found = _read(tmp_path / "out", "training") | _read(tmp_path / "out", "verification")
     assert _names(found["cat/01.jpg"]) == ["cat", "dog"]
     assert _names(found["cat/02.jpg"]) == ["black-and-white", "cat", "dog"]
     assert found["cat/02.jpg"]["image/class/label"].values == (1, 2, 3)
     assert _names(found["cat/03.jpg"]) == ["cat"]
     assert [(item.path, item.code) for item in report.plan.refusals] == [("dog/both.jpg", "duplicate")]
+    # Labels that no folder has are accounted for like the others.
+    told = {notice.code: notice.message for notice in report.plan.notices}
+    assert told["unknown-tag"].startswith("--tag moon: no picture of a post with this tag is here")
+    assert told["one-picture"].startswith("black-and-white: one picture only")
     assert verify_classification(tmp_path / "out").findings == ()
     with pytest.raises(ConfigError, match="Add --multi-label"):
         FolderOptions(tags=("x",))

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -40,10 +41,8 @@ EXIT_CODES = {
     "tagbox labels fix data": 1,  # there is something to mend
     "tagbox eval runs/drawings --min-top1 0.97": 1,  # a network of a few steps does not reach it
 }
-_NEEDS_TENSORFLOW = re.compile(
-    r"tagbox (train|eval|predict|export|config (show|check|import)|cloud job|weights check|records verify .*--deep)\b"
-)
-_REDIRECTION = re.compile(r"^(?P<command>[^|&;<>]*)>\s*(?P<file>\S+)$")
+# A call of `tagbox` that wants nothing of a shell but its output in a file.
+_PLAIN_CALL = re.compile(r"(?P<command>tagbox (?:[^|&;<>$*?'\"]|'[^']*'|\"[^\"$]*\")*)(?:>\s*(?P<file>\S+))?")
 _STEPS, _MORE_STEPS = 4, 6
 # A network with which a step takes milliseconds; the checkpoint of the test has the same depth.
 _SMALLER = (
@@ -97,16 +96,18 @@ def run_line(line: str, cwd: Path, warm: WarmTagbox) -> subprocess.CompletedProc
     """
     if line.startswith("make"):
         return _run_shell(line.replace("make", "make --dry-run", 1), ROOT)
-    if not _NEEDS_TENSORFLOW.match(line):
+    call = _PLAIN_CALL.fullmatch(line)
+    if call is None:
         return _run_shell(line, cwd)
-    redirected = _REDIRECTION.match(line)
-    done = warm.run(_smaller(shlex.split(redirected["command"] if redirected else line)[1:]), cwd)
-    if redirected:
-        (cwd / redirected["file"]).write_text(done.stdout, encoding="utf-8")
+    done = warm.run(_smaller(shlex.split(call["command"])[1:]), cwd)
+    if call["file"]:
+        (cwd / call["file"]).write_text(done.stdout, encoding="utf-8")
     return done
 
 
 def _smaller(words: list[str]) -> list[str]:
+    if words[:2] == ["config", "time"]:
+        return [*words, *_set(_SMALLER)]
     if words[0] != "train":
         return words
     steps = _MORE_STEPS if any(word.startswith("trainer.train_steps=") for word in words) else _STEPS
@@ -117,8 +118,11 @@ def _smaller(words: list[str]) -> list[str]:
         smaller = _SMALLER_RETRAINER
     if "inception_resnet" in words[1]:
         smaller = _SMALLER_INCEPTION_RESNET
-    overrides = [*smaller, f"trainer.train_steps={steps}"]
-    return [*words, *(word for override in overrides for word in ("--set", override))]
+    return [*words, *_set((*smaller, f"trainer.train_steps={steps}"))]
+
+
+def _set(overrides: Iterable[str]) -> list[str]:
+    return [word for override in overrides for word in ("--set", override)]
 
 
 def _run_shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -1,9 +1,11 @@
 """A process that has TensorFlow imported already and runs ``tagbox`` commands in forks of itself.
 
-Importing TensorFlow takes ten times as long as a tiny training; the pages have two dozen commands that need it. Each
-fork runs `scripts.cli.main` on the command's own words, in the command's own folder, as the installed script would.
+Importing TensorFlow takes longer than a tiny training, and the pages have two hundred commands. Each fork runs
+`scripts.cli.main` on the command's own words, in the command's own folder, as the installed script would.
 """
 
+import gc
+import importlib
 import json
 import os
 import subprocess
@@ -66,11 +68,12 @@ def _serve() -> None:
 
     quieten_tensorflow()
     # No operation runs here: forks are safe as long as TensorFlow has no threads of its own.
-    import pipelines.predict
-    import pipelines.preflight
-    import pipelines.report.run_report
-    import pipelines.train  # noqa: F401
-
+    for folder in ("scripts", "pipelines"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    # What is imported stays for good: no collection in a fork goes through it, and its pages stay shared.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as arrays
 
 from pipelines.classification.tag_answers import TagAnswers, judge_tag, tag_figures, thresholds_of
 from pipelines.classification.tag_evidence import write_tag_answers
+from pipelines.classification.tag_intervals import tag_intervals
 from pipelines.run_kinds import CLASSIFIER, TAGGER, kind_of
 
 NAMES = ("red", "round", "shown nowhere")
@@ -30,13 +31,35 @@ def test_figures_by_hand():
     assert (red["F1"], red["precision"], red["recall"]) == pytest.approx((0.8, 2 / 3, 1))
     assert red["threshold"] == pytest.approx((0.4 + 0.1) / 2)
     assert round_["threshold"] == pytest.approx((0.8 + 0.3) / 2)
-    assert nowhere == {"AP": None, "F1": None, "threshold": 0.5, "precision": 0, "recall": None, "num_truth": 0}
+    assert nowhere == {"AP": None, "F1": None, "threshold": 0.5, "precision": 0, "recall": None, "num_truth": 0,
+                       "AP_by_chance": None}  # fmt: skip
+    assert (red["AP_by_chance"], figures["mAP_by_chance"]) == (0.5, 0.5)
     assert figures["mAP"] == pytest.approx((5 / 6 + 2 / 3) / 2)
     assert figures["micro_F1"] == pytest.approx(2 * 4 / (6 + 4))
     assert figures["macro_F1"] == pytest.approx(0.8)
     # The likeliest: red, red, round, round.
     assert figures["top1"] == 0.75
     assert figures["intervals"]["top1"][0] <= 0.75 <= figures["intervals"]["top1"][1]
+
+
+def test_intervals_lie_around_the_figures():
+    chance = np.random.default_rng(3)
+    truth = chance.uniform(size=(60, 3)) < [0.5, 0.3, 0.0]
+    answers = _answers(truth, (0.3 * truth + chance.uniform(size=truth.shape)).astype(np.float32))
+    figures, intervals = tag_figures(answers, NAMES), tag_intervals(answers, NAMES)
+    assert list(intervals["per_class"]) == ["red", "round"]
+    pairs = [(figures["mAP"], intervals["mAP"])]
+    pairs += [(figures["per_class"][name]["AP"], row["AP"]) for name, row in intervals["per_class"].items()]
+    for value, (low, high) in pairs:
+        assert 0 < low < value < high < 1
+    assert tag_intervals(TagAnswers(), NAMES)["mAP"] is None
+
+
+def test_random_scores_reach_what_is_called_chance():
+    chance = np.random.default_rng(4)
+    truth = chance.uniform(size=(4000, 3)) < [0.5, 0.2, 0.1]
+    figures = tag_figures(_answers(truth, chance.uniform(size=truth.shape).astype(np.float32)), NAMES)
+    assert figures["mAP"] == pytest.approx(figures["mAP_by_chance"], abs=0.02)
 
 
 def test_without_a_picture_nothing_is_defined():

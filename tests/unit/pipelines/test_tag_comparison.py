@@ -11,8 +11,9 @@ from hypothesis.extra import numpy as arrays
 
 from collectors.errors import ConfigError, InputError
 from pipelines.classification.tag_answers import TagAnswers, judge_tag, tag_figures, thresholds_of
-from pipelines.classification.tag_comparison import compare_taggers, weighted_average_precision
+from pipelines.classification.tag_comparison import compare_taggers
 from pipelines.classification.tag_evidence import read_tag_scores, write_tag_answers
+from pipelines.classification.tag_intervals import weighted_average_precision
 from pipelines.report.comparison_page import write_comparison
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import TAGGER
