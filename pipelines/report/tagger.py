@@ -10,7 +10,7 @@ from pipelines import run_kinds
 from pipelines.classification.tag_answers import thresholds_of
 from pipelines.classification.tag_evidence import read_tag_scores
 from pipelines.classification.tag_mosaic import draw_tag_mosaic, judged_tiles
-from pipelines.report.blocks import Column, Finding, KeyFigure, Paragraph, Section, Table
+from pipelines.report.blocks import Column, Finding, KeyFigure, Measured, Paragraph, Section, Table
 from pipelines.report.class_findings import rarely_judged, weakest
 from pipelines.report.classifier import first_batch, mosaic_section
 from pipelines.report.data import data_section
