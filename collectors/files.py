@@ -48,6 +48,14 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
+def has_content(path: Path, content: bytes | str) -> bool:
+    """Say whether a file has exactly this content (text as UTF-8); false when it is absent or cannot be read."""
+    try:
+        return path.read_bytes() == (content.encode() if isinstance(content, str) else content)
+    except OSError:
+        return False
+
+
 def sha256_of_file(path: Path) -> str:
     """Return the hex SHA-256 of a file's bytes, read in blocks of 1 MiB.
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collectors.dataset_tracking import manifest_images
-from collectors.errors import InputError
+from collectors.errors import ConfigError, InputError
 from collectors.files import sha256_of_file
 from collectors.image_identity import to_unsigned
 from collectors.ledger import Ledger
 from collectors.media_urls import parse_media_url
+from collectors.quickdraw_ledger import outputs_with
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _POST_IN_URL = re.compile(r"/(?:post/)?(\d{6,20})(?:/|$|\?)")
@@ -76,11 +77,18 @@ def forget(ledger: Ledger, target: str, *, records_dirs: Iterable[Path], dry_run
         dry_run: Change nothing, only report.
 
     Raises:
+        ConfigError: It is the number of a drawing of QuickDraw's: nobody forgets those one by one.
         InputError: A file cannot be removed, or a manifest cannot be read.
     """
     kind, value = read_target(target)
     report = ForgetReport(kind, value)
     posts = _posts_of(ledger, kind, value)
+    if kind == "post" and not posts and (outputs := outputs_with(ledger, value)):
+        raise ConfigError(
+            f"is no post but a drawing in {', '.join(outputs)}",
+            where=value,
+            fix="Write its number into a file and collect again with --skip-flagged FILE: all is made without it.",
+        )
     media = _with_copies(ledger, _media_of(ledger, kind, value, posts))
     report.posts, report.pictures = len(posts), len(media)
     rows = [row for media_id in media if (row := _row(ledger, media_id)) is not None]

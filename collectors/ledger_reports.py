@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from collectors.ledger import Ledger, Query
 
@@ -110,8 +109,3 @@ def ledger_status(ledger: Ledger) -> LedgerStatus:
         "SELECT count(*) FROM tombstones WHERE kind IN ('post', 'blog', 'media_key')"
     ).fetchone()[0]
     return status
-
-
-def disk_use(root: Path) -> int:
-    """Return the bytes of the ledger and its side files."""
-    return sum(path.stat().st_size for path in (root / ".tagbox").glob("ledger.sqlite*"))

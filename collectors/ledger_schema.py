@@ -11,9 +11,8 @@ from collectors.errors import InputError
 SCHEMA_VERSION = 1
 LEDGER_PATH = Path(".tagbox") / "ledger.sqlite"
 
-# A media row's life. `labelled` and `recorded` follow `kept` when the labeling and record folders have taken it over.
-MEDIA_STATES = ("seen", "queued", "fetched", "refused", "kept", "labelled", "recorded")
-
+# A media row's life: seen, queued, fetched, then refused or kept; labelled and recorded follow kept when the labeling
+# and record folders have taken it over.
 _TABLES = """
 CREATE TABLE queries (
     id INTEGER PRIMARY KEY,

@@ -20,6 +20,7 @@ from collectors.files import write_atomically
 from collectors.image_files import ImageFacts, ImageLimits, ImageRefusedError, examine
 from collectors.ledger import Ledger
 from collectors.media_table import INCOMING, MediaJob, MediaTable, Transfer
+from collectors.processes import num_cores
 from collectors.refusals import Refusal
 from collectors.selection import Selector
 
@@ -96,7 +97,7 @@ class MediaPipeline:
         self._threads = ThreadPoolExecutor(num_threads, thread_name_prefix="media")
         # A picture unpacks into megabytes: more of them at a time than there are cores only push each other out of the
         # caches, so a thread that has fetched one hands it over and waits.
-        self._examiners = ThreadPoolExecutor(_num_cores(), thread_name_prefix="examine")
+        self._examiners = ThreadPoolExecutor(num_cores(), thread_name_prefix="examine")
         self._ahead = num_threads * _AHEAD_PER_THREAD
         self._order: deque[int] = deque()
         self._ready: dict[int, Arrival | None] = {}
@@ -263,11 +264,6 @@ class MediaPipeline:
         except OSError as error:
             raise InputError(f"cannot write: {error.strerror or error}", where=target) from error
         return staged
-
-
-def _num_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _transfer(arrival: Arrival) -> Transfer:

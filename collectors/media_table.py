@@ -21,7 +21,6 @@ from collectors.refusals import Refusal
 
 INCOMING = Path(".tagbox") / "incoming"
 REFUSED = Path(".tagbox") / "refused"
-KEPT_STATES = ("kept", "labelled", "recorded")
 
 # A picture tried again keeps the code of its refusal until it arrives, so that it can go back to where it was.
 _BACK = "UPDATE media SET state = CASE WHEN code = '' THEN 'seen' ELSE 'refused' END"

@@ -1,5 +1,6 @@
 """Worker processes that neither hang nor shout: fresh ones, deaf to Ctrl-C, their death reported in one line."""
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -9,6 +10,11 @@ from multiprocessing import get_context
 from typing import Any
 
 from collectors.errors import InputError
+
+
+def num_cores() -> int:
+    """Return how many cores this process may use, which in a container is fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

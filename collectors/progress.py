@@ -17,5 +17,14 @@ class Progress(Protocol):
         ...
 
 
+def counted_on(progress: Progress, done_before: int, total_of_all: int | None) -> Progress:
+    """Return what tells of a part of the work as of the whole: from ``done_before`` on, of ``total_of_all``."""
+
+    def report(done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001 - the protocol's
+        progress(done_before + done, total_of_all, note)
+
+    return report
+
+
 def no_progress(done: int, total: int | None, note: str = "") -> None:
     """Report to nobody."""

@@ -3,12 +3,14 @@
 The tables stand beside those of the other collectors in ``.tagbox/ledger.sqlite``.
 """
 
+import csv
 import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.errors import InputError
 from collectors.files import write_atomically
 from collectors.ledger import Ledger
 
@@ -153,6 +155,24 @@ def summary(ledger: Ledger) -> list[OutputSummary]:
         )
         for row in rows
     ]
+
+
+def outputs_with(ledger: Ledger, key_id: str) -> list[str]:
+    """Return which outputs hold a drawing, such as ``jpeg/cat``: those whose index has its ``key_id``."""
+    found = []
+    for one in summary(ledger):
+        index_path = ledger.root / one.folder / f"{one.category}.csv"
+        try:
+            with index_path.open(newline="", encoding="utf-8") as stream:
+                if any(row.get("key_id") == key_id for row in csv.DictReader(stream)):
+                    found.append(f"{one.folder}/{one.category}")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(
+                f"cannot read: {error}", where=str(index_path), fix="Collect the category again."
+            ) from error
+    return found
 
 
 def _has_tables(ledger: Ledger) -> bool:

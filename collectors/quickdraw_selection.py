@@ -87,15 +87,6 @@ class BitmapBlock:
     pictures: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """A part of a file, and how many drawings are wanted from its beginning."""
-
-    start: int
-    stop: int
-    quota: int
-
-
 def plan_stretches(total: int, selection: Selection, *, is_rows: bool) -> list[tuple[int, int, int]]:
     """Say where to look: ``(start, stop, wanted)``, in rows or in bytes, in order, without overlap.
 

@@ -26,6 +26,15 @@ class Box:
         """Vertical extent in pixels; zero or negative for an unsound box."""
         return self.ymax - self.ymin
 
+    def iou(self, other: "Box") -> float:
+        """Return the intersection with another box over the union, 0 to 1; 0 when one has no area."""
+        width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin)
+        height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin)
+        if width <= 0 or height <= 0:
+            return 0.0
+        common = width * height
+        return common / (self.width * self.height + other.width * other.height - common)
+
     def scaled(self, x_factor: float, y_factor: float) -> "Box":
         """Return the box in a picture whose sides are multiplied by the factors."""
         return Box(self.xmin * x_factor, self.ymin * y_factor, self.xmax * x_factor, self.ymax * y_factor)

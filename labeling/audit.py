@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from labeling.annotations import Annotation, Box, LabeledObject
+from labeling.annotations import Annotation, LabeledObject
 from labeling.file_changes import Change, Move, Write
 from labeling.labelled_pictures import Content, LabelledPicture, LabelledSet
 from labeling.picture_groups import Bond, Group, group_pictures
@@ -216,17 +216,7 @@ def _missing(annotations: list[Annotation], place: int) -> tuple[tuple[int, int]
 
 
 def _is_same(first: LabeledObject, second: LabeledObject) -> bool:
-    return first.name == second.name and iou(first.box, second.box) >= _SAME_BOX_IOU
-
-
-def iou(first: Box, second: Box) -> float:
-    """Return the intersection of two boxes over their union, 0 to 1; 0 when one has no area."""
-    width = min(first.xmax, second.xmax) - max(first.xmin, second.xmin)
-    height = min(first.ymax, second.ymax) - max(first.ymin, second.ymin)
-    if width <= 0 or height <= 0:
-        return 0.0
-    common = width * height
-    return common / (first.width * first.height + second.width * second.height - common)
+    return first.name == second.name and first.box.iou(second.box) >= _SAME_BOX_IOU
 
 
 def _sorted(pictures: Iterable[LabelledPicture]) -> tuple[LabelledPicture, ...]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from labeling.annotations import Annotation, LabeledObject
-from labeling.audit import iou
 from labeling.checks.subject import shown_box
 from labeling.errors import AnnotationError
 from labeling.voc import read_annotation
@@ -177,7 +176,7 @@ def _match(before: tuple[LabeledObject, ...], after: tuple[LabeledObject, ...]) 
     candidates = []
     for first, one in enumerate(before):
         for second, other in enumerate(after):
-            overlap = 1.0 if one.box == other.box else iou(one.box, other.box)
+            overlap = 1.0 if one.box == other.box else one.box.iou(other.box)
             if overlap >= _SAME_OBJECT_IOU:
                 candidates.append((one != other, one.name != other.name, -overlap, first, second))
     matches: dict[int, int] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from collectors.processes import num_cores
 from collectors.progress import Progress, no_progress
 from labeling.annotations import Annotation
 from labeling.check_cache import CheckCache
@@ -132,7 +133,7 @@ def look_at_labels(
     if not found and problem is not None:
         raise problem
     labels = [label for label, _, _, _ in found]
-    facts = read_pairs(labels, progress=progress, jobs=jobs or os.cpu_count() or 1, with_looks=True, cache=cache)
+    facts = read_pairs(labels, progress=progress, jobs=jobs or num_cores(), with_looks=True, cache=cache)
     if cache is not None:
         cache.save()
     claims: dict[str, list[Path]] = defaultdict(list)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.processes import num_cores
 from collectors.progress import Progress, no_progress
 from labeling.dataset import LabelFile
 from labeling.image_probe import probe_image
@@ -95,7 +96,7 @@ def plan_repairs(
         return _plan_one(label, tuple(sorted(claimants - {label.xml_path})), options)
 
     repairs: list[PairRepair] = []
-    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=max(1, jobs or os.cpu_count() or 1)) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=max(1, jobs or num_cores())) as pool:
         warnings.simplefilter("ignore")  # Pillow warns of large pictures, the checks report them
         try:
             for number, repair in enumerate(pool.map(plan_one, labels), start=1):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.ledger_schema import LEDGER_PATH
+from collectors.processes import num_cores
 from collectors.progress import Progress, no_progress
 from labeling.annotations import Annotation
 from labeling.check_cache import CheckCache
@@ -142,9 +143,7 @@ def check_dataset(
     files = find_dataset(root, class_names)
     # Looks are compared between the splits only; without two of them they are not needed.
     with_looks = {label.split for label in files.labels} >= set(SPLITS)
-    facts = read_pairs(
-        files.labels, progress=progress, jobs=jobs or os.cpu_count() or 1, with_looks=with_looks, cache=cache
-    )
+    facts = read_pairs(files.labels, progress=progress, jobs=jobs or num_cores(), with_looks=with_looks, cache=cache)
     map_findings: tuple[Finding, ...] = ()
     allowed = label_map
     if label_map_path is not None:

@@ -1,20 +1,20 @@
-"""Several runs side by side: figures with intervals, and whether a difference is more than chance."""
+"""Several runs of detectors side by side: figures with intervals, and whether a difference is more than chance."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from collectors.errors import ConfigError, InputError
+from collectors.errors import InputError
 from collectors.progress import Progress, no_progress
 from pipelines import matches as matching
 from pipelines.bootstrap import Interval, draws, interval
 from pipelines.coco_matching import coco_evaluation
 from pipelines.detection_record import DetectionRecord
+from pipelines.paired_comparison import compare_with_first, other_pictures, p_value
 from pipelines.run_directory import RunDirectory
 
 FloatArray = npt.NDArray[np.float64]
@@ -85,30 +85,7 @@ def compare(
         InputError: A run was not evaluated.
         ConfigError: A run stands twice, or there are no runs.
     """
-    names = names_of_runs([run.path for run in runs])
-    judged = [_judge(run, name) for run, name in zip(runs, names, strict=True)]
-    compared = []
-    for done, one in enumerate(judged, start=1):
-        compared.append(_compared(one, judged[0], resamples, seed))
-        progress(done, len(judged), one.name)
-    return compared
-
-
-def names_of_runs(paths: Sequence[Path]) -> list[str]:
-    """Return a name for each run, as many last parts of its path as keep them apart.
-
-    Raises:
-        ConfigError: A run stands twice, or there are no runs.
-    """
-    if not paths:
-        raise ConfigError("there is nothing to compare", where="RUN", fix="Name two runs or more.")
-    resolved = [path.resolve() for path in paths]
-    if len(set(resolved)) != len(resolved):
-        raise ConfigError("a run stands twice", where="RUN", fix="Name each run once.")
-    depth = 1
-    while len({path.parts[-depth:] for path in resolved}) < len(resolved):
-        depth += 1
-    return ["/".join(path.parts[-depth:]) for path in resolved]
+    return compare_with_first(runs, _judge, lambda one, first: _compared(one, first, resamples, seed), progress)
 
 
 def _judge(run: RunDirectory, name: str) -> _Judged:
@@ -153,8 +130,8 @@ def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> Compar
     difference = Difference(
         AP=interval(delta.mean(axis=1)),
         AP50=interval(delta[:, _IOU_50]),
-        p_ap=_p_value(delta[0].mean(), chance.mean(axis=1)),
-        p_ap50=_p_value(delta[0, _IOU_50], chance[:, _IOU_50]),
+        p_ap=p_value(delta[0].mean(), chance.mean(axis=1)),
+        p_ap50=p_value(delta[0, _IOU_50], chance[:, _IOU_50]),
     )
     return ComparedRun(one.name, one.step, headline.num_images, headline.AP, headline.AP50, difference)
 
@@ -164,9 +141,8 @@ def _figures(judged: _Judged, weights: npt.NDArray[np.int64]) -> FloatArray:
 
 
 def _why_not(one: _Judged, first: _Judged) -> str:
-    if one.image_ids != first.image_ids:
-        shared = len(set(one.image_ids) & set(first.image_ids))
-        return f"it was evaluated on other pictures ({shared} of {len(one.image_ids)} are also those of {first.name})"
+    if reason := other_pictures(one.image_ids, first.image_ids, first.name):
+        return reason
 
     def boxes(judged: _Judged) -> list[Any]:
         names = {category["id"]: category["name"] for category in judged.truth["categories"]}
@@ -193,10 +169,3 @@ def _exchanged(one: _Judged, first: _Judged, resamples: int, seed: int) -> Float
         ours.append(matching.weighted_precision(pool, taken, truths))
         theirs.append(matching.weighted_precision(pool, 1 - taken, truths))
     return matching.mean_of_defined(ours, shape) - matching.mean_of_defined(theirs, shape)
-
-
-def _p_value(seen: float, chance: FloatArray) -> float | None:
-    if np.isnan(seen):
-        return None
-    at_least = int(np.sum(np.abs(chance) >= abs(seen) - 1e-12))
-    return (1 + at_least) / (1 + len(chance))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from PIL import Image, ImageOps
 
-from records.example import BytesList, Feature
+from records.example_values import first_bytes, first_text
 from records.reading import read_features
 
 _LOOKED_FOR = 3
@@ -39,8 +39,8 @@ class RecordPictures:
             image = self._images.get(place)
             if image is None or image["id"] not in image_ids:
                 continue
-            encoded, name = (_first(features.get(key)) for key in ("image/encoded", "image/filename"))
-            is_same = Path(image.get("file_name", "")).name == Path(name.decode(errors="replace")).name
+            encoded, name = first_bytes(features, "image/encoded"), first_text(features, "image/filename")
+            is_same = Path(image.get("file_name", "")).name == Path(name).name
             if is_same and (picture := _decoded(io.BytesIO(encoded))) is not None:
                 yield image["id"], picture
 
@@ -84,10 +84,6 @@ def find_data_root(images: Iterable[Mapping[str, Any]], beside: Sequence[Path]) 
     folders = [Path(), *(folder for path in beside for folder in (path.parent, path.parent / ".."))]
     roots = [root for folder in folders for root in (folder / "data", folder)]
     return next((root for root in roots if names and all((root / name).is_file() for name in names)), None)
-
-
-def _first(feature: Feature) -> bytes:
-    return feature.values[0] if isinstance(feature, BytesList) and feature.values else b""
 
 
 def _decoded(source: Any, size: tuple[int, int] = (0, 0)) -> Image.Image | None:

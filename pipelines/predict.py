@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from collectors.errors import InputError
 from labeling.annotations import Box
 from pipelines.detectors import Detector, Found
+from pipelines.picture_sources import read_upright
 from pipelines.video_frames import Frame
 
 _USUAL_THRESHOLD = 0.5
@@ -113,18 +115,10 @@ class Predictor:
         else:
             empty = Prediction(picture)
             try:
-                with Image.open(picture) as opened:
-                    # A copy of an upright picture costs a quarter of its decoding.
-                    ImageOps.exif_transpose(opened, in_place=True)
-                    image = opened.convert("RGB")
-            except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
-                reason = " ".join(str(error).split()) or type(error).__name__
-                return _Read(empty, None, None, f"cannot be read as a picture ({reason})")
+                image = read_upright(picture)
+            except InputError as error:
+                return _Read(empty, None, None, error.what)
         return _Read(empty, image, self._detector.prepare(np.asarray(image, np.uint8)), "")
-
-    def predict_image(self, image: Image.Image, path: Path = Path()) -> Prediction:
-        """Find objects in one RGB picture."""
-        return self._filled(Prediction(path), image, self._detector.detect(np.asarray(image, np.uint8)))
 
     def _filled(self, empty: Prediction, image: Image.Image, found: Found) -> Prediction:
         scale = np.asarray([image.height, image.width, image.height, image.width])

@@ -1,12 +1,15 @@
 """What the training loop, the evaluations and the run folder ask of a task, whatever it trains."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import tensorflow as tf
+import tf_keras
 from official.core import base_task, task_factory
 
 from labeling.label_map import LabelMap
+from pipelines.plain_graph import as_written
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import RunKind
 
@@ -33,6 +36,7 @@ class RunTask(base_task.Task):
 
     Attributes:
         kind: What it trains.
+        check_surveys: What `check_records` asks, with the path of the label map and the size of the network's input.
         class_names: Name of each class id.
         first_step: The step that training begins after.
         total_steps: The last step, where that is known.
@@ -42,6 +46,7 @@ class RunTask(base_task.Task):
     """
 
     kind: ClassVar[RunKind]
+    check_surveys: ClassVar[Callable[..., list[str]]]
 
     def __init__(self, params: Any, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -81,7 +86,14 @@ class RunTask(base_task.Task):
         Raises:
             ConfigError: They contradict each other.
         """
-        raise NotImplementedError
+        return cls.check_surveys(
+            training,
+            verification,
+            label_map,
+            label_map_path=Path(config.label_map),
+            input_size=config.model.input_size,
+            trains=trains,
+        )
 
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterable[str]:
         """Write ``data.json`` of the records, and give remarks on how the built network suits them.
@@ -110,6 +122,64 @@ class RunTask(base_task.Task):
         """Return the variables that the optimizer changes."""
         return list(model.trainable_variables)
 
+    def scaled_gradients(self, gradients: list[Any], variables: list[Any]) -> list[Any]:
+        """Return the gradients of these variables as the optimizer is to get them."""
+        return gradients
+
+    def outputs_of(self, model: Any, inputs: Any, *, training: bool) -> Any:
+        """Return what the network makes of a batch."""
+        return model(inputs, training=training)
+
+    def loss_parts(self, model: Any, outputs: Any, labels: Any, *, training: bool) -> list[Any]:
+        """Return the parts of the loss, one of each name in ``kind.losses``; the loss is their sum."""
+        raise NotImplementedError
+
+    def accuracies_of(self, outputs: Any, labels: Any) -> list[Any]:
+        """Return what else training measures in a batch, one of each name in ``kind.accuracies``."""
+        return []
+
+    def found_in(self, outputs: Any, labels: Any) -> dict[str, Any]:
+        """Return what evaluation keeps of a batch beside its labels."""
+        raise NotImplementedError
+
+    def build_metrics(self, training: bool = True) -> list[Any]:
+        """Return the running means of the parts of the loss, and while training of the accuracies."""
+        names = (*self.kind.losses, *(self.kind.accuracies if training else ()))
+        return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in names]
+
+    @as_written
+    def train_step(
+        self, inputs: tuple[Any, Any], model: Any, optimizer: Any, metrics: list[Any] | None = None
+    ) -> dict[str, Any]:
+        """Run one step on the batch of one replica."""
+        images, labels = inputs
+        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            outputs = self.outputs_of(model, images, training=True)
+            parts = self.loss_parts(model, outputs, labels, training=True)
+            total = tf.add_n(parts)
+            # Gradients of the replicas are summed, so each gets its share of the loss.
+            scaled = total / num_replicas
+            if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+                scaled = optimizer.get_scaled_loss(scaled)
+        variables = self.trained_variables(model)
+        gradients = tape.gradient(scaled, variables)
+        if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        gradients = self.scaled_gradients(gradients, variables)
+        optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+        _update(metrics, [*parts, *self.accuracies_of(outputs, labels)])
+        return {self.loss: total}
+
+    @as_written
+    def validation_step(self, inputs: tuple[Any, Any], model: Any, metrics: list[Any] | None = None) -> dict[str, Any]:
+        """Answer one batch; the truth and what was found travel along to `aggregate_logs`."""
+        images, labels = inputs
+        outputs = self.outputs_of(model, images, training=False)
+        parts = self.loss_parts(model, outputs, labels, training=False)
+        _update(metrics, parts)
+        return {self.loss: tf.add_n(parts), "labels": labels, "found": self.found_in(outputs, labels)}
+
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures for TensorBoard, from records in the order of evaluation."""
         return None
@@ -128,6 +198,12 @@ class RunTask(base_task.Task):
     def write_evidence(self, run: RunDirectory) -> None:
         """Write what the figures of the newest evaluation were computed from into the run folder."""
         raise NotImplementedError
+
+
+def _update(metrics: list[Any] | None, values: list[Any]) -> None:
+    if metrics:
+        for metric, value in zip(metrics, values, strict=True):
+            metric.update_state(value)
 
 
 def step_outputs_by_replica(*trees: dict[str, Any]) -> list[tuple[dict[str, Any], ...]]:

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -241,12 +240,6 @@ def refuse_contradiction(experiment: Experiment, minutes: float) -> None:
                 where="--minutes",
                 fix="Leave one of the two out.",
             )
-
-
-def session_clock() -> Callable[[], float]:
-    """Return a clock that counts the seconds from now."""
-    begun = time.monotonic()
-    return lambda: time.monotonic() - begun
 
 
 def _configured(experiment: Experiment) -> Configured:

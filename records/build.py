@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.errors import ConfigError, InputError, TagboxError
-from collectors.files import atomic_writer, sha256_of_file, write_atomically
+from collectors.errors import ConfigError, InputError
+from collectors.files import atomic_writer, sha256_of_file
 from collectors.progress import Progress, no_progress
 from labeling.check_cache import CheckCache
-from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_map
+from labeling.label_map import LabelMap
 from records import label_ids, manifest, staging
 from records.build_report import BuildReport, NothingUsableError, RecordOutcome, State
 from records.changes import RecordChange, compare
@@ -313,22 +313,12 @@ def _outcome(change: RecordChange, num_bytes: int | None = None) -> RecordOutcom
 
 
 def _texts_differ(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Path) -> bool:
-    path = out_dir / label_ids.FILE_NAME
-    return (
-        not _has_text(path.with_suffix(".csv"), format_csv(label_map))
-        or not _has_items(path, label_map)
-        or not _is_manifest_current(new, old, out_dir)
-    )
+    return label_ids.copies_differ(out_dir, label_map) or not _is_manifest_current(new, old, out_dir)
 
 
 def _write_texts(new: Manifest, old: Manifest, label_map: LabelMap, out_dir: Path) -> None:
     """Write the copies of the label map, then the manifest; a file that would not change is left alone."""
-    path = out_dir / label_ids.FILE_NAME
-    if not _has_text(path.with_suffix(".csv"), format_csv(label_map)):
-        write_atomically(path.with_suffix(".csv"), format_csv(label_map))
-    # The same map in other words (it may be the caller's own file) stays as it is.
-    if not _has_items(path, label_map):
-        write_atomically(path, format_pbtxt(label_map))
+    label_ids.write_copies(out_dir, label_map)
     if not _is_manifest_current(new, old, out_dir):
         with atomic_writer(out_dir / manifest.FILE_NAME) as stream:
             stream.writelines(line.encode() for line in manifest.manifest_lines(new))
@@ -345,20 +335,6 @@ def _is_manifest_current(new: Manifest, old: Manifest, out_dir: Path) -> bool:
         digest.update(line.encode())
     try:
         return sha256_of_file(path) == digest.hexdigest()
-    except OSError:
-        return False
-
-
-def _has_items(path: Path, label_map: LabelMap) -> bool:
-    try:
-        return read_label_map(path).items == label_map.items
-    except TagboxError:
-        return False
-
-
-def _has_text(path: Path, text: str) -> bool:
-    try:
-        return path.read_bytes() == text.encode()
     except OSError:
         return False
 

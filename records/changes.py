@@ -1,6 +1,5 @@
 """What a build has to write: its plan held against the records that are there, shard by shard."""
 
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from collectors.files import sha256_of_file
+from collectors.processes import num_cores
 from records.manifest import Manifest, RecordEntry
 from records.plan import RecordPlan, ShardPlan
 from records.prepare import BuildPlan
@@ -56,7 +56,7 @@ def compare(plan: BuildPlan, old: Manifest, out_dir: Path) -> tuple[RecordChange
         for shard in record.shards
         if shard.file in there and there[shard.file].fingerprint == shard.fingerprint
     ]
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=num_cores()) as pool:
         whole = dict(zip([s.file for s in alike], pool.map(lambda s: _is_whole(s, out_dir), alike), strict=True))
     tainted = set(_holding_forgotten(old, plan.forgotten)) if plan.forgotten else set()
     changes = []

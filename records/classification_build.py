@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from collectors.errors import ConfigError, InputError, TagboxError
-from collectors.files import sha256_of_file, write_atomically
+from collectors.errors import ConfigError, InputError
+from collectors.files import has_content, sha256_of_file, write_atomically
 from collectors.progress import Progress
-from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_map
+from labeling.label_map import LabelMap, read_label_map
 from records import label_ids
 from records.build_report import State
 from records.classification_manifest import (
@@ -253,35 +253,16 @@ def _outcome(
 def _write_texts(
     folder: Path, plan: ClassificationPlan, entries: Sequence[ClassificationRecord], old: ClassificationManifest | None
 ) -> None:
-    path = folder / label_ids.FILE_NAME
-    _write_if_other(path.with_suffix(".csv"), format_csv(plan.label_map))
-    try:
-        has_items = read_label_map(path).items == plan.label_map.items
-    except TagboxError:
-        has_items = False
-    if not has_items:
-        write_atomically(path, format_pbtxt(plan.label_map))
+    label_ids.write_copies(folder, plan.label_map)
     # A newer tagbox alone is no reason to touch the manifest of records that it would write the same.
     for version in dict.fromkeys((old.tagbox_version if old else tagbox_version(), tagbox_version())):
         manifest = ClassificationManifest(
             plan.label_map.items, plan.content, tuple(entries), plan.sources, plan.refusals, version
         )
         text = format_classification_manifest(manifest)
-        if _has_text(folder / FILE_NAME, text):
+        if has_content(folder / FILE_NAME, text):
             return
     write_atomically(folder / FILE_NAME, text)
-
-
-def _write_if_other(path: Path, text: str) -> None:
-    if not _has_text(path, text):
-        write_atomically(path, text)
-
-
-def _has_text(path: Path, text: str) -> bool:
-    try:
-        return path.read_bytes() == text.encode()
-    except OSError:
-        return False
 
 
 def _remove_stale(

@@ -6,10 +6,14 @@ was asked for with the strokes one by one, see `records.stroke_layers`.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from records.errors import ExampleError
 from records.example import BytesList, Feature, Int64List
+from records.example_values import first_bytes, first_int
 
 RAW = "image/raw"
 STROKE_LAYERS = "image/stroke_layers"
@@ -70,6 +74,21 @@ def encoded_features(
         "image/key/sha256": _text(hashlib.sha256(encoded).hexdigest()),
         ENCODED: BytesList((encoded,)),
     }
+
+
+def raw_pixels(features: Mapping[str, Feature]) -> NDArray[np.uint8] | None:
+    """Return the drawing of an example, shape ``(height, width)``, 255 is ink; ``None``: it has none of a byte a pixel.
+
+    Raises:
+        ExampleError: There are more or fewer bytes than height and width say.
+    """
+    content = first_bytes(features, RAW)
+    if not content:
+        return None
+    height, width = first_int(features, "image/height"), first_int(features, "image/width")
+    if height < 1 or height * width != len(content):
+        raise ExampleError(f"{RAW} has {len(content)} bytes for {width} x {height} px")
+    return np.frombuffer(content, np.uint8).reshape(height, width)
 
 
 def _class_features(labels: Sequence[int], texts: Sequence[str]) -> dict[str, Feature]:

@@ -25,6 +25,7 @@ from records.classification_manifest import (
 )
 from records.errors import DamagedRecordError, ExampleError, ManifestError
 from records.example import BytesList, Feature, Int64List, decode_example
+from records.example_values import first_bytes, first_text, texts_of, values_of
 from records.plan import SPLITS
 from records.shard import HashingStream, ShardSummary
 from records.shard_jobs import open_workers
@@ -229,16 +230,16 @@ def _check_payload(
     problems = list(_problems_of(features, task.names))
     if not problems and (task.has_layers or STROKE_LAYERS in features):
         problems += _problems_of_layers(features)
-    texts = [text.decode(errors="replace") for text in _values(features, "image/class/text")]
+    texts = texts_of(features, "image/class/text")
     check.counts.update(texts)
-    content = (_values(features, RAW) or _values(features, ENCODED) or (b"",))[0]
+    content = first_bytes(features, RAW) or first_bytes(features, ENCODED)
     digests.append(hashlib.sha256(content).digest()[:8])
     if task.pictures and not problems:
         problems += _other_than_listed(features, texts, task.pictures, index)
     check.findings += [RecordFinding(code, task.path, index, message) for code, message in problems]
     # No two drawings have the same strokes; what surrounds one is of no use for the next.
     if not problems and RAW in features and STROKE_LAYERS not in features:
-        skeletons.learn(payload, content, (_values(features, "tagbox/drawing") or (b"",))[0], texts[0])
+        skeletons.learn(payload, content, first_bytes(features, "tagbox/drawing"), texts[0])
 
 
 def _problems_of(features: Mapping[str, Feature], names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
@@ -250,26 +251,26 @@ def _problems_of(features: Mapping[str, Feature], names: Mapping[int, str]) -> I
         "image/width": Int64List,
     }
     wrong = [
-        key for key, kind in kinds.items() if not isinstance(features.get(key), kind) or not _values(features, key)
+        key for key, kind in kinds.items() if not isinstance(features.get(key), kind) or not values_of(features, key)
     ]
     contents = [key for key in (RAW, ENCODED) if isinstance(features.get(key), BytesList)]
-    if len(contents) != 1 or len(_values(features, contents[0])) != 1:
+    if len(contents) != 1 or len(values_of(features, contents[0])) != 1:
         wrong.append(f"{RAW} or {ENCODED}")
     if wrong:
         yield "V07", f"missing, or of another kind or number: {', '.join(wrong)}"
         return
-    labels, texts = _values(features, "image/class/label"), _values(features, "image/class/text")
+    labels, texts = values_of(features, "image/class/label"), values_of(features, "image/class/text")
     if len(labels) != len(texts):
         yield "V11", f"{len(labels)} labels but {len(texts)} names"
     for label, text in zip(labels, texts, strict=False):
         if names.get(label) != text.decode(errors="replace"):
             yield "V11", f"label {label} with name {text.decode(errors='replace')!r}, which the label map does not have"
-    content = _values(features, contents[0])[0]
-    height, width = _values(features, "image/height")[0], _values(features, "image/width")[0]
+    content = values_of(features, contents[0])[0]
+    height, width = values_of(features, "image/height")[0], values_of(features, "image/width")[0]
     if contents[0] == RAW:
         if len(content) != height * width:
             yield "V07", f"{RAW} has {len(content)} bytes for {width} x {height} px"
-    elif _values(features, "image/key/sha256") != (hashlib.sha256(content).hexdigest().encode(),):
+    elif values_of(features, "image/key/sha256") != (hashlib.sha256(content).hexdigest().encode(),):
         yield "V12", f"{ENCODED} has another SHA-256 than image/key/sha256 says"
 
 
@@ -279,7 +280,7 @@ def _problems_of_layers(features: Mapping[str, Feature]) -> Iterator[tuple[str, 
     if not isinstance(feature, BytesList) or len(feature.values) != 1 or not isinstance(raw, BytesList):
         yield "V07", f"missing, or of another kind or number: {STROKE_LAYERS}, or {RAW} beside it"
         return
-    shape = _values(features, "image/height")[0], _values(features, "image/width")[0]
+    shape = values_of(features, "image/height")[0], values_of(features, "image/width")[0]
     try:
         drawn = lay_over(unpack_layers(feature.values[0], *shape))
     except ExampleError as error:
@@ -297,11 +298,11 @@ def _other_than_listed(
     if index >= len(pictures):
         return
     listed = pictures[index]
-    path = (_values(features, "tagbox/image_path") or (b"",))[0].decode(errors="replace")
+    path = first_text(features, "tagbox/image_path")
     if (path, tuple(texts)) != (listed.image_path, listed.labels):
         words = f"it is {path} ({', '.join(texts)}), the manifest says {listed.image_path} ({', '.join(listed.labels)})"
         yield "V15", words
-    elif not listed.transcoded and _values(features, "image/key/sha256") != (listed.image_sha256.encode(),):
+    elif not listed.transcoded and values_of(features, "image/key/sha256") != (listed.image_sha256.encode(),):
         yield "V15", f"the picture of {path} is not the one of the manifest"
 
 
@@ -337,8 +338,3 @@ def _overlap(folder: Path, listed: ClassificationManifest, checks: Mapping[Path,
 
 def _pictures_of(record: ClassificationRecord, index: int) -> tuple[LabelledPictureEntry, ...]:
     return record.pictures[index] if record.pictures else ()
-
-
-def _values(features: Mapping[str, Feature], key: str) -> tuple[Any, ...]:
-    feature = features.get(key)
-    return () if feature is None else feature.values

@@ -14,7 +14,7 @@ from typing import Any
 
 from collectors.attribution import LICENCE_NOTE
 from collectors.errors import InputError
-from collectors.files import sha256_of_file, write_atomically
+from collectors.files import has_content, sha256_of_file, write_atomically
 from labeling.label_map import LabelMap, format_csv, format_pbtxt
 from records import croissant, label_ids, manifest
 from records.card_readme import FIRST_LINE, format_readme
@@ -115,7 +115,7 @@ def write_card(
     _refuse_foreign_readme(folder / README_NAME, replace_readme=replace_readme)
     states = {}
     for name, text in texts.items():
-        if _has_text(folder / name, text):
+        if has_content(folder / name, text):
             states[name] = FileState.UP_TO_DATE
         elif dry_run:
             states[name] = FileState.PLANNED
@@ -209,10 +209,3 @@ def _refuse_foreign_readme(path: Path, *, replace_readme: bool) -> None:
             where=str(path),
             fix="Move it away, or replace it with --replace-readme.",
         )
-
-
-def _has_text(path: Path, text: str) -> bool:
-    try:
-        return path.read_bytes() == text.encode()
-    except OSError:
-        return False

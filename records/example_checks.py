@@ -6,10 +6,10 @@ Each check yields ``(code, message)`` pairs; the codes are those of `records.ver
 import hashlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from records.errors import ExampleError
 from records.example import BytesList, Feature, FloatList, Int64List
+from records.example_values import values_of
 from records.features import ExampleObject, ExampleSource, detection_features
 
 _MAX_SOURCE_ID = 2**31 - 1
@@ -55,7 +55,7 @@ def check_example(
     yield from _wrong_hash(features)
     if source is not None:
         try:
-            expected = detection_features(source, _values(features, "image/encoded")[0])
+            expected = detection_features(source, values_of(features, "image/encoded")[0])
         except ExampleError as error:
             yield "V15", f"the entry of the manifest is unsound: {error.what}"
             return
@@ -84,10 +84,10 @@ def check_foreign_example(
     if label_names is not None:
         yield from _wrong_labels(features, label_names)
     else:
-        for number, label in enumerate(_values(features, _LABEL), start=1):
+        for number, label in enumerate(values_of(features, _LABEL), start=1):
             if label < 1:
                 yield "V11", f"label {label} of box {number} is no class: ids count from 1, 0 is the background"
-    if _values(features, "image/encoded") and _values(features, "image/key/sha256")[:1] not in ((), (b"",)):
+    if values_of(features, "image/encoded") and values_of(features, "image/key/sha256")[:1] not in ((), (b"",)):
         yield from _wrong_hash(features)
 
 
@@ -116,13 +116,13 @@ def check_picture(encoded: bytes, *, width: int, height: int) -> Iterator[tuple[
 
 def size_of(features: Mapping[str, Feature]) -> tuple[int, int]:
     """Return width and height as the example says them, 0 for what it does not say."""
-    width, height = (_values(features, key)[:1] or (0,) for key in ("image/width", "image/height"))
+    width, height = (values_of(features, key)[:1] or (0,) for key in ("image/width", "image/height"))
     return width[0], height[0]
 
 
 def source_id_of(features: Mapping[str, Feature]) -> int | None:
     """Return the number of the example, or ``None`` when it has none from 1 to 2147483647."""
-    values = _values(features, "image/source_id")
+    values = values_of(features, "image/source_id")
     text = values[0].decode(errors="replace") if len(values) == 1 and isinstance(values[0], bytes) else ""
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
     return number if 1 <= number <= _MAX_SOURCE_ID else None
@@ -130,12 +130,12 @@ def source_id_of(features: Mapping[str, Feature]) -> int | None:
 
 def num_boxes(features: Mapping[str, Feature]) -> int:
     """Return how many objects the example has, going by its first list of edges."""
-    return len(_values(features, _EDGES[0]))
+    return len(values_of(features, _EDGES[0]))
 
 
 def _wrong_keys(features: Mapping[str, Feature]) -> Iterator[tuple[str, str]]:
     for key, kind in (*((k, BytesList) for k in _ONE_BYTES), *((k, Int64List) for k in _ONE_INT)):
-        if not isinstance(features.get(key), kind) or len(_values(features, key)) != 1:
+        if not isinstance(features.get(key), kind) or len(values_of(features, key)) != 1:
             yield "V07", f"{key} is {_words(features.get(key))}, not one value of {kind.__name__}"
     for key, kind in _OBJECT_LISTS.items():
         if not isinstance(features.get(key), kind):
@@ -144,26 +144,26 @@ def _wrong_keys(features: Mapping[str, Feature]) -> Iterator[tuple[str, str]]:
 
 def _wrong_kinds(features: Mapping[str, Feature]) -> Iterator[tuple[str, str]]:
     for key, kind in (*((k, BytesList) for k in _ONE_BYTES), *((k, Int64List) for k in _ONE_INT)):
-        values = _values(features, key)
+        values = values_of(features, key)
         if values and (not isinstance(features[key], kind) or len(values) != 1):
             yield "V07", f"{key} is {_words(features[key])}, not one value of {kind.__name__}"
     for key, kind in _OBJECT_LISTS.items():
-        if _values(features, key) and not isinstance(features[key], kind):
+        if values_of(features, key) and not isinstance(features[key], kind):
             yield "V07", f"{key} is {_words(features[key])}, not a {kind.__name__}"
-    if not any(_values(features, "image/encoded")) and not any(_values(features, "image/raw")):
+    if not any(values_of(features, "image/encoded")) and not any(values_of(features, "image/raw")):
         yield "V07", "image/encoded is missing or empty, so there is no picture"
 
 
 def _wrong_boxes(features: Mapping[str, Feature]) -> Iterator[tuple[str, str]]:
-    for number, box in enumerate(zip(*(_values(features, key) for key in _EDGES), strict=True), start=1):
+    for number, box in enumerate(zip(*(values_of(features, key) for key in _EDGES), strict=True), start=1):
         xmin, ymin, xmax, ymax = box
         if not (0 <= xmin < xmax <= 1 and 0 <= ymin < ymax <= 1):
             yield "V09", f"box {number} is ({', '.join(f'{edge:g}' for edge in box)})"
 
 
 def _wrong_labels(features: Mapping[str, Feature], names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
-    labels = _values(features, _LABEL)
-    texts = [text.decode(errors="replace") for text in _values(features, _TEXT)] or [None] * len(labels)
+    labels = values_of(features, _LABEL)
+    texts = [text.decode(errors="replace") for text in values_of(features, _TEXT)] or [None] * len(labels)
     for number, (label, text) in enumerate(zip(labels, texts, strict=True), start=1):
         yield from _wrong_label(number, label, text, names)
 
@@ -176,24 +176,19 @@ def _wrong_label(number: int, label: int, text: str | None, names: Mapping[int, 
 
 
 def _wrong_hash(features: Mapping[str, Feature]) -> Iterator[tuple[str, str]]:
-    digest = hashlib.sha256(_values(features, "image/encoded")[0]).hexdigest()
-    if _values(features, "image/key/sha256")[0] != digest.encode():
+    digest = hashlib.sha256(values_of(features, "image/encoded")[0]).hexdigest()
+    if values_of(features, "image/key/sha256")[0] != digest.encode():
         yield "V12", f"image/encoded has SHA-256 {digest[:12]}..., image/key/sha256 says another"
 
 
 def _wrong_lengths(features: Mapping[str, Feature], *, absent_is_fine: bool = False) -> Iterator[tuple[str, str]]:
     count = num_boxes(features)
-    lengths = {key: len(_values(features, key)) for key in _OBJECT_LISTS}
+    lengths = {key: len(values_of(features, key)) for key in _OBJECT_LISTS}
     if absent_is_fine:
         lengths = {key: length for key, length in lengths.items() if length or key in (*_EDGES, _LABEL)}
     other = [f"{length} {key}" for key, length in lengths.items() if length != count]
     if other:
         yield "V08", f"{count} {_EDGES[0]} but {', '.join(other)}"
-
-
-def _values(features: Mapping[str, Feature], key: str) -> tuple[Any, ...]:
-    feature = features.get(key)
-    return () if feature is None else feature.values
 
 
 def _words(feature: Feature) -> str:

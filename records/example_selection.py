@@ -6,7 +6,8 @@ from pathlib import Path
 
 from collectors.errors import ConfigError, InputError
 from records.errors import DamagedRecordError, ExampleError
-from records.example import BytesList, Feature, decode_example
+from records.example import Feature, decode_example
+from records.example_values import texts_of
 from records.reading import expand_record_paths
 from records.tfrecord import read_tfrecord
 
@@ -62,7 +63,7 @@ def select_example(
         for place, frame in enumerate(read_tfrecord(path)):
             features = _decode(frame.payload, path, place)
             if (
-                _texts(features, "image/source_id") == [source_id]
+                texts_of(features, "image/source_id") == [source_id]
                 if filename is None
                 else _is_named(features, filename)
             ):
@@ -99,14 +100,9 @@ def _decode(payload: bytes, path: Path, place: int) -> dict[str, Feature]:
 
 
 def _is_named(features: Mapping[str, Feature], name: str) -> bool:
-    if name in _texts(features, "image/filename"):
+    if name in texts_of(features, "image/filename"):
         return True
-    return any(path == name or path.endswith(f"/{name}") for key in _PATH_KEYS for path in _texts(features, key))
-
-
-def _texts(features: Mapping[str, Feature], key: str) -> list[str]:
-    feature = features.get(key)
-    return [value.decode(errors="replace") for value in feature.values] if isinstance(feature, BytesList) else []
+    return any(path == name or path.endswith(f"/{name}") for key in _PATH_KEYS for path in texts_of(features, key))
 
 
 def _shown(paths: list[Path]) -> str:

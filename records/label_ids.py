@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.errors import TagboxError
-from collectors.files import write_atomically
+from collectors.files import has_content, write_atomically
 from labeling.label_map import LabelMap, format_csv, format_pbtxt, read_label_map
 from records.errors import LabelIdsMovedError
 
@@ -82,6 +82,26 @@ def has_items(path: Path, label_map: LabelMap) -> bool:
         return read_label_map(path).items == label_map.items
     except TagboxError:
         return False
+
+
+def copies_differ(folder: Path, label_map: LabelMap) -> bool:
+    """Say whether `write_copies` would write anything."""
+    path = folder / FILE_NAME
+    return not has_items(path, label_map) or not has_content(path.with_suffix(".csv"), format_csv(label_map))
+
+
+def write_copies(folder: Path, label_map: LabelMap) -> None:
+    """Write both forms of a label map into a records folder; a file that says the same, be it in other words, stays.
+
+    Raises:
+        InputError: The disk refuses.
+    """
+    path = folder / FILE_NAME
+    if not has_content(path.with_suffix(".csv"), format_csv(label_map)):
+        write_atomically(path.with_suffix(".csv"), format_csv(label_map))
+    # It may be the caller's own file.
+    if not has_items(path, label_map):
+        write_atomically(path, format_pbtxt(label_map))
 
 
 def union_of_label_maps(old: Iterable[tuple[int, str]], new: LabelMap, *, where: Path) -> LabelMap:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collectors.errors import ConfigError
+from collectors.processes import num_cores
 from collectors.progress import Progress, no_progress
 from labeling.annotations import Annotation
 from labeling.dataset import DatasetFiles, ImageFile, find_dataset
@@ -94,7 +95,7 @@ def read_labelled_examples(
     everything = label_map.extended_with(sorted(names - set(label_map.names)))
     selection = Selection(everything, transcode=frozenset(KINDS))
     found = examine_class(
-        files, selection, CheckTally(), progress=progress, jobs=jobs or os.cpu_count() or 1, cache=None, splits=splits
+        files, selection, CheckTally(), progress=progress, jobs=jobs or num_cores(), cache=None, splits=splits
     )
     examples = LabelledExamples(folder)
     sources = [source for split in splits for source, _ in found[split].examples]

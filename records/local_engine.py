@@ -4,7 +4,6 @@ Of the time a shard takes, most goes to reading, hashing and writing, which run 
 keep two processors busy with that and need no start; more than that wait for each other, and processes do not.
 """
 
-import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from collectors.processes import process_pool, submit_all
+from collectors.processes import num_cores, process_pool, submit_all
 from collectors.progress import Progress
 from records.plan import ShardPlan
 from records.shard import ShardSummary, write_shard
@@ -45,7 +44,7 @@ class LocalEngine:
     ) -> Iterator[tuple[str, ShardSummary]]:
         """Write every shard; the bytes do not depend on the number of workers."""
         num_bytes = sum(job.shard.picture_bytes for job in jobs)
-        workers = self.workers or ((os.cpu_count() or 1) if num_bytes >= _BYTES_WORTH_THREADS else 1)
+        workers = self.workers or (num_cores() if num_bytes >= _BYTES_WORTH_THREADS else 1)
         workers = min(workers, len(jobs))
         if workers <= 1:
             yield from _in_this_process(jobs, data_root, staging, progress)

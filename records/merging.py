@@ -14,7 +14,6 @@ from pathlib import Path
 from PIL import Image
 
 from collectors.errors import InputError
-from labeling.annotations import Box
 from labeling.checks.overlap import NEAR_IOU
 from records.features import ExampleObject, ExampleSource, OtherSource
 
@@ -128,7 +127,7 @@ def _already_there(
 ) -> int | None:
     """Return the index of the object that is this one, drawn in another folder; note contradictions."""
     for index, (other, source) in enumerate(objects):
-        if source is example or _iou(item.box, other.box) <= NEAR_IOU:
+        if source is example or item.box.iou(other.box) <= NEAR_IOU:
             continue
         if item.text == other.text:
             merged.num_repeated += 1
@@ -139,12 +138,3 @@ def _already_there(
         message = f"{source.xml_path} says {other.text!r} where {example.xml_path} says {item.text!r}"
         merged.conflicts.append(MergeConflict(image_path, message))
     return None
-
-
-def _iou(first: Box, second: Box) -> float:
-    width = min(first.xmax, second.xmax) - max(first.xmin, second.xmin)
-    height = min(first.ymax, second.ymax) - max(first.ymin, second.ymin)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (first.width * first.height + second.width * second.height - shared)

@@ -5,7 +5,6 @@ Nothing is written here but the cache of the checks.
 
 import dataclasses
 import difflib
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collectors.errors import ConfigError, InputError
+from collectors.processes import num_cores
 from collectors.progress import Progress, no_progress
 from labeling.check_cache import CheckCache
 from labeling.dataset import ClassFolder, find_dataset, list_class_folders
@@ -271,7 +271,7 @@ def _prepare(
             selection,
             tally,
             progress=progress,
-            jobs=options.jobs or os.cpu_count() or 1,
+            jobs=options.jobs or num_cores(),
             cache=options.cache,
             splits=splits,
         )

@@ -9,8 +9,10 @@ from PIL import Image
 
 from labeling.annotations import Box
 from labeling.drawing import DrawnBox, draw_boxes, label_color
+from records.classification_features import ENCODED, raw_pixels
 from records.errors import ExampleError
 from records.example import BytesList, Feature, FloatList, Int64List
+from records.example_values import first_bytes
 
 _MAX_TEXT_BYTES = 300
 
@@ -47,13 +49,13 @@ def draw_example(features: Mapping[str, Feature]) -> Image.Image:
     Raises:
         ExampleError: It has no picture, the picture does not decode, or the four lists of edges differ in length.
     """
-    if isinstance(raw := features.get("image/raw"), BytesList) and raw.values:
-        return _draw_raw(features, raw.values[0])
-    encoded = features.get("image/encoded")
-    if not isinstance(encoded, BytesList) or not encoded.values:
-        raise ExampleError("image/encoded is missing, so there is nothing to draw")
+    if (drawing := raw_pixels(features)) is not None:
+        return Image.fromarray(drawing)
+    encoded = first_bytes(features, ENCODED)
+    if not encoded:
+        raise ExampleError(f"{ENCODED} is missing or empty, so there is nothing to draw")
     try:
-        with Image.open(io.BytesIO(encoded.values[0])) as opened:
+        with Image.open(io.BytesIO(encoded)) as opened:
             image = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ExampleError(f"the picture does not decode: {error}") from error
@@ -64,14 +66,6 @@ def draw_example(features: Mapping[str, Feature]) -> Image.Image:
         words = text.decode(errors="replace") if isinstance(text, bytes) else "" if label is None else str(label)
         boxes.append(DrawnBox(Box(*edges).scaled(*image.size), words, label_color(words)))
     return draw_boxes(image, boxes)
-
-
-def _draw_raw(features: Mapping[str, Feature], pixels: bytes) -> Image.Image:
-    """Return a drawing of one byte a pixel, as it is."""
-    height, width = (_value(features.get(f"image/{side}"), 0) for side in ("height", "width"))
-    if not isinstance(height, int) or not isinstance(width, int) or height * width != len(pixels) or not pixels:
-        raise ExampleError(f"image/raw has {len(pixels)} bytes for {width!r} x {height!r} px")
-    return Image.frombytes("L", (width, height), pixels)
 
 
 def _boxes(features: Mapping[str, Feature]) -> list[tuple[float, float, float, float]]:

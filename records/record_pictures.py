@@ -11,6 +11,7 @@ from collectors.errors import InputError
 from records import manifest
 from records.errors import ManifestError
 from records.example import BytesList, Feature, Int64List
+from records.example_values import first_text
 from records.features import ExampleSource, normalized_box
 from records.manifest import Manifest, RecordEntry
 from records.reading import DetectionExample, expand_record_paths, read_examples
@@ -124,10 +125,10 @@ def _read_picture(example: DetectionExample, texts: Iterable[str]) -> RecordPict
         )
     )
     return RecordPicture(
-        name=_text(features, "tagbox/image_path") or example.filename or example.source_id,
-        split=_text(features, "tagbox/split") or split_in_name(example.path.name),
+        name=first_text(features, "tagbox/image_path") or example.filename or example.source_id,
+        split=first_text(features, "tagbox/split") or split_in_name(example.path.name),
         # A picture that had to be transcoded is the same as long as its file is.
-        sha256=_text(features, "tagbox/image_sha256") or hashlib.sha256(example.encoded).hexdigest(),
+        sha256=first_text(features, "tagbox/image_sha256") or hashlib.sha256(example.encoded).hexdigest(),
         width=example.width,
         height=example.height,
         objects=objects,
@@ -143,8 +144,3 @@ def _views(feature: Feature, count: int) -> list[str]:
     if isinstance(feature, BytesList) and len(feature.values) == count:
         return [value.decode(errors="replace") for value in feature.values]
     return ["Unspecified"] * count
-
-
-def _text(features: Mapping[str, Feature], key: str) -> str:
-    feature = features.get(key)
-    return feature.values[0].decode(errors="replace") if isinstance(feature, BytesList) and feature.values else ""

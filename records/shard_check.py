@@ -25,6 +25,7 @@ from records.example_checks import (
     size_of,
     source_id_of,
 )
+from records.example_values import first_bytes, first_text
 from records.expected_payload import picture_as_expected
 from records.features import ExampleSource
 from records.file_kinds import HEAD_BYTES
@@ -201,9 +202,9 @@ def _check_payload(
     if number is None and "image/class/label" in features and not num_boxes(features):
         check.source_ids.append(None)
     else:
-        check.source_ids.append(_text(features, "image/source_id") if number is None else number)
-    check.splits.append(_text(features, "tagbox/split"))
-    encoded = _bytes(features, "image/encoded")
+        check.source_ids.append(first_text(features, "image/source_id") if number is None else number)
+    check.splits.append(first_text(features, "tagbox/split"))
+    encoded = first_bytes(features, "image/encoded")
     check.picture_sha256.append(hashlib.sha256(encoded).digest() if encoded else b"")
     if encoded:
         check.num_decoded += 1
@@ -233,19 +234,10 @@ def _proven_picture(payload: bytes, source: ExampleSource) -> _Proven | None:
 
 def _note(features: Mapping[str, Feature], check: ShardCheck) -> None:
     """Count what is no fault of another tool's example but worth a word."""
-    number, text = source_id_of(features), _text(features, "image/source_id")
+    number, text = source_id_of(features), first_text(features, "image/source_id")
     check.remarks["text-source-id"] += number is None and bool(text)
     check.remarks["no-boxes-keys"] += "image/object/bbox/xmin" not in features
     labels, texts = features.get(_LABEL), features.get(_TEXT)
     if isinstance(labels, Int64List) and isinstance(texts, BytesList):
         for label, name in zip(labels.values, texts.values, strict=False):
             check.texts.setdefault(label, set()).add(name.decode(errors="replace"))
-
-
-def _text(features: Mapping[str, Feature], key: str) -> str:
-    return _bytes(features, key).decode(errors="replace")
-
-
-def _bytes(features: Mapping[str, Feature], key: str) -> bytes:
-    feature = features.get(key)
-    return feature.values[0] if isinstance(feature, BytesList) and feature.values else b""

@@ -8,12 +8,11 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from os import cpu_count
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from collectors.errors import InputError
-from collectors.processes import process_pool, submit_all
+from collectors.processes import num_cores, process_pool, submit_all
 from collectors.progress import Progress
 from records.shard import ShardSummary, summarize_shard
 from records.staging import FOLDER_NAME
@@ -71,7 +70,7 @@ class Workers:
 @contextmanager
 def open_workers(jobs: int | None, *, is_worth_processes: bool) -> Iterator[Workers]:
     """Open processes for a build: as many as asked, else one a processor where the work is worth starting them."""
-    count = jobs or ((cpu_count() or 1) if is_worth_processes else 1)
+    count = jobs or (num_cores() if is_worth_processes else 1)
     if count <= 1:
         yield Workers(None)
         return

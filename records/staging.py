@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from collectors.errors import InputError
-from collectors.progress import Progress
+from collectors.progress import Progress, counted_on
 from records.plan import ShardPlan
 from records.shard import ShardSummary, summarize_shard
 
@@ -80,7 +80,7 @@ def build_shards(
     if missing:
         progress(done, total)
     try:
-        for name, summary in engine.run(missing, data_root, staging, _counted_on(progress, done, total)):
+        for name, summary in engine.run(missing, data_root, staging, counted_on(progress, done, total)):
             found[files[name]] = summary
     finally:
         _remove_if_empty(staging)
@@ -138,13 +138,6 @@ def _remove_left_overs(staging: Path, wanted: set[str]) -> None:
                 path.unlink()
         except OSError as error:
             raise InputError(f"cannot remove a left-over: {error.strerror or error}", where=str(path)) from error
-
-
-def _counted_on(progress: Progress, done_before: int, total_of_all: int) -> Progress:
-    def report(done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001 - the protocol's
-        progress(done_before + done, total_of_all, note)
-
-    return report
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -9,12 +9,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from os import cpu_count
 from pathlib import Path
 from typing import Any
 
-from collectors.processes import process_pool, submit_all
-from collectors.progress import Progress, no_progress
+from collectors.processes import num_cores, process_pool, submit_all
+from collectors.progress import Progress, counted_on, no_progress
 from records import croissant
 from records.dataset_card import is_card_stale
 from records.manifest import Manifest
@@ -91,12 +90,12 @@ def _run(tasks: Sequence[ShardTask], jobs: int | None, progress: Progress) -> di
     """Check every file; the result is in the order of the tasks whatever is finished first."""
     total = sum(len(task.sources) for task in tasks) if all(task.listed for task in tasks) else None
     sizes = [_size_of(task.path) for task in tasks]
-    workers = min(jobs or cpu_count() or 1, len(tasks))
+    workers = min(jobs or num_cores(), len(tasks))
     checks: dict[Path, ShardCheck] = {}
     done = 0
     if workers <= 1 or sum(sizes) < _BYTES_WORTH_THREADS:
         for task in tasks:
-            checks[task.path] = check_shard(task, progress=_counted_on(progress, done, total))
+            checks[task.path] = check_shard(task, progress=counted_on(progress, done, total))
             done += checks[task.path].num_examples
         return checks
     # The largest first, so that no worker is left alone with it at the end.
@@ -135,13 +134,6 @@ def _size_of(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _counted_on(progress: Progress, done_before: int, total_of_all: int | None) -> Progress:
-    def report(done: int, total: int | None, note: str = "") -> None:  # noqa: ARG001 - the protocol's
-        progress(done_before + done, total_of_all, note)
-
-    return report
 
 
 class _SourceIds:

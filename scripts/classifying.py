@@ -1,18 +1,13 @@
 """``tagbox predict`` with a classifier: what pictures are, and what a person draws."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from scripts import exit_codes
+from scripts.answering import AnsweredPictures, answer_pictures, write_csv
 from scripts.options import stop_on_signal
-from scripts.output import progress, say, write_json, write_table
-
-_TILES = 180
+from scripts.output import say, write_json, write_table
 
 
 def classify(
@@ -26,34 +21,16 @@ def classify(
 ) -> int:
     """Print the answers of a `pipelines.classification.classifier.Classifier` to pictures; return the exit code."""
     from pipelines.classification.classifier import best_answers
-    from pipelines.classification.sources import read_pictures
 
-    answered: list[tuple[str, Any]] = []
-    errors: list[tuple[str, str]] = []
-    shown: list[Any] = []
-    dark_on_light = 0
-    with progress("predicting") as advance:
-        for part in read_pictures(sources, classifier.input_shape, inverted=invert):
-            for name, reason in part.errors:
-                say(f"error: {name}: {reason}")
-            errors += part.errors
-            dark_on_light += part.num_dark_on_light
-            if part.names:
-                answers = best_answers(classifier.scores(part.pixels), classifier.class_names, top)
-                answered += zip(part.names, answers, strict=True)
-                room = _TILES - len(shown) if output is not None else 0
-                shown += list(zip(part.pixels[:room], answers, strict=False))
-            advance(len(answered) + len(errors), None)
-    _print(answered, errors, form)
-    say(f"{len(answered)} pictures" + (f", {len(errors)} not read" if errors else ""))
-    if dark_on_light:
-        say(
-            f"note: {dark_on_light} pictures are dark on light; QuickDraw's drawings are light on dark: if the "
-            "classifier was trained on those, --invert turns them"
-        )
-    if output is not None and shown:
-        say(f"drawn: {_write_mosaic(shown, output)}")
-    return exit_codes.PARTLY_DONE if errors else exit_codes.DONE
+    def answers_of(scores: Any) -> Any:
+        return best_answers(scores, classifier.class_names, top)
+
+    found = answer_pictures(classifier, sources, answers_of, invert=invert, draws=output is not None)
+    _print(found, form)
+    say(f"{len(found.answers)} pictures{found.not_read}")
+    if output is not None and found.shown:
+        say(f"drawn: {_write_mosaic(found.shown, output)}")
+    return found.exit_code
 
 
 def draw_and_classify(classifier: Any, *, top: int, port: int, thresholds: Mapping[str, float] | None = None) -> int:
@@ -79,23 +56,25 @@ def draw_and_classify(classifier: Any, *, top: int, port: int, thresholds: Mappi
     return exit_codes.DONE
 
 
-def _print(answered: Sequence[tuple[str, Any]], errors: Sequence[tuple[str, str]], form: str) -> None:
+def _print(answered: AnsweredPictures, form: str) -> None:
     if form == "json":
         found = [
             {
                 "path": name,
                 "answers": [{"class": one.name, "class_id": one.class_id, "score": one.score} for one in answers],
             }
-            for name, answers in answered
+            for name, answers in answered.answers
         ]
-        write_json([*found, *({"path": name, "answers": [], "error": reason} for name, reason in errors)])
+        write_json([*found, *({"path": name, "answers": [], "error": reason} for name, reason in answered.errors)])
     elif form == "csv":
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["path", "rank", "class", "class_id", "score"])
-        for name, answers in answered:
-            writer.writerows([name, rank, one.name, one.class_id, one.score] for rank, one in enumerate(answers, 1))
-        click.echo(stream.getvalue(), nl=False)
+        write_csv(
+            ["path", "rank", "class", "class_id", "score"],
+            (
+                [name, rank, one.name, one.class_id, one.score]
+                for name, answers in answered.answers
+                for rank, one in enumerate(answers, 1)
+            ),
+        )
     else:
         rows = [
             [
@@ -104,7 +83,7 @@ def _print(answered: Sequence[tuple[str, Any]], errors: Sequence[tuple[str, str]
                 f"{answers[0].score:.3f}",
                 ", ".join(f"{one.name} {one.score:.3f}" for one in answers[1:] if one.score >= 0.001),
             ]
-            for name, answers in answered
+            for name, answers in answered.answers
         ]
         write_table(["picture", "class", "score", "or"], rows, right={2})
 

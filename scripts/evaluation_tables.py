@@ -1,6 +1,6 @@
 """The figures of an evaluation, what goes wrong and which labels to look at, as tables on stdout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scripts.output import figure, say, write_table
@@ -27,9 +27,7 @@ def print_results(results: Mapping[str, Any]) -> None:
     if "step" in results:
         headings, row = [*headings, "step"], [*row, str(results["step"])]
     write_table(headings, [row], right=set(range(len(row))))
-    intervals = results.get("intervals", {})
-    if sure := [f"{name} {_range(intervals[name])}" for name in ("AP", "AP50") if intervals.get(name)]:
-        say(f"95 % interval (bootstrap over the pictures): {', '.join(sure)}")
+    say_intervals(results, ("AP", "AP50"))
     if results["best_threshold"] is not None:
         say(
             f"best F1 {figure(results['F1'])} with scores from {results['best_threshold']:.2f} on: "
@@ -54,6 +52,15 @@ def print_results(results: Mapping[str, Any]) -> None:
         )
 
 
+def say_intervals(results: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Say how far other pictures would move some figures, those of them that have an interval."""
+    intervals = results.get("intervals", {})
+    ranges = {name: " to ".join(map(figure, intervals[name])) for name in names if intervals.get(name)}
+    if ranges:
+        sure = ", ".join(f"{name} {ends}" for name, ends in ranges.items())
+        say(f"95 % interval (bootstrap over the pictures): {sure}")
+
+
 def print_suspects(index: Mapping[str, Any]) -> None:
     """Print the labels that are most likely wrong, if there are any; ``index`` is the content of ``mistakes.json``."""
     suspects = [row for row in index["suspects"] if row["score"] >= _WORTH_SHOWING]
@@ -76,7 +83,3 @@ def print_suspects(index: Mapping[str, Any]) -> None:
         say(f"{len(suspects) - _SUSPECTS_SHOWN} more labels are suspicious: see mistakes.json, or --json")
     if not any(row["xml"] for row in suspects):
         say("note: nothing says which XML a picture has; tagbox's own records and folders of XML do")
-
-
-def _range(ends: list[float]) -> str:
-    return f"{figure(ends[0])} to {figure(ends[1])}"

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from collectors.errors import ConfigError
 from scripts import exit_codes
 from scripts.output import say
 
@@ -86,6 +87,20 @@ def fill_paths(experiment: Any, paths: Sequence[str]) -> None:
     for what, values in given.items():
         records = [part.strip() for one in values for part in one.split(",")]
         experiment.set(_PATH_KEYS[what], values[-1] if what == "label_map" else records, f"--set-path {what}")
+
+
+def codes_in(words: Sequence[str]) -> frozenset[str]:
+    """Return the codes that an option of `tagbox labels` names, words of codes and letters with commas between.
+
+    Raises:
+        ConfigError: There is no such code.
+    """
+    from labeling.codes import expand_codes
+
+    try:
+        return expand_codes([part for word in words for part in word.split(",") if part.strip()])
+    except ValueError as error:
+        raise ConfigError(str(error), fix="List them with: tagbox labels codes") from error
 
 
 @contextmanager

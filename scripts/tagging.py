@@ -1,18 +1,14 @@
 """``tagbox predict`` with a tag classifier: the tags of every picture."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scripts import exit_codes
+from scripts.answering import AnsweredPictures, answer_pictures, write_csv
 from scripts.classifying import draw_and_classify, write_answers_mosaic
-from scripts.output import progress, say, write_json, write_table
-
-_TILES = 180
+from scripts.output import say, write_json, write_table
 
 
 def thresholds_of_source(classifier: Any, run: Any) -> dict[str, float]:
@@ -70,36 +66,23 @@ def tag_pictures(
     """
     import numpy as np
 
-    from pipelines.classification.sources import read_pictures
     from pipelines.classification.tag_prediction import found_tags
 
     if min_score is not None:
         thresholds = dict.fromkeys(thresholds, min_score)
     wanted = np.array([0.0 if top is not None and min_score is None else one for one in thresholds.values()])
-    tagged: list[tuple[str, Any]] = []
-    errors: list[tuple[str, str]] = []
-    shown: list[tuple[Any, Any]] = []
-    with progress("predicting") as advance:
-        for part in read_pictures(sources, classifier.input_shape, inverted=invert):
-            for name, reason in part.errors:
-                say(f"error: {name}: {reason}")
-            errors += part.errors
-            if part.names:
-                found = found_tags(classifier.scores(part.pixels), classifier.class_names, wanted, top=top)
-                tagged += zip(part.names, found, strict=True)
-                room = _TILES - len(shown) if output is not None else 0
-                shown += list(zip(part.pixels[:room], found, strict=False))
-            advance(len(tagged) + len(errors), None)
-    _print(tagged, errors, thresholds, form)
-    without = sum(not found for _, found in tagged)
-    say(
-        f"{sum(len(found) for _, found in tagged)} tags for {len(tagged)} pictures"
-        + (f", {without} without any" if without else "")
-        + (f", {len(errors)} not read" if errors else "")
-    )
-    if output is not None and shown:
-        say(f"drawn: {_write_mosaic(shown, thresholds, output)}")
-    return exit_codes.PARTLY_DONE if errors else exit_codes.DONE
+
+    def answers_of(scores: Any) -> Any:
+        return found_tags(scores, classifier.class_names, wanted, top=top)
+
+    found = answer_pictures(classifier, sources, answers_of, invert=invert, draws=output is not None)
+    _print(found, thresholds, form)
+    given = [len(tags) for _, tags in found.answers]
+    without = f", {given.count(0)} without any" if 0 in given else ""
+    say(f"{sum(given)} tags for {len(given)} pictures{without}{found.not_read}")
+    if output is not None and found.shown:
+        say(f"drawn: {_write_mosaic(found.shown, thresholds, output)}")
+    return found.exit_code
 
 
 def draw_and_tag(classifier: Any, thresholds: Mapping[str, float], *, top: int, port: int) -> int:
@@ -116,9 +99,7 @@ def draw_and_tag(classifier: Any, thresholds: Mapping[str, float], *, top: int, 
     return draw_and_classify(classifier, top=top, port=port, thresholds=thresholds)
 
 
-def _print(
-    tagged: Sequence[tuple[str, Any]], errors: Sequence[tuple[str, str]], thresholds: Mapping[str, float], form: str
-) -> None:
+def _print(tagged: AnsweredPictures, thresholds: Mapping[str, float], form: str) -> None:
     if form == "json":
         found = [
             {
@@ -128,20 +109,22 @@ def _print(
                     for one in tags
                 ],
             }
-            for path, tags in tagged
+            for path, tags in tagged.answers
         ]
-        write_json([*found, *({"path": path, "tags": [], "error": reason} for path, reason in errors)])
+        write_json([*found, *({"path": path, "tags": [], "error": reason} for path, reason in tagged.errors)])
     elif form == "csv":
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["path", "tag", "class_id", "score", "threshold"])
-        for path, tags in tagged:
-            writer.writerows([path, one.name, one.class_id, one.score, thresholds[one.name]] for one in tags)
-        click.echo(stream.getvalue(), nl=False)
+        write_csv(
+            ["path", "tag", "class_id", "score", "threshold"],
+            (
+                [path, one.name, one.class_id, one.score, thresholds[one.name]]
+                for path, tags in tagged.answers
+                for one in tags
+            ),
+        )
     else:
-        rows = [[path, ", ".join(_in_words(one, thresholds) for one in tags) or "-"] for path, tags in tagged]
+        rows = [[path, ", ".join(_in_words(one, thresholds) for one in tags) or "-"] for path, tags in tagged.answers]
         write_table(["picture", "tags"], rows)
-        if any(one.score < thresholds[one.name] for _, tags in tagged for one in tags):
+        if any(one.score < thresholds[one.name] for _, tags in tagged.answers for one in tags):
             say("in brackets: below the threshold of the tag")
 
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.classification.bottlenecks import Bottlenecks
+from pipelines.classification.class_names import output_finder
 from pipelines.classification.model_config import ClassifierData
 
 _Batch = tuple[Any, dict[str, Any]]
@@ -61,11 +62,10 @@ def bottleneck_batches(
 
 def outputs_of(examples: Bottlenecks, class_names: Mapping[int, str]) -> NDArray[np.int32]:
     """Return the output of each example, int32 ``(n,)``: by its class name, by id where it has none, -1 if unknown."""
-    by_id = {class_id: place for place, class_id in enumerate(class_names)}
-    by_name = {name: place for place, name in enumerate(class_names.values())}
+    output_of = output_finder(class_names)
     found = [
-        by_name.get(texts[0], -1) if texts and texts[0] else by_id.get(labels[0] if labels else 0, -1)
-        for texts, labels in zip(examples.texts, examples.labels, strict=True)
+        output_of(labels[0] if labels else 0, texts[0] if texts else "")
+        for labels, texts in zip(examples.labels, examples.texts, strict=True)
     ]
     return np.asarray(found, np.int32)
 

@@ -19,7 +19,7 @@ from pipelines.classification import images
 from pipelines.classification.bottleneck_cache import BottleneckCache
 from pipelines.classification.record_form import RecordForm, record_form
 from records.classification_features import ENCODED, RAW
-from records.example import BytesList, Feature, Int64List
+from records.example_values import first_bytes, first_text, ints_of, texts_of
 from records.reading import read_features
 
 _BATCH = 32
@@ -145,16 +145,15 @@ class _Examples:
     def _unknown(self) -> Iterator[tuple[bytes, bytes]]:
         for path in self._paths:
             for index, features in enumerate(read_features(path)):
-                content = _first(features.get(self._picture), BytesList)
+                content = first_bytes(features, self._picture)
                 if not content:
                     raise InputError(f"example {index} has no {self._picture}", where=str(path))
                 key = hashlib.sha256(content).digest()
                 is_new = key not in self._cache and key not in self._asked
                 self._asked.add(key)
                 self.keys.append(key)
-                labels, texts = features.get("image/class/label"), features.get("image/class/text")
-                self.labels.append(labels.values if isinstance(labels, Int64List) else ())
-                self.texts.append(tuple(one.decode() for one in texts.values) if isinstance(texts, BytesList) else ())
+                self.labels.append(ints_of(features, "image/class/label"))
+                self.texts.append(tuple(texts_of(features, "image/class/text")))
                 if is_new:
                     yield key, content
 
@@ -186,10 +185,6 @@ def _digest(base: tf_keras.Model) -> str:
     return digest.hexdigest()
 
 
-def _first(feature: Feature | None, kind: type[Any]) -> Any:
-    return feature.values[0] if isinstance(feature, kind) and feature.values else None
-
-
 def _undecodable(paths: Sequence[Path], form: RecordForm, channels: int, error: tf.errors.OpError) -> InputError:
     """Find out which picture it was: the error of a pipeline does not say."""
     reason = str(error.message).partition("\n")[0].strip()[:120]
@@ -197,9 +192,9 @@ def _undecodable(paths: Sequence[Path], form: RecordForm, channels: int, error: 
         for index, features in enumerate(read_features(path)):
             try:
                 if not form.is_raw:
-                    images.decode_encoded(tf.constant(_first(features.get(ENCODED), BytesList)), channels)
+                    images.decode_encoded(tf.constant(first_bytes(features, ENCODED)), channels)
             except tf.errors.OpError:
-                name = (_first(features.get("tagbox/image_path"), BytesList) or b"").decode()
+                name = first_text(features, "tagbox/image_path")
                 return InputError(
                     f"picture {index} ({name or 'without a name'}) cannot be decoded",
                     where=str(path),

@@ -1,7 +1,7 @@
-"""The names of a network's outputs, kept in its checkpoints."""
+"""The names of a network's outputs: kept in its checkpoints, and what the labels of records are held against."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -50,6 +50,20 @@ def _differing(stored: Sequence[str], names: Sequence[str]) -> str:
         return f"{len(stored)} classes ({', '.join(stored[:5])}...), and {len(names)} ({', '.join(names[:5])}...) stand"
     place = next(place for place, (one, other) in enumerate(zip(stored, names, strict=True)) if one != other)
     return f"in another order: output {place} is `{stored[place]}`, and `{names[place]}`"
+
+
+def output_finder(class_names: Mapping[int, str]) -> Callable[[int, str], int]:
+    """Return what finds the output that the id and name of a label mean: by its name, by its id where it has no name.
+
+    It gives -1 for a class that the network does not have. For tensors there is
+    `pipelines.classification.input_pipeline.OutputOfLabel`.
+
+    Args:
+        class_names: Name of each class id, in the order of the outputs.
+    """
+    by_id = {class_id: place for place, class_id in enumerate(class_names)}
+    by_name = {name: place for place, name in enumerate(class_names.values())}
+    return lambda class_id, name: by_name.get(name, -1) if name else by_id.get(class_id, -1)
 
 
 def names_in_checkpoint(prefix: str) -> tuple[str, ...] | None:

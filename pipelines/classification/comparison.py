@@ -1,7 +1,7 @@
 """Classifiers side by side: accuracies with intervals, and whether a difference is more than chance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from collectors.progress import Progress, no_progress
 from pipelines.bootstrap import Interval, interval
 from pipelines.classification.predictions_file import StoredAnswer, read_answers
-from pipelines.comparison import names_of_runs
+from pipelines.paired_comparison import compare_with_first, other_pictures
 from pipelines.run_directory import RunDirectory
 
 Hits = NDArray[np.int64]
+Answers = dict[tuple[str, str], StoredAnswer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ class ComparedClassifier:
     not_comparable: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """A run's answers, by picture and truth."""
+
+    name: str
+    step: int | None
+    answers: Answers
+
+
 def compare_classifiers(
     runs: Sequence[RunDirectory], *, resamples: int = 1000, seed: int = 0, progress: Progress = no_progress
 ) -> list[ComparedClassifier]:
@@ -67,45 +77,31 @@ def compare_classifiers(
         InputError: A run was not evaluated.
         ConfigError: A run stands twice, or there are no runs.
     """
-    names = names_of_runs([run.path for run in runs])
-    compared: list[ComparedClassifier] = []
-    first: dict[tuple[str, str], StoredAnswer] = {}
-    for done, (run, name) in enumerate(zip(runs, names, strict=True), start=1):
-        run.require()
-        answers = {(answer.picture, answer.truth): answer for answer in read_answers(run.path)}
-        first = first or answers
-        compared.append(_compared(run, name, answers, first, names[0], resamples, seed))
-        progress(done, len(runs), name)
-    return compared
+    return compare_with_first(runs, _judge, lambda one, first: _compared(one, first, resamples, seed), progress)
 
 
-def _compared(
-    run: RunDirectory,
-    name: str,
-    answers: dict[tuple[str, str], StoredAnswer],
-    first: dict[tuple[str, str], StoredAnswer],
-    first_name: str,
-    resamples: int,
-    seed: int,
-) -> ComparedClassifier:
-    pictures = sorted(answers)
-    hits = _hits(answers, pictures)
-    step = (run.read_results() or {}).get("step")
-    top1, top5 = (_mean_interval(one, resamples, seed) for one in hits)
-    difference, why_not = None, ""
-    if answers is not first:
-        if answers.keys() != first.keys():
-            shared = len(answers.keys() & first.keys())
-            why_not = f"it was evaluated on other pictures ({shared} of {len(answers)} are also those of {first_name})"
-        else:
-            deltas = [ours - theirs for ours, theirs in zip(hits, _hits(first, pictures), strict=True)]
-            more1, more5 = (_mean_interval(delta, resamples, seed) for delta in deltas)
-            p_top1, p_top5 = (_chance(delta, resamples, seed) for delta in deltas)
-            difference = ClassifierDifference(more1, more5, p_top1, p_top5)
-    return ComparedClassifier(name, step, len(pictures), top1, top5, difference, why_not)
+def _judge(run: RunDirectory, name: str) -> _Judged:
+    run.require()
+    answers = {(answer.picture, answer.truth): answer for answer in read_answers(run.path)}
+    return _Judged(name, (run.read_results() or {}).get("step"), answers)
 
 
-def _hits(answers: dict[tuple[str, str], StoredAnswer], pictures: Sequence[tuple[str, str]]) -> tuple[Hits, Hits]:
+def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> ComparedClassifier:
+    pictures = sorted(one.answers)
+    hits = _hits(one.answers, pictures)
+    top1, top5 = (_mean_interval(values, resamples, seed) for values in hits)
+    headline = ComparedClassifier(one.name, one.step, len(pictures), top1, top5)
+    if one is first:
+        return headline
+    if reason := other_pictures(one.answers.keys(), first.answers.keys(), first.name):
+        return replace(headline, not_comparable=reason)
+    deltas = [ours - theirs for ours, theirs in zip(hits, _hits(first.answers, pictures), strict=True)]
+    more1, more5 = (_mean_interval(delta, resamples, seed) for delta in deltas)
+    p_top1, p_top5 = (_chance(delta, resamples, seed) for delta in deltas)
+    return replace(headline, difference=ClassifierDifference(more1, more5, p_top1, p_top5))
+
+
+def _hits(answers: Answers, pictures: Sequence[tuple[str, str]]) -> tuple[Hits, Hits]:
     """Return 1 for each picture whose best answer (one of whose answers) is right, else 0."""
     best = np.array([answers[picture].is_right for picture in pictures], np.int64)
     among = np.array([answers[picture].truth in answers[picture].found for picture in pictures], np.int64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from collectors.errors import InputError
 from collectors.progress import Progress
 from pipelines.classification import images
+from pipelines.classification.class_names import output_finder
 from pipelines.classification.classifier import RunClassifier
 from pipelines.classification.serving import PixelClassifier
 from pipelines.export import keras_model, lite, onnx_model, saved_model
@@ -22,8 +23,9 @@ from pipelines.export.model_files import ExportedClassifier, LiteClassifier, ope
 from pipelines.export.serving import CLASSIFIER_OUTPUTS
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import kind_of
-from records.classification_features import ENCODED, RAW
-from records.example import BytesList, Feature, Int64List
+from records.classification_features import ENCODED, raw_pixels
+from records.example import Feature
+from records.example_values import first_bytes, first_int, first_text
 from records.reading import read_features
 
 
@@ -149,14 +151,10 @@ class ClassifierExporter:
 
     def _truth_of(self) -> Callable[[Mapping[str, Feature]], Any]:
         """Return what makes the truth of the features of a picture."""
-        names = {name: place for place, name in enumerate(self._classifier.class_names.values())}
-        ids = {class_id: place for place, class_id in enumerate(self._classifier.class_names)}
-
-        def truth_of(features: Mapping[str, Feature]) -> int:
-            text, label = _text(features, "image/class/text"), _number(features, "image/class/label")
-            return names.get(text, -1) if text else ids.get(label, -1)
-
-        return truth_of
+        output_of = output_finder(self._classifier.class_names)
+        return lambda features: output_of(
+            first_int(features, "image/class/label"), first_text(features, "image/class/text")
+        )
 
     def _pixel_classifier(self, *, batch: int | None = None) -> PixelClassifier:
         classifier = self._classifier
@@ -164,21 +162,8 @@ class ClassifierExporter:
 
 
 def _pixels(features: Mapping[str, Feature], channels: int) -> NDArray[np.uint8]:
-    raw, encoded = features.get(RAW), features.get(ENCODED)
-    if isinstance(raw, BytesList) and raw.values:
-        height, width = (_number(features, f"image/{side}") for side in ("height", "width"))
-        pixels = np.frombuffer(raw.values[0], np.uint8).reshape(height, width, 1)
-        return np.repeat(pixels, channels, axis=2)
-    content = encoded.values[0] if isinstance(encoded, BytesList) and encoded.values else b""
-    decoded: NDArray[np.uint8] = images.decode_encoded(tf.constant(content), channels).numpy()
+    if (drawing := raw_pixels(features)) is not None:
+        return np.repeat(drawing[:, :, None], channels, axis=2)
+    content = tf.constant(first_bytes(features, ENCODED))
+    decoded: NDArray[np.uint8] = images.decode_encoded(content, channels).numpy()
     return decoded
-
-
-def _text(features: Mapping[str, Feature], name: str) -> str:
-    feature = features.get(name)
-    return feature.values[0].decode() if isinstance(feature, BytesList) and feature.values else ""
-
-
-def _number(features: Mapping[str, Feature], name: str) -> int:
-    feature = features.get(name)
-    return feature.values[0] if isinstance(feature, Int64List) and feature.values else 0

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, UnidentifiedImageError
 
 from labeling.drawing import fitted_text, font_for
-from records.classification_features import ENCODED, RAW
-from records.example import BytesList, Feature, Int64List
+from records.classification_features import ENCODED, raw_pixels
+from records.example import Feature
+from records.example_values import first_bytes
 
 _SIDE = 112
 _LINE = 14
@@ -71,13 +72,14 @@ def picture_of(features: Mapping[str, Feature]) -> Image.Image:
     """Return the picture of a classification example; drawings as dark ink on white paper.
 
     A picture file that cannot be decoded gives a grey square.
+
+    Raises:
+        ExampleError: A drawing has more or fewer bytes than its size says.
     """
-    raw, encoded = features.get(RAW), features.get(ENCODED)
-    if isinstance(raw, BytesList) and raw.values:
-        height, width = (_number(features.get(f"image/{side}")) for side in ("height", "width"))
-        return Image.fromarray(255 - np.frombuffer(raw.values[0], np.uint8).reshape(height, width))
+    if (drawing := raw_pixels(features)) is not None:
+        return Image.fromarray(255 - drawing)
     try:
-        with Image.open(io.BytesIO(encoded.values[0] if isinstance(encoded, BytesList) else b"")) as image:
+        with Image.open(io.BytesIO(first_bytes(features, ENCODED))) as image:
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):
         return Image.new("L", (8, 8), 128)
@@ -119,7 +121,3 @@ def _draw_tile(
         font = font_for(line, _LETTERS_PX)
         words = fitted_text(line, font, side - 6)
         draw.text((left + 3, top + side + 1 + _LINE * row), words, fill=color, font=font)
-
-
-def _number(feature: Feature | None) -> int:
-    return feature.values[0] if isinstance(feature, Int64List) and feature.values else 0

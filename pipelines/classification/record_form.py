@@ -7,6 +7,7 @@ from pathlib import Path
 from collectors.errors import InputError
 from records.classification_features import ENCODED, RAW, STROKE_LAYERS
 from records.example import BytesList, Feature, Int64List
+from records.example_values import first_int
 from records.reading import read_features
 
 _FIX = "Build classification records with: tagbox records drawings SRC, or tagbox records folder SRC."
@@ -93,14 +94,10 @@ def _form_of(features: Mapping[str, Feature], path: Path, *, several_labels: boo
         )
     if not isinstance(raw, BytesList):
         return RecordForm(is_raw=False)
-    height, width = (_number(features.get(f"image/{side}")) for side in ("height", "width"))
+    height, width = (first_int(features, f"image/{side}") for side in ("height", "width"))
     if len(raw.values) != 1 or len(raw.values[0]) != height * width:
         raise InputError(f"{RAW} is not image/height x image/width ({height} x {width}) bytes", where=str(path))
     return RecordForm(is_raw=True, height=height, width=width, has_strokes=STROKE_LAYERS in features)
-
-
-def _number(feature: Feature | None) -> int:
-    return feature.values[0] if isinstance(feature, Int64List) and feature.values else 0
 
 
 def _in_words(form: RecordForm) -> str:

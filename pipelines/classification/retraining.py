@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -59,12 +59,7 @@ class RetrainingTask(ClassificationTask):
     """Trains the head on bottlenecks where it can, see the module; evaluates along the way on bottlenecks too.
 
     An evaluation alone, which never asks for training data, looks at the pictures.
-
-    Attributes:
-        has_several_labels: Whether a picture may have more than one.
     """
-
-    has_several_labels: ClassVar[bool] = False
 
     def __init__(self, params: RetrainerTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -155,10 +150,11 @@ class RetrainingTask(ClassificationTask):
         varies = any(value for name, value in params.augmentation.as_dict().items() if name != "cutout_size")
         return self.task_config.bottlenecks.keep and network.freeze and not varies and is_alone
 
-    def _logits(self, model: tf_keras.Model, inputs: Any, *, training: bool) -> Any:
+    def outputs_of(self, model: tf_keras.Model, inputs: Any, *, training: bool) -> Any:
+        """Return the logits of pictures, or of bottlenecks ``(b, width)``."""
         if inputs.shape.rank == 2:
             return tf.cast(head_of(model)(inputs, training=training), tf.float32)
-        return super()._logits(model, inputs, training=training)
+        return super().outputs_of(model, inputs, training=training)
 
 
 def _told(reading: Generator[Reading, None, Bottlenecks], name: str) -> Generator[str, None, Bottlenecks]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from collectors.errors import InputError
-from pipelines.picture_sources import IMAGE_SUFFIXES, find_pictures
+from pipelines.picture_sources import IMAGE_SUFFIXES, find_pictures, read_upright
 from records.drawing_reading import HASH, PLACE, index_source, place_words, read_drawings
 from records.drawing_sources import drawing_file
 
@@ -79,11 +79,9 @@ def _drawings(path: Path, side: int, channels: int) -> Iterator[Pictures]:
 def _picture(path: Path, input_shape: tuple[int, int, int], *, inverted: bool) -> Pictures:
     height, width, channels = input_shape
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
-    except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
-        reason = " ".join(str(error).split()) or type(error).__name__
-        errors = ((str(path), f"cannot be read as a picture ({reason})"),)
+        image = read_upright(path, "L" if channels == 1 else "RGB")
+    except InputError as error:
+        errors = ((str(path), error.what),)
         return Pictures((), np.empty((0, height, width, channels), np.uint8), errors)
     if inverted:
         image = ImageOps.invert(image)

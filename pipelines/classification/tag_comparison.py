@@ -15,7 +15,7 @@ from pipelines.bootstrap import Interval, draws, interval
 from pipelines.classification.tag_answers import thresholds_of
 from pipelines.classification.tag_evidence import read_tag_scores
 from pipelines.classification.tag_intervals import Counts, Floats, mean_of_defined, weighted_average_precision
-from pipelines.comparison import names_of_runs
+from pipelines.paired_comparison import compare_with_first, other_pictures, p_value
 from pipelines.run_directory import RunDirectory
 
 
@@ -87,13 +87,7 @@ def compare_taggers(
         InputError: A run was not evaluated.
         ConfigError: A run stands twice, or there are no runs.
     """
-    names = names_of_runs([run.path for run in runs])
-    judged = [_judge(run, name) for run, name in zip(runs, names, strict=True)]
-    compared = []
-    for done, one in enumerate(judged, start=1):
-        compared.append(_compared(one, judged[0], resamples, seed))
-        progress(done, len(judged), one.name)
-    return compared
+    return compare_with_first(runs, _judge, lambda one, first: _compared(one, first, resamples, seed), progress)
 
 
 def _judge(run: RunDirectory, name: str) -> _Judged:
@@ -132,14 +126,13 @@ def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> Compar
         return replace(headline, not_comparable=reason)
     more = [ours - theirs for ours, theirs in zip(own, _figures(first, weights), strict=True)]
     chance = _exchanged(one, first, resamples, seed)
-    p_map, p_micro_f1 = (_p_value(float(values[0]), others) for values, others in zip(more, chance, strict=True))
+    p_map, p_micro_f1 = (p_value(float(values[0]), others) for values, others in zip(more, chance, strict=True))
     return replace(headline, difference=TaggerDifference(interval(more[0]), interval(more[1]), p_map, p_micro_f1))
 
 
 def _why_not(one: _Judged, first: _Judged) -> str:
-    if one.pictures != first.pictures:
-        shared = len(set(one.pictures) & set(first.pictures))
-        return f"it was evaluated on other pictures ({shared} of {len(one.pictures)} are also those of {first.name})"
+    if reason := other_pictures(one.pictures, first.pictures, first.name):
+        return reason
     if one.tags != first.tags or not np.array_equal(one.truth, first.truth):
         return f"the tags to find are not those of {first.name}"
     return ""
@@ -175,9 +168,3 @@ def _exchanged(one: _Judged, first: _Judged, resamples: int, seed: int) -> tuple
 
 def _f1(right: Counts, found: Counts, total: Counts) -> Floats:
     return np.where(total, 2 * right / np.maximum(found + total, 1), np.nan)
-
-
-def _p_value(seen: float, chance: Floats) -> float | None:
-    if np.isnan(seen):
-        return None
-    return float((1 + np.sum(np.abs(chance) >= abs(seen) - 1e-12)) / (1 + len(chance)))

@@ -11,7 +11,8 @@ from pipelines.classification.export import ClassifierExporter
 from pipelines.classification.tag_answers import mean_average_precision, thresholds_of
 from pipelines.classification.tag_records import TagPlaces
 from pipelines.run_directory import RunDirectory
-from records.example import BytesList, Feature, Int64List
+from records.example import Feature
+from records.example_values import ints_of, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,7 @@ class TagExporter(ClassifierExporter):
         places = TagPlaces(self._classifier.class_names)
 
         def truth_of(features: Mapping[str, Feature]) -> NDArray[np.bool_]:
-            labels, texts = features.get("image/class/label"), features.get("image/class/text")
-            ids = labels.values if isinstance(labels, Int64List) else ()
-            names = [text.decode() for text in texts.values] if isinstance(texts, BytesList) else ()
+            ids, names = ints_of(features, "image/class/label"), texts_of(features, "image/class/text")
             return places.row(ids, names)[:-1] > 0
 
         return truth_of

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from collectors.errors import ConfigError
 from labeling.label_map import LabelMap
 from pipelines.classification.bottlenecks import Bottlenecks
+from pipelines.classification.class_names import output_finder
 from pipelines.classification.input_pipeline import OutputOfLabel
 from pipelines.classification.record_survey import RecordSurvey, check_surveys, listed
 
@@ -45,16 +46,14 @@ class TagPlaces:
     """
 
     def __init__(self, class_names: Mapping[int, str]) -> None:
-        self._by_id = {class_id: place for place, class_id in enumerate(class_names)}
-        self._by_name = {name: place for place, name in enumerate(class_names.values())}
+        self._output_of, self._count = output_finder(class_names), len(class_names)
 
     def row(self, ids: Sequence[int], names: Sequence[str]) -> NDArray[np.float32]:
         """Return ``(tags + 1,)`` of the ids and names (or fewer) of one example; see `TagsOfLabels`."""
-        row = np.zeros(len(self._by_id) + 1, np.float32)
+        row = np.zeros(self._count + 1, np.float32)
         for at, class_id in enumerate(ids):
-            name = names[at] if at < len(names) else ""
             # -1, a tag of no output, is the last place.
-            row[self._by_name.get(name, -1) if name else self._by_id.get(class_id, -1)] = 1
+            row[self._output_of(class_id, names[at] if at < len(names) else "")] = 1
         return row
 
 

@@ -11,14 +11,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
-import tf_keras
 from official.core import task_factory
 
-from labeling.label_map import LabelMap
-from pipelines.classification import evidence, record_survey
+from pipelines.classification import evidence
 from pipelines.classification.answers import require_finite
 from pipelines.classification.model_config import ClassifierData, ClassifierLosses
-from pipelines.classification.record_form import require_strokes
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
 from pipelines.classification.tag_evidence import write_tag_answers
@@ -70,6 +67,7 @@ class TaggingTask(RetrainingTask):
     """
 
     kind: ClassVar[RunKind] = TAGGER
+    check_surveys = staticmethod(check_tag_surveys)
     has_several_labels: ClassVar[bool] = True
 
     def __init__(self, params: TaggerTask, logging_dir: str | None = None, name: str | None = None) -> None:
@@ -77,27 +75,6 @@ class TaggingTask(RetrainingTask):
         self.tag_answers = TagAnswers()
         self._tag_parts: list[TagAnswers] = []
         self._weights: Any = 1.0
-
-    @classmethod
-    def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
-        """Count the tags."""
-        return record_survey.survey_records(paths, several_labels=True)
-
-    @classmethod
-    def check_records(
-        cls, config: Any, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
-    ) -> list[str]:
-        """See `pipelines.classification.tag_records.check_tag_surveys`."""
-        if trains:
-            require_strokes(training.form, training.paths, config.train_data.augmentation.stroke_dropout)
-        return check_tag_surveys(
-            training,
-            verification,
-            label_map,
-            label_map_path=Path(config.label_map),
-            input_size=config.model.input_size,
-            trains=trains,
-        )
 
     def before_training(self, run: RunDirectory, model: Any, preflight: Any) -> Iterator[str]:
         """Weigh the tags by their counts; see the base class."""
@@ -127,17 +104,10 @@ class TaggingTask(RetrainingTask):
         spec = tf.TensorSpec([None, len(self.class_names) + 1], tf.float32)
         return super()._batches(params, first_example, truth_of=tags_of_bottlenecks, truth_spec=spec)
 
-    def validation_step(
-        self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
-    ) -> dict[str, Any]:
-        """Answer one batch; answers and truth travel along to `aggregate_logs`."""
-        images, labels = inputs
-        logits = self._logits(model, images, training=False)
-        losses, decay = self._losses(model, logits, labels["classes"], training=False)
-        for metric, value in zip(metrics or [], (losses, decay), strict=False):
-            metric.update_state(value)
-        found = {"scores": self.probabilities(logits), "losses": self._each_loss(logits, labels["classes"], 1.0)}
-        return {self.loss: losses + decay, "labels": labels, "found": found}
+    def found_in(self, outputs: Any, labels: dict[str, Any]) -> dict[str, Any]:
+        """Return the probability of each tag of each picture, and its loss."""
+        losses = self._each_loss(outputs, labels["classes"], 1.0)
+        return {"scores": self.probabilities(outputs), "losses": losses}
 
     def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
         """Keep the answers of one step."""

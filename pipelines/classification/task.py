@@ -28,9 +28,14 @@ class ClassificationTask(RunTask):
     """Trains on classification records; evaluates with top-1 and top-5 accuracy.
 
     After an evaluation, ``answers`` holds what the figures were computed from.
+
+    Attributes:
+        has_several_labels: Whether a picture may have more than one.
     """
 
     kind: ClassVar[RunKind] = CLASSIFIER
+    check_surveys = staticmethod(record_survey.check_surveys)
+    has_several_labels: ClassVar[bool] = False
 
     def __init__(self, params: ClassifierTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -45,23 +50,16 @@ class ClassificationTask(RunTask):
     @classmethod
     def survey(cls, paths: Sequence[Path]) -> record_survey.RecordSurvey:
         """Count the classes."""
-        return record_survey.survey_records(paths)
+        return record_survey.survey_records(paths, several_labels=cls.has_several_labels)
 
     @classmethod
     def check_records(
         cls, config: ClassifierTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
     ) -> list[str]:
-        """See `pipelines.classification.record_survey.check_surveys`."""
+        """Ask for strokes where they are left out at random; see the base class."""
         if trains:
             require_strokes(training.form, training.paths, config.train_data.augmentation.stroke_dropout)
-        return record_survey.check_surveys(
-            training,
-            verification,
-            label_map,
-            label_map_path=Path(config.label_map),
-            input_size=config.model.input_size,
-            trains=trains,
-        )
+        return super().check_records(config, label_map, training, verification, trains=trains)
 
     def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> Iterable[str]:
         """Write the counts of the classes."""
@@ -148,51 +146,27 @@ class ClassificationTask(RunTask):
         """Return what makes the truth of the labels of a picture that may have several; ``None``: it has one."""
         return None
 
-    def build_metrics(self, training: bool = True) -> list[Any]:
-        """Return the running means of the parts of the loss, and while training of the accuracy."""
-        names = (*self.kind.losses, *(self.kind.accuracies if training else ()))
-        return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in names]
+    def outputs_of(self, model: tf_keras.Model, inputs: Any, *, training: bool) -> Any:
+        """Return the logits, float32 ``(b, num_classes)``."""
+        return tf.cast(model(inputs, training=training), tf.float32)
 
-    @as_written
-    def train_step(
-        self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
-    ) -> dict[str, Any]:
-        """Run one step on the batch of one replica."""
-        images, labels = inputs
-        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            logits = self._logits(model, images, training=True)
-            losses, decay = self._losses(model, logits, labels["classes"], training=True)
-            total = losses + decay
-            # Gradients of the replicas are summed, so each gets its share of the loss.
-            scaled = total / num_replicas
-            if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-                scaled = optimizer.get_scaled_loss(scaled)
-        variables = model.trainable_variables
-        gradients = tape.gradient(scaled, variables)
-        if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-            gradients = optimizer.get_unscaled_gradients(gradients)
-        optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
-        is_right = self._is_right(logits, labels["classes"])
-        values = (losses, decay, tf.reduce_mean(tf.cast(is_right, tf.float32)))
-        for metric, value in zip(metrics or [], values, strict=False):
-            metric.update_state(value)
-        return {self.loss: total}
+    def loss_parts(self, model: tf_keras.Model, outputs: Any, labels: dict[str, Any], *, training: bool) -> list[Any]:
+        """Return the mean loss of the answers, and what the regularisers add."""
+        config = self.task_config.losses
+        decay = tf.add_n([*map(tf.cast, model.losses, [tf.float32] * len(model.losses)), tf.constant(0.0)])
+        if config.l2_weight_decay:
+            kernels = [weight for weight in model.trainable_variables if "kernel" in weight.name]
+            decay += config.l2_weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
+        return [self._mean_loss(outputs, labels["classes"], training=training), decay]
 
-    @as_written
-    def validation_step(
-        self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
-    ) -> dict[str, Any]:
-        """Answer one batch; answers and truth travel along to `aggregate_logs`."""
-        images, labels = inputs
-        logits = self._logits(model, images, training=False)
-        losses, decay = self._losses(model, logits, labels["classes"], training=False)
-        for metric, value in zip(metrics or [], (losses, decay), strict=False):
-            metric.update_state(value)
-        scores, outputs = tf.math.top_k(self.probabilities(logits), k=min(answering.TOP, logits.shape[-1]))
-        each = cross_entropies(logits, labels["classes"], 0.0)
-        return {self.loss: losses + decay, "labels": labels, "found": {"outputs": outputs, "scores": scores,
-                                                                       "losses": each}}  # fmt: skip
+    def accuracies_of(self, outputs: Any, labels: dict[str, Any]) -> list[Any]:
+        """Return the share of pictures whose best answer is right."""
+        return [tf.reduce_mean(tf.cast(self._is_right(outputs, labels["classes"]), tf.float32))]
+
+    def found_in(self, outputs: Any, labels: dict[str, Any]) -> dict[str, Any]:
+        """Return the best answers to each picture, their probabilities and its loss."""
+        scores, best = tf.math.top_k(self.probabilities(outputs), k=min(answering.TOP, outputs.shape[-1]))
+        return {"outputs": best, "scores": scores, "losses": cross_entropies(outputs, labels["classes"], 0.0)}
 
     def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
         """Keep the answers of one step."""
@@ -226,10 +200,6 @@ class ClassificationTask(RunTask):
         """Write ``predictions.csv`` and ``confusion.json``."""
         evidence.write(self.answers, self.names, self.task_config.validation_data, run)
 
-    def _logits(self, model: tf_keras.Model, images: Any, *, training: bool) -> Any:
-        """Return float32 ``(b, num_classes)``."""
-        return tf.cast(model(images, training=training), tf.float32)
-
     def _is_right(self, logits: Any, classes: Any) -> Any:
         """Return whether the best answer to each picture is right, ``(b,)``."""
         return tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), classes)
@@ -238,15 +208,6 @@ class ClassificationTask(RunTask):
         """Return the mean cross entropy of the pictures of known classes."""
         each = cross_entropies(logits, classes, self.task_config.losses.label_smoothing)
         return tf.math.divide_no_nan(tf.reduce_sum(each), tf.reduce_sum(tf.cast(classes >= 0, tf.float32)))
-
-    def _losses(self, model: tf_keras.Model, logits: Any, classes: Any, *, training: bool) -> tuple[Any, Any]:
-        """Return the mean loss of the answers, and what the regularisers add."""
-        config = self.task_config.losses
-        decay = tf.add_n([*map(tf.cast, model.losses, [tf.float32] * len(model.losses)), tf.constant(0.0)])
-        if config.l2_weight_decay:
-            kernels = [weight for weight in model.trainable_variables if "kernel" in weight.name]
-            decay += config.l2_weight_decay * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
-        return self._mean_loss(logits, classes, training=training), decay
 
 
 def cross_entropies(logits: Any, classes: Any, label_smoothing: float) -> Any:

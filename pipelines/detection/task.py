@@ -27,8 +27,6 @@ from pipelines.training_batch import write_training_batch
 from pipelines.weights.accounting import write_accounting
 from pipelines.weights.file_classes import class_names_of
 
-_LOSS_NAMES = ("classification_loss", "localization_loss", "regularization_loss")
-
 
 @task_factory.register_task_cls(SSDTask)
 class SSDDetectionTask(RunTask):
@@ -41,6 +39,7 @@ class SSDDetectionTask(RunTask):
     """
 
     kind: ClassVar[RunKind] = DETECTOR
+    check_surveys = staticmethod(record_survey.check_surveys)
 
     def __init__(self, params: SSDTask, logging_dir: str | None = None, name: str | None = None) -> None:
         super().__init__(params, logging_dir, name)
@@ -59,20 +58,6 @@ class SSDDetectionTask(RunTask):
         """Read the boxes and the heads of the pictures."""
         return record_survey.survey_records(paths)
 
-    @classmethod
-    def check_records(
-        cls, config: SSDTask, label_map: LabelMap, training: Any, verification: Any, *, trains: bool
-    ) -> list[str]:
-        """See `pipelines.detection.record_survey.check_surveys`."""
-        return record_survey.check_surveys(
-            training,
-            verification,
-            label_map,
-            label_map_path=Path(config.label_map),
-            input_size=config.model.input_size,
-            trains=trains,
-        )
-
     def before_training(self, run: RunDirectory, model: tf_keras.Model, preflight: Any) -> list[str]:
         """Compare the boxes with the anchors."""
         fit = coverage_of(preflight.training, model.anchors, self.task_config.model.input_size)
@@ -82,6 +67,10 @@ class SSDDetectionTask(RunTask):
     def trained_variables(self, model: tf_keras.Model) -> list[Any]:
         """Return the variables that no pattern freezes."""
         return trained_variables.trained(model)
+
+    def scaled_gradients(self, gradients: list[Any], variables: list[Any]) -> list[Any]:
+        """Multiply those that ``gradient_multipliers`` speak of."""
+        return trained_variables.scale_gradients(gradients, variables, self._gradient_factors)
 
     def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
         """See `pipelines.training_batch.write_training_batch`."""
@@ -146,46 +135,25 @@ class SSDDetectionTask(RunTask):
             return None
         return round(self.total_steps * (1.0 - params.augmentation.close_last)) * params.global_batch_size
 
-    def build_metrics(self, training: bool = True) -> list[Any]:
-        """Return the running means of the parts of the loss."""
-        return [tf_keras.metrics.Mean(name, dtype=tf.float32) for name in _LOSS_NAMES]
+    def loss_parts(
+        self, model: tf_keras.Model, outputs: dict[str, Any], labels: dict[str, Any], *, training: bool
+    ) -> list[Any]:
+        """Return the losses of classes and boxes, and the weight decay."""
+        config = self.task_config
+        terms = losses.ssd_loss(
+            outputs,
+            labels["boxes"],
+            labels["classes"],
+            self._anchors,
+            config.losses,
+            num_classes=config.model.num_classes,
+        )
+        decay = config.losses.l2_weight_decay * ssd_model.l2_loss(model)
+        return [terms.classification, terms.localization, decay]
 
-    @as_written
-    def train_step(
-        self, inputs: tuple[Any, Any], model: tf_keras.Model, optimizer: Any, metrics: list[Any] | None = None
-    ) -> dict[str, Any]:
-        """Run one step on the batch of one replica."""
-        images, labels = inputs
-        num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            outputs = model(images, training=True)
-            total, terms = self._loss(model, outputs, labels)
-            # Gradients of the replicas are summed, so each gets its share of the loss.
-            scaled = total / num_replicas
-            if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-                scaled = optimizer.get_scaled_loss(scaled)
-        variables = trained_variables.trained(model)
-        gradients = tape.gradient(scaled, variables)
-        if isinstance(optimizer, tf_keras.mixed_precision.LossScaleOptimizer):
-            gradients = optimizer.get_unscaled_gradients(gradients)
-        gradients = trained_variables.scale_gradients(gradients, variables, self._gradient_factors)
-        optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
-        for metric, term in zip(metrics or [], terms, strict=False):
-            metric.update_state(term)
-        return {self.loss: total}
-
-    @as_written
-    def validation_step(
-        self, inputs: tuple[Any, Any], model: tf_keras.Model, metrics: list[Any] | None = None
-    ) -> dict[str, Any]:
-        """Detect in one batch; the truth travels along to `aggregate_logs`."""
-        images, labels = inputs
-        outputs = model(images, training=False)
-        total, terms = self._loss(model, outputs, labels)
-        for metric, term in zip(metrics or [], terms, strict=False):
-            metric.update_state(term)
-        found = ssd_model.detect(outputs, self._anchors, self.task_config.model.detections)
-        return {self.loss: total, "labels": labels, "found": found}
+    def found_in(self, outputs: dict[str, Any], labels: dict[str, Any]) -> dict[str, Any]:
+        """Return the detections of a batch; see `pipelines.detection.ssd_model.detect`."""
+        return ssd_model.detect(outputs, self._anchors, self.task_config.model.detections)
 
     def aggregate_logs(self, state: Any, step_outputs: dict[str, Any]) -> Any:
         """Move the truth and the detections of one step into the record."""
@@ -228,19 +196,6 @@ class SSDDetectionTask(RunTask):
         truth = coco_dataset(self.record, self.class_names)
         write_atomically(run.path / "ground_truth.json", json.dumps(truth))
         write_atomically(run.path / "detections.json", json.dumps(self.record.detections))
-
-    def _loss(self, model: tf_keras.Model, outputs: dict[str, Any], labels: dict[str, Any]) -> tuple[Any, list[Any]]:
-        config = self.task_config
-        terms = losses.ssd_loss(
-            outputs,
-            labels["boxes"],
-            labels["classes"],
-            self._anchors,
-            config.losses,
-            num_classes=config.model.num_classes,
-        )
-        decay = config.losses.l2_weight_decay * ssd_model.l2_loss(model)
-        return terms.classification + terms.localization + decay, [terms.classification, terms.localization, decay]
 
 
 def _plain(value: Any) -> str | int:

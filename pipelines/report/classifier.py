@@ -8,6 +8,7 @@ from PIL import Image
 
 from collectors.errors import InputError
 from collectors.files import atomic_writer
+from pipelines import run_kinds
 from pipelines.classification.mosaic import Tile, draw_mosaic, picture_of
 from pipelines.classification.predictions_file import StoredAnswer, read_answers
 from pipelines.plots import save_confusion
@@ -17,17 +18,15 @@ from pipelines.report.blocks import (
     Finding,
     HeatTable,
     KeyFigure,
-    Measured,
     Paragraph,
     Picture,
     Section,
     Table,
 )
+from pipelines.report.class_findings import rarely_judged, weakest
 from pipelines.report.data import data_section
 from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles
-from pipelines.run_kinds import CLASSIFIER as KIND
-from pipelines.run_kinds import kind_of
 from records.reading import read_features
 
 _MOST_CONFUSED = 25
@@ -37,31 +36,18 @@ _FAR_BELOW = 0.15
 _FEW_PICTURES = 50
 
 
-def is_classifier(files: RunFiles) -> bool:
-    """Tell a classifier by its experiment."""
-    return kind_of(str(files.value("experiment", ""))) is KIND
-
-
 def key_figures(files: RunFiles) -> list[KeyFigure]:
     """Return the accuracies; the first two with their intervals."""
-    results, intervals = files.results, files.results.get("intervals") or {}
-    if not results:
-        return []
     return [
-        KeyFigure("top-1 accuracy", Measured(results["top1"], *(intervals.get("top1") or ()))),
-        KeyFigure("top-5 accuracy", Measured(results["top5"], *(intervals.get("top5") or ()))),
-        KeyFigure("mean over the classes", results["macro_top1"]),
-        KeyFigure("verification pictures", results["num_images"]),
-        KeyFigure(f"steps ({results.get('checkpoint', '')})", results.get("step")),
+        KeyFigure("top-1 accuracy", files.measured("top1")),
+        KeyFigure("top-5 accuracy", files.measured("top5")),
+        KeyFigure("mean over the classes", files.results["macro_top1"]),
     ]
 
 
 def findings_of(files: RunFiles) -> list[Finding]:
     """Return what the results say to do next."""
-    results = files.results
-    if not results:
-        return []
-    findings = []
+    results, findings = files.results, []
     if num_unknown := results["num_unknown"]:
         findings.append(
             Finding(
@@ -79,20 +65,18 @@ def findings_of(files: RunFiles) -> list[Finding]:
             )
         )
     judged = {name: row for name, row in results["per_class"].items() if row["top1"] is not None}
-    worst = sorted(judged, key=lambda name: judged[name]["top1"])[:3]
-    if len(judged) > 1 and judged[worst[0]]["top1"] < (results["macro_top1"] or 0) - 0.1:
-        named = ", ".join(f"{name} ({judged[name]['top1']:.2f})" for name in worst)
-        findings.append(
-            Finding(f"The classes that are missed most: {named}.", "See below what they are taken for.", tone="plain")
-        )
-    if few := [name for name, row in judged.items() if row["num_truth"] < _FEW_PICTURES]:
-        findings.append(
-            Finding(
-                f"{len(few)} of {len(judged)} classes have fewer than {_FEW_PICTURES} verification pictures.",
-                "Their own figures are rough.",
-                tone="plain",
-            )
-        )
+    findings += weakest(
+        {name: row["top1"] for name, row in judged.items()},
+        results["macro_top1"] or 0,
+        "The classes that are missed most",
+        "See below what they are taken for.",
+    )
+    findings += rarely_judged(
+        {name: row["num_truth"] for name, row in judged.items()},
+        _FEW_PICTURES,
+        "classes have",
+        "Their own figures are rough.",
+    )
     return findings
 
 
@@ -220,9 +204,9 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 CLASSIFIER = ReportKind(
+    kind=run_kinds.CLASSIFIER,
     words="A classifier",
     curves=(("top1", "top-1"), ("top5", "top-5"), ("training_top1", "top-1 in training")),
-    is_kind=is_classifier,
     figures=key_figures,
     findings=findings_of,
     sections=sections_of,

@@ -1,7 +1,8 @@
 """The report of a detector: its figures, where it fails, and pictures of it at work."""
 
+from pipelines import run_kinds
 from pipelines.plots import save_chart, save_confusion
-from pipelines.report.blocks import Block, ChartBlock, Gallery, KeyFigure, Measured, Paragraph, Row, Section
+from pipelines.report.blocks import Block, ChartBlock, Gallery, KeyFigure, Paragraph, Row, Section
 from pipelines.report.charts import Chart
 from pipelines.report.data import data_section
 from pipelines.report.detector_charts import (
@@ -22,22 +23,12 @@ _SAMPLES = 12
 _SAMPLE_BYTES = 1_500_000
 
 
-def is_detector(files: RunFiles) -> bool:
-    """Tell a detector by its results, or by its config where it was not evaluated."""
-    return "AP50" in files.results or files.value("task.model.anchors") is not None
-
-
 def key_figures(files: RunFiles) -> list[KeyFigure]:
     """Return AP50, AP and the best F1; the first two with their intervals."""
-    results, intervals = files.results, files.results.get("intervals") or {}
-    if not results:
-        return []
     return [
-        KeyFigure("AP at IoU 0.5", Measured(results.get("AP50"), *(intervals.get("AP50") or ()))),
-        KeyFigure("AP, IoU 0.50 to 0.95", Measured(results.get("AP"), *(intervals.get("AP") or ()))),
-        KeyFigure("best F1 at IoU 0.5", results.get("F1")),
-        KeyFigure("verification pictures", results["num_images"]),
-        KeyFigure(f"steps ({results.get('checkpoint', '')})", results.get("step")),
+        KeyFigure("AP at IoU 0.5", files.measured("AP50")),
+        KeyFigure("AP, IoU 0.50 to 0.95", files.measured("AP")),
+        KeyFigure("best F1 at IoU 0.5", files.results.get("F1")),
     ]
 
 
@@ -122,9 +113,9 @@ def _pictures(files: RunFiles) -> Section:
 
 
 DETECTOR = ReportKind(
+    kind=run_kinds.DETECTOR,
     words="An SSD MobileNet detector",
     curves=(("AP50", "AP50"), ("AP", "AP (0.50 to 0.95)")),
-    is_kind=is_detector,
     figures=key_figures,
     findings=findings_of,
     sections=sections_of,

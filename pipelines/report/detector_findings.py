@@ -28,22 +28,11 @@ _ERROR_ADVICE = {
 
 
 def findings_of(files: RunFiles) -> list[Finding]:
-    """Return what to look at, the most important first; empty where nothing stands out.
-
-    A run that was not evaluated has nothing to say but that.
-    """
-    results = files.results
-    if not results:
-        return [
-            Finding(
-                "This run was not evaluated: there are no figures.",
-                f"Evaluate it: tagbox eval {files.run.path} (a run without verification records cannot be).",
-            )
-        ]
+    """Return what to look at in an evaluated run, the most important first; empty where nothing stands out."""
     found = _headline(files)
     found += _training(files)
     found += _data(files)
-    found += _classes(results)
+    found += _classes(files.results)
     found += _errors(files)
     return found
 

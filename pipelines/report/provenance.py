@@ -20,7 +20,7 @@ def provenance_section(files: RunFiles) -> Section:
     rows = [("Train it (again, or go on where it stands)", train_command(files))] if train_command(files) else []
     rows += [
         ("Evaluate it", f"tagbox eval {folder}"),
-        ("Find objects with it", f"tagbox predict {folder} PICTURES --output predictions"),
+        ("Ask it about pictures", f"tagbox predict {folder} PICTURES --output predictions"),
         ("Make a model file of it", f"tagbox export {folder} --format tflite"),
         ("Draw this page again", f"tagbox runs report {folder}"),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from collectors.errors import InputError
 from labeling.label_map import read_label_map
 from pipelines.record_paths import expand
+from pipelines.report.blocks import Measured
 from pipelines.run_directory import RunDirectory
 from pipelines.run_list import read_config
 
@@ -50,6 +51,11 @@ class RunFiles:
                 return default
             found = found[word]
         return found
+
+    def measured(self, name: str) -> Measured:
+        """Return a figure of the results with its interval, as far as they have them."""
+        low, high = (self.results.get("intervals") or {}).get(name) or (None, None)
+        return Measured(self.results.get(name), low, high)
 
     def records(self, key: str) -> list[Path]:
         """Return the records that a key of the config names; none where they were moved since.

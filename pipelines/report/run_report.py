@@ -5,7 +5,7 @@ from pathlib import Path
 
 from collectors.files import write_atomically
 from pipelines.plots import save_charts
-from pipelines.report.blocks import Findings, KeyFigure, Page, Section
+from pipelines.report.blocks import Finding, Findings, KeyFigure, Page, Section
 from pipelines.report.classifier import CLASSIFIER
 from pipelines.report.detector import DETECTOR
 from pipelines.report.page import render_page
@@ -15,9 +15,9 @@ from pipelines.report.run_files import RunFiles, read_run
 from pipelines.report.tagger import TAGGER
 from pipelines.report.training import loss_chart, score_chart, time_section, training_section
 from pipelines.run_directory import RunDirectory
+from pipelines.run_kinds import kind_of
 
-KINDS: Sequence[ReportKind] = (CLASSIFIER, TAGGER, DETECTOR)
-"""Whose reports there are; the first one that takes a run for its own makes its report."""
+_KINDS: Sequence[ReportKind] = (DETECTOR, CLASSIFIER, TAGGER)
 
 
 def write_report(run: RunDirectory) -> Path:
@@ -42,15 +42,15 @@ def write_report(run: RunDirectory) -> Path:
 
 def page_of(files: RunFiles) -> Page:
     """Return the page of a run, and draw its pictures."""
-    kind = kind_of(files)
+    wanted = kind_of(str(files.value("experiment", "")))
+    kind = next(one for one in _KINDS if one.kind is wanted)
     (files.run.path / "plots").mkdir(parents=True, exist_ok=True)
     if files.rows:
         save_charts(
             [loss_chart(files.rows), score_chart(files.rows, kind.curves)], files.run.path / "plots" / "training.png"
         )
-    findings = kind.findings(files)
     sections = [
-        Section("What to look at first", [Findings(findings)] if findings else []),
+        Section("What to look at first", [Findings(findings)] if (findings := _findings(files, kind)) else []),
         training_section(files, kind.curves),
         *kind.sections(files),
         time_section(files),
@@ -59,11 +59,24 @@ def page_of(files: RunFiles) -> Page:
     return Page(
         title=files.name,
         subtitle=f"{kind.words}, trained by tagbox. A click on the head of a column sorts a table by it.",
-        figures=kind.figures(files) or [KeyFigure("not evaluated", None)],
+        figures=_figures(files, kind),
         sections=sections,
     )
 
 
-def kind_of(files: RunFiles) -> ReportKind:
-    """Return what kind of run this is: a detector where nothing says otherwise."""
-    return next((kind for kind in KINDS if kind.is_kind(files)), DETECTOR)
+def _findings(files: RunFiles, kind: ReportKind) -> list[Finding]:
+    if files.results:
+        return kind.findings(files)
+    words = f"Evaluate it: tagbox eval {files.run.path} (a run without verification records cannot be)."
+    return [Finding("This run was not evaluated: there are no figures.", words)]
+
+
+def _figures(files: RunFiles, kind: ReportKind) -> list[KeyFigure]:
+    results = files.results
+    if not results:
+        return [KeyFigure("not evaluated", None)]
+    return [
+        *kind.figures(files),
+        KeyFigure("verification pictures", results["num_images"]),
+        KeyFigure(f"steps ({results.get('checkpoint', '')})", results.get("step")),
+    ]

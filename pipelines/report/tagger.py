@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 
 from collectors.errors import InputError
+from pipelines import run_kinds
 from pipelines.classification.tag_answers import thresholds_of
 from pipelines.classification.tag_evidence import read_tag_scores
 from pipelines.classification.tag_mosaic import draw_tag_mosaic, judged_tiles
 from pipelines.report.blocks import Column, Finding, KeyFigure, Measured, Paragraph, Section, Table
+from pipelines.report.class_findings import rarely_judged, weakest
 from pipelines.report.classifier import first_batch, mosaic_section
 from pipelines.report.data import data_section
 from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles
-from pipelines.run_kinds import TAGGER as KIND
-from pipelines.run_kinds import kind_of
 
 _FEW_PICTURES = 20
 _TILES = 36
@@ -27,33 +27,21 @@ _LIMITS = (
 )
 
 
-def is_tagger(files: RunFiles) -> bool:
-    """Tell a tag classifier by its experiment."""
-    return kind_of(str(files.value("experiment", ""))) is KIND
-
-
 def key_figures(files: RunFiles) -> list[KeyFigure]:
     """Return mAP, F1 and the share of pictures whose likeliest tag is right, with its interval."""
-    results, intervals = files.results, files.results.get("intervals") or {}
-    if not results:
-        return []
+    results = files.results
     return [
-        KeyFigure("mAP over the tags", Measured(results["mAP"], *(intervals.get("mAP") or ()))),
+        KeyFigure("mAP over the tags", files.measured("mAP")),
         KeyFigure("of random scores", results.get("mAP_by_chance")),
         KeyFigure("F1 of all answers", results["micro_F1"]),
         KeyFigure("mean F1 of the tags", results["macro_F1"]),
-        KeyFigure("likeliest tag is right", Measured(results["top1"], *(intervals.get("top1") or ()))),
-        KeyFigure("verification pictures", results["num_images"]),
-        KeyFigure(f"steps ({results.get('checkpoint', '')})", results.get("step")),
+        KeyFigure("likeliest tag is right", files.measured("top1")),
     ]
 
 
 def findings_of(files: RunFiles) -> list[Finding]:
     """Return what the results say to do next."""
-    results = files.results
-    if not results:
-        return []
-    findings = []
+    results, findings = files.results, []
     if num_unknown := results["num_unknown"]:
         findings.append(
             Finding(
@@ -62,10 +50,13 @@ def findings_of(files: RunFiles) -> list[Finding]:
             )
         )
     judged = {name: row for name, row in results["per_class"].items() if row["num_truth"]}
-    worst = sorted(judged, key=lambda name: judged[name]["AP"])[:3]
-    if len(judged) > 1 and judged[worst[0]]["AP"] < results["mAP"] - 0.1:
-        named = ", ".join(f"{name} (AP {judged[name]['AP']:.2f})" for name in worst)
-        findings.append(Finding(f"The tags that are told worst: {named}.", "Do people agree on them?", tone="plain"))
+    findings += weakest(
+        {name: row["AP"] for name, row in judged.items()},
+        results["mAP"],
+        "The tags that are told worst",
+        "Do people agree on them?",
+        unit="AP ",
+    )
     ends = ((results.get("intervals") or {}).get("per_class")) or {}
     if unsure := [name for name, row in judged.items() if _is_chance(row, (ends.get(name) or {}).get("AP"))]:
         named = ", ".join(
@@ -87,14 +78,12 @@ def findings_of(files: RunFiles) -> list[Finding]:
                 "Such a tag has an AP of 1 and says nothing; it lifts the mAP and the share of likeliest tags.",
             )
         )
-    if few := [name for name, row in judged.items() if row["num_truth"] < _FEW_PICTURES]:
-        findings.append(
-            Finding(
-                f"{len(few)} of {len(judged)} tags are on fewer than {_FEW_PICTURES} verification pictures.",
-                "Their own figures and thresholds are rough.",
-                tone="plain",
-            )
-        )
+    findings += rarely_judged(
+        {name: row["num_truth"] for name, row in judged.items()},
+        _FEW_PICTURES,
+        "tags are on",
+        "Their own figures and thresholds are rough.",
+    )
     return findings
 
 
@@ -169,9 +158,9 @@ def _tag_table(results: Mapping[str, Any]) -> Table:
 
 
 TAGGER = ReportKind(
+    kind=run_kinds.TAGGER,
     words="A tag classifier",
     curves=(("mAP", "mAP"), ("top1", "likeliest tag right"), ("training_top1", "the same in training")),
-    is_kind=is_tagger,
     figures=key_figures,
     findings=findings_of,
     sections=sections_of,

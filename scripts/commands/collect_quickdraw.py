@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -120,6 +119,7 @@ def quickdraw(
     with stop_event() as stop:
         cache = cache_dir or out / ".tagbox" / "quickdraw"
         source, names = _source_of(categories, all_categories, folder, cache, received, stop, choices)
+        from collectors.processes import num_cores
         from collectors.quickdraw import CollectJob  # after the names are checked, for it takes a moment to import
 
         job = CollectJob(
@@ -128,7 +128,7 @@ def quickdraw(
             output=_output_of(kind, choices),
             out=out,
             format_name=choices["format_name"],
-            jobs=choices["jobs"] or _num_cores(),
+            jobs=choices["jobs"] or num_cores(),
             dry_run=dry_run,
         )
         try:
@@ -349,8 +349,3 @@ def _as_json(job: "CollectJob", reports: "list[CategoryReport]") -> dict[str, An
             for report in reports
         ],
     }
-
-
-def _num_cores() -> int:
-    """Return how many cores this process may use, which in a container is fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

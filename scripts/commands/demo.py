@@ -1,6 +1,5 @@
 """``tagbox demo``: the whole way, offline, with a report to look at in the end."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -25,6 +24,7 @@ def demo(root: Path, fresh: bool, as_json: bool) -> int:
     Everything is made here: no download, no key. It takes about three minutes on two cores. Ctrl-C at any point is
     safe: the same command finishes the job, and says so when it is done already.
     """
+    from collectors.processes import num_cores
     from pipelines import demo as way
     from pipelines.run_directory import RunDirectory
 
@@ -36,7 +36,7 @@ def demo(root: Path, fresh: bool, as_json: bool) -> int:
         _tell(places, RunDirectory(places.run).read_results() or {}, as_json)
         return exit_codes.DONE
     started = time.monotonic()
-    dataset = way.make_dataset(places, progress, os.cpu_count() or 1)
+    dataset = way.make_dataset(places, progress, num_cores())
     say(f"  {dataset.num_drawings} drawings and {_scenes(way)} labelled scenes are in {places.home}")
     built = way.make_records(places, dataset, progress)
     say(f"  {built.num_written} pictures in records, {built.num_refused} refused, in {places.records}")

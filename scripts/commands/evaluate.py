@@ -283,7 +283,9 @@ def _follow(run: Any, as_json: bool, gate: Gate, limit: int) -> int:
         figures = ", ".join(f"{name} {figure(one.evaluation[name])}" for name in kind_of_run(run).figures)
         say(f"step {one.step}: {figures}{best}")
 
-    if not run.config_path.is_file():
+    if run.config_path.is_file():
+        gate.require_known_to(kind_of_run(run))
+    else:
         say(f"waiting for {run.path} to begin; Ctrl-C ends the waiting")
     with stop_on_signal("ending after this evaluation; press Ctrl-C again to drop it") as should_stop:
         results = follow_run(

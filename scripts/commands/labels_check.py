@@ -9,7 +9,7 @@ import click
 from collectors.errors import ConfigError
 from collectors.files import write_atomically
 from scripts import exit_codes
-from scripts.options import json_option
+from scripts.options import codes_in, json_option
 from scripts.output import progress, say, write_json, write_table
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def check(
     from labeling.reports import select
 
     form = _form(form, as_json)
-    only_codes, ignored_codes = _codes(only), _codes(ignore)
+    only_codes, ignored_codes = codes_in(only), codes_in(ignore)
     if page is not None and page.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"cannot write a page as {page.suffix or page.name!r}", fix="Use .html.")
     accepted = _accepted(baseline)
@@ -123,15 +123,6 @@ def _form(form: str | None, as_json: bool) -> str:
     if as_json and form not in (None, "json"):
         raise ConfigError(f"--json and --format {form} contradict each other", fix="Give one of the two.")
     return "json" if as_json else form or "text"
-
-
-def _codes(words: tuple[str, ...]) -> frozenset[str]:
-    from labeling.codes import expand_codes
-
-    try:
-        return expand_codes([part for word in words for part in word.split(",") if part.strip()])
-    except ValueError as error:
-        raise ConfigError(str(error), fix="List them with: tagbox labels codes") from error
 
 
 def _accepted(path: Path | None) -> "Counter[Key] | None":

@@ -16,7 +16,7 @@ from scripts.commands.repair_history import (
     show_history,
     undo_repair,
 )
-from scripts.options import json_option
+from scripts.options import codes_in, json_option
 from scripts.output import progress, say, write_json
 
 if TYPE_CHECKING:
@@ -113,14 +113,14 @@ def _options(
     from labeling.pair_repair import DEFAULT_CODES, OPTIONAL_CODES, RepairOptions
 
     repairable = DEFAULT_CODES | OPTIONAL_CODES
-    asked = _codes(also) | {code for code in _codes(only) if code in OPTIONAL_CODES and code in _named(only)}
-    if foreign := sorted((_codes(also) | {code for code in _codes(only) if code in _named(only)}) - repairable):
+    asked = codes_in(also) | {code for code in codes_in(only) if code in OPTIONAL_CODES and code in _named(only)}
+    if foreign := sorted((codes_in(also) | {code for code in codes_in(only) if code in _named(only)}) - repairable):
         known = ", ".join(sorted(repairable))
         raise ConfigError(f"{foreign[0]} has no repair", fix=f"These have one: {known}")
-    codes = DEFAULT_CODES & _codes(only) if only else DEFAULT_CODES
+    codes = DEFAULT_CODES & codes_in(only) if only else DEFAULT_CODES
     jpegtran = which("jpegtran")
     return RepairOptions(
-        codes=frozenset((codes | asked) - _codes(ignore)),
+        codes=frozenset((codes | asked) - codes_in(ignore)),
         path_style=path_style,
         label_map=own_label_map(root, label_map_path),
         assumed_frame=Frame(drawn_on) if drawn_on else Frame.UNKNOWN,
@@ -131,15 +131,6 @@ def _options(
 def _named(words: tuple[str, ...]) -> set[str]:
     """The codes that were written out, not meant by a letter."""
     return {part.strip().upper() for word in words for part in word.split(",")}
-
-
-def _codes(words: tuple[str, ...]) -> frozenset[str]:
-    from labeling.codes import expand_codes
-
-    try:
-        return expand_codes([part for word in words for part in word.split(",") if part.strip()])
-    except ValueError as error:
-        raise ConfigError(str(error), fix="List them with: tagbox labels codes") from error
 
 
 def _show(plan: "RepairPlan", as_json: bool) -> None:

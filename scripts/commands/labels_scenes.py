@@ -1,6 +1,5 @@
 """``tagbox labels scenes``: drawings into labelled pictures."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,6 +139,7 @@ def scenes(
     Every scene holds several doodles, with the exact box of each, in DATA/<category>/{training,verification}: XML
     as LabelImg writes it, JPEG in images/. Run it again to go on after a stop: what is there and right stays.
     """
+    from collectors.processes import num_cores
     from labeling.scene_backgrounds import find_photos
     from labeling.scene_drawings import load_drawings
     from labeling.scene_spec import SceneSpec
@@ -175,7 +175,7 @@ def scenes(
             training=training,
             verification=verification,
             seed=seed,
-            jobs=jobs or _num_cores(),
+            jobs=jobs or num_cores(),
             single_folder=into,
             overwrite=overwrite,
             dry_run=dry_run,
@@ -192,11 +192,6 @@ def scenes(
         say("they may hold corrections of yours, so they were left alone; --overwrite replaces them")
         return exit_codes.FINDINGS
     return exit_codes.DONE
-
-
-def _num_cores() -> int:
-    """Return how many cores this process may use, which in a container is fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _name_some(noun: str, lines: list[str]) -> None:

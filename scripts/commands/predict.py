@@ -1,18 +1,15 @@
 """``tagbox predict``: find objects in pictures, or tell what pictures are."""
 
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from collectors.errors import ConfigError
-from scripts import exit_codes
 from scripts.classifying import classify, draw_and_classify
+from scripts.detecting import find_objects
 from scripts.options import json_option, quieten_tensorflow
-from scripts.output import progress, say, write_json, write_table
+from scripts.output import say
 from scripts.tagging import draw_and_tag, tag_pictures, thresholds_of_source
 
 
@@ -84,6 +81,12 @@ def predict(
         run.require()
     if not sources and not draw:
         raise click.UsageError("Missing argument 'IMAGE...': pictures or folders; or --draw.")
+    if sources and draw:
+        raise click.UsageError("--draw answers to what is drawn; leave the pictures out")
+    source_of = click.get_current_context().get_parameter_source
+    if not is_run and source_of("checkpoint") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--checkpoint is for a RUN; a model file has the weights of one")
+    form = "json" if as_json else form
     quieten_tensorflow()
     model = None if is_run else _open(source)
     kind = kind_of_run(run) if model is None else kind_named(model.metadata.kind)
@@ -91,9 +94,8 @@ def predict(
         refused = {"--voc": voc, "--unlabeled": unlabeled, "--format coco": form == "coco"}
         if names := [name for name, is_given in refused.items() if is_given]:
             raise click.UsageError(f"{names[0]} is for detectors; a {kind.word} finds no boxes")
-        form = "json" if as_json else form
         if kind is TAGGER:
-            has_top = click.get_current_context().get_parameter_source("top") is ParameterSource.COMMANDLINE
+            has_top = source_of("top") is ParameterSource.COMMANDLINE
             tagger = model or _classifier_of(run, checkpoint)
             thresholds = thresholds_of_source(tagger, run if is_run else None)
             if draw:
@@ -110,80 +112,18 @@ def predict(
         return classify(classifier, sources, top=top, invert=invert, form=form, output=output)
     if draw or invert:
         raise click.UsageError(f"--{'draw' if draw else 'invert'} is for classifiers")
-    from pipelines.picture_sources import find_pictures, is_video, name_drawings
-    from pipelines.video_frames import Frame, Video
 
-    pictures = find_pictures(sources)
-    videos = {path: Video(path, every=every) for path in pictures if is_video(path)}
-    if voc and videos:
-        raise ConfigError(
-            "--voc needs pictures; a frame of a film is no file", where=str(next(iter(videos))),
-            fix="Take the frames out first: ffmpeg -i FILM frame_%05d.jpg",
-        )  # fmt: skip
-    from pipelines.proposals import ProposalFate, labels_of, write_proposal
-
-    if unlabeled:
-        num_found = len(pictures)
-        pictures = [picture for picture in pictures if labels_of(picture) is None]
-        say(f"{len(pictures)} of {num_found} pictures are not labelled")
-    num_pictures = len(pictures) - len(videos) + sum(video.num_frames for video in videos.values())
-    drawings = name_drawings(pictures, output) if output is not None else {}
-
-    def each_picture() -> Iterator[Path | Frame]:
-        for path in pictures:
-            if path in videos:
-                yield from videos[path].frames()
-            else:
-                yield path
-
-    if is_run:
+    def open_detector() -> Any:
+        if model is not None:
+            return model
         say("starting TensorFlow")
-    from pipelines.detectors import RunDetector
-    from pipelines.predict import Predictor
-    from pipelines.prediction_formats import as_coco, as_csv, as_dict
+        from pipelines.detectors import RunDetector
 
-    detector = model or RunDetector(run, checkpoint=checkpoint)
-    predictor = Predictor(detector, min_score=min_score)
-    predictions, unreadable = [], 0
-    fates: Counter[ProposalFate] = Counter()
-    with progress("predicting") as advance:
-        for done, (prediction, image) in enumerate(predictor.predict(each_picture()), start=1):
-            predictions.append(prediction)
-            if image is None:
-                unreadable += 1
-                say(f"error: {prediction.path}: {prediction.error}")
-            elif prediction.video in drawings:
-                _draw(prediction, image, drawings[prediction.video] / f"frame_{prediction.frame:06d}.jpg")
-            elif prediction.path in drawings:
-                _draw(prediction, image, drawings[prediction.path])
-            if voc and image is not None:
-                fate, path = write_proposal(prediction, origin=f"{detector.metadata.run} step {detector.metadata.step}")
-                fates[fate] += 1
-                if fate is ProposalFate.LABELLED:
-                    say(f"note: {path} was saved by a person, or cannot be read; it is left as it is")
-            advance(done, max(done, num_pictures))
-    rows = [row for prediction in predictions for row in _rows(prediction)]
-    if as_json or form == "json":
-        write_json([as_dict(prediction) for prediction in predictions])
-    elif form == "csv":
-        click.echo(as_csv(predictions), nl=False)
-    elif form == "coco":
-        write_json(as_coco(predictions, predictor.class_names))
-    else:
-        write_table(["picture", "class", "score", "xmin", "ymin", "xmax", "ymax"], rows, right={2, 3, 4, 5, 6})
-    say(
-        f"{len(rows)} objects in {len(predictions) - unreadable} pictures"
-        + (f", {unreadable} not read" if unreadable else "")
+        return RunDetector(run, checkpoint=checkpoint)
+
+    return find_objects(
+        open_detector, sources, min_score=min_score, every=every, unlabeled=unlabeled, form=form, output=output, voc=voc
     )
-    if output is not None:
-        say(f"drawn pictures are in {output}")
-    if voc:
-        say(
-            f"{fates[ProposalFate.WRITTEN]} proposals written, {fates[ProposalFate.NOTHING_FOUND]} pictures without "
-            f"any, {fates[ProposalFate.LABELLED]} left to the person who labelled them; `tagbox labels check` refuses "
-            "proposals (X13) until they are saved in LabelImg"
-        )
-    return exit_codes.PARTLY_DONE if unreadable else exit_codes.DONE
 
 
 def _open(path: Path) -> Any:
@@ -198,20 +138,3 @@ def _classifier_of(run: Any, checkpoint: str) -> Any:
     from pipelines.classification.classifier import RunClassifier
 
     return RunClassifier(run, checkpoint=checkpoint)
-
-
-def _draw(prediction: Any, image: Any, path: Path) -> None:
-    from collectors.files import atomic_writer
-    from labeling.drawing import detected_box, draw_boxes
-
-    boxes = [detected_box(found.box, found.name, found.score) for found in prediction.detections]
-    with atomic_writer(path) as stream:
-        draw_boxes(image, boxes).save(stream, "JPEG", quality=92)
-
-
-def _rows(prediction: Any) -> list[list[str]]:
-    return [
-        [str(prediction.path), found.name, f"{found.score:.3f}"]
-        + [f"{edge:.0f}" for edge in (found.box.xmin, found.box.ymin, found.box.xmax, found.box.ymax)]
-        for found in prediction.detections
-    ]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.browser import browse
 from tests.unit.labeling.labeled_pictures import annotation, encoded, write_class, write_pair
 
 
@@ -116,17 +116,9 @@ def test_broken_label_map_of_the_data_is_a_finding(root: Path) -> None:
 
 def test_page_in_a_browser(root: Path, tmp_path: Path) -> None:
     """The box is drawn where it is, the infos are hidden, and the page fetches nothing."""
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("chromium is not installed")
     assert _check("data", "--report", "page.html", "--only", "B08,X01", cwd=root).returncode == 1
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    options += ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"]
-    options += [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1000,1400"]
     page = (root / "page.html").as_uri()
-    subprocess.run(
-        [browser, *options, f"--screenshot={tmp_path / 'page.png'}", page], check=True, capture_output=True, timeout=120
-    )
+    browse(tmp_path / "profile", "--window-size=1000,1400", f"--screenshot={tmp_path / 'page.png'}", page)
     with Image.open(tmp_path / "page.png") as image:
         pixels = np.asarray(image.convert("RGB")).astype(int)
     red = (abs(pixels - np.array([213, 0, 0])).sum(axis=2)) < 90
@@ -134,8 +126,6 @@ def test_page_in_a_browser(root: Path, tmp_path: Path) -> None:
     columns = np.nonzero(red.sum(axis=0) > 90)[0]
     assert columns.size
     assert 96 <= columns.max() - columns.min() <= 104
-    dom = subprocess.run(
-        [browser, *options, "--dump-dom", page], check=True, capture_output=True, timeout=120, text=True
-    ).stdout
+    dom = browse(tmp_path / "profile", "--dump-dom", page).stdout
     assert dom.count("<img ") == 2
     assert "<code>cat/training/a b.xml</code>" in dom

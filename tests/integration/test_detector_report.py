@@ -3,29 +3,15 @@
 import html
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipelines.report.run_report import write_report
 from pipelines.run_directory import RunDirectory
+from tests.support.browser import browse
 
 pytestmark = pytest.mark.tf
-
-_FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--hide-scrollbars",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium here; .ci/run installs it")
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +19,6 @@ def run(workshop, tmp_path_factory) -> RunDirectory:
     run = RunDirectory(workshop.copy_run(tmp_path_factory.mktemp("report") / "shapes & <colours>"))
     write_report(run)
     return run
-
-
-def _browse(chromium: str, profile: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [chromium, *_FLAGS, f"--user-data-dir={profile}", *words],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
 
 
 def _rendered_with_script(run: RunDirectory, folder: Path, script: str) -> Path:
@@ -77,16 +56,13 @@ def test_the_page_has_the_figures_of_the_run(run):
     assert "tensorflow 2." in page
 
 
-def test_the_browser_shows_every_picture_and_has_nothing_to_complain_of(run, chromium, tmp_path):
+def test_the_browser_shows_every_picture_and_has_nothing_to_complain_of(run, tmp_path):
     script = (
         "{pictures: [...document.images].map(i => i.naturalWidth), wide: document.documentElement.scrollWidth, "
         "requests: performance.getEntriesByType('resource').filter(e => !e.name.startsWith('data:')).map(e => e.name)}"
     )
     path = _rendered_with_script(run, tmp_path, script)
-    done = _browse(
-        chromium, tmp_path / "profile", "--enable-logging=stderr", "--v=0", "--window-size=1200,900",
-        "--virtual-time-budget=3000", "--dump-dom", path.as_uri(),
-    )  # fmt: skip
+    done = browse(tmp_path / "profile", "--window-size=1200,900", "--dump-dom", path.as_uri())
     title = re.search(r"<title>(.*?)</title>", done.stdout).group(1)
     found = json.loads(html.unescape(title))
     assert len(found["pictures"]) == 6
@@ -97,12 +73,12 @@ def test_the_browser_shows_every_picture_and_has_nothing_to_complain_of(run, chr
     assert "verification pictures" in done.stdout
 
 
-def test_no_request_leaves_the_page(run, chromium, tmp_path):
+def test_no_request_leaves_the_page(run, tmp_path):
     """Every address but the page's own is sent to a port where nobody listens, and the net log has no attempt."""
     log = tmp_path / "net.json"
-    _browse(
-        chromium, tmp_path / "profile", f"--log-net-log={log}", "--host-resolver-rules=MAP * 127.0.0.1:9",
-        "--virtual-time-budget=3000", "--dump-dom", (run.path / "report.html").as_uri(),
+    browse(
+        tmp_path / "profile", f"--log-net-log={log}", "--host-resolver-rules=MAP * 127.0.0.1:9",
+        "--dump-dom", (run.path / "report.html").as_uri(),
     )  # fmt: skip
     text = log.read_text(encoding="utf-8", errors="replace")
     asked = set(re.findall(r'"url":"(?:https?|ftp|wss?)://([^/"]+)', text))

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from collectors.errors import ConfigError
+from collectors.forgetting import forget
 from collectors.http_client import user_agent
 from collectors.ledger import open_ledger
 from collectors.quickdraw import CategoryReport, CollectJob, collect_drawings
@@ -218,6 +220,25 @@ def test_flagged_rows_are_left_out_of_bitmaps(server, tmp_path: Path):
     places = [int(line["place"]) for line in _index(tmp_path, "bitmap-npy", "cat")]
     assert places == [row for row in range(52) if row not in (0, 7)]
     assert report.left_out == {"flagged": 2}
+
+
+def test_a_drawing_is_taken_back_by_listing_it_and_not_by_forget(server, tmp_path: Path):
+    ten = Selection(limit=10, sample="first")
+    _collect(server, tmp_path, categories=["cat"], kind="ndjson", selection=ten)
+    key_id = _index(tmp_path, "ndjson", "cat")[3]["key_id"]
+    before = _outputs(tmp_path)
+    ledger = open_ledger(tmp_path)
+    try:
+        with pytest.raises(ConfigError, match="is no post but a drawing in ndjson/cat"):
+            forget(ledger, key_id, records_dirs=[])
+        assert ledger.connection.execute("SELECT count(*) FROM tombstones").fetchone()[0] == 0
+    finally:
+        ledger.close()
+    assert _outputs(tmp_path) == before
+    without = Selection(limit=10, sample="first", flagged=FlaggedDrawings(frozenset({key_id})))
+    _collect(server, tmp_path, categories=["cat"], kind="ndjson", selection=without)
+    assert key_id not in {line["key_id"] for line in _index(tmp_path, "ndjson", "cat")}
+    assert key_id not in (tmp_path / "ndjson" / "cat.ndjson").read_text()
 
 
 def test_nothing_left_is_one_clear_error_and_no_file(server, tmp_path: Path):

@@ -3,8 +3,6 @@
 import html
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,13 +11,9 @@ from PIL import Image
 from pipelines.comparison import compare
 from pipelines.report.comparison_page import write_comparison
 from pipelines.report.run_report import write_report
+from tests.support.browser import browse
 from tests.support.synthetic_runs import write_run
 
-_FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--hide-scrollbars",
-    "--virtual-time-budget=3000", "--enable-logging=stderr", "--v=0",
-)  # fmt: skip
 _NAMES = {1: "cat", 2: "浣熊 <b>", 3: "a-very-long-class-name-without-any-place-to-break-it-anywhere-at-all"}
 # Both pages in frames as wide as telephones, and what they say of themselves.
 _TELEPHONES = """<!DOCTYPE html><title>wait</title>{frames}<script>
@@ -46,14 +40,6 @@ addEventListener('load', () => {{
 
 
 @pytest.fixture(scope="module")
-def chromium() -> str:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium here; .ci/run installs it")
-    return path
-
-
-@pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> list[Path]:
     """The report of a run, and a comparison of two."""
     root = tmp_path_factory.mktemp("pages")
@@ -62,19 +48,12 @@ def pages(tmp_path_factory) -> list[Path]:
     return [write_report(runs[0]), root / "compare.html"]
 
 
-def _browse(chromium: str, profile: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [chromium, *_FLAGS, f"--user-data-dir={profile}", *words],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-
-
-def test_on_a_telephone_nothing_is_cut_and_tables_sort(pages, chromium, tmp_path):
+def test_on_a_telephone_nothing_is_cut_and_tables_sort(pages, tmp_path):
     frames = "".join(f'<iframe width="360" height="700" src="{page.as_uri()}"></iframe>' for page in pages)
     wrapper = tmp_path / "telephones.html"
     wrapper.write_text(_TELEPHONES.format(frames=frames), encoding="utf-8")
-    done = _browse(
-        chromium, tmp_path / "profile", "--allow-file-access-from-files", "--window-size=1000,900", "--dump-dom",
+    done = browse(
+        tmp_path / "profile", "--allow-file-access-from-files", "--window-size=1000,900", "--dump-dom",
         wrapper.as_uri(),
     )  # fmt: skip
     report, comparison = json.loads(html.unescape(re.search(r"<title>(.*?)</title>", done.stdout).group(1)))
@@ -93,12 +72,10 @@ def test_on_a_telephone_nothing_is_cut_and_tables_sort(pages, chromium, tmp_path
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_follows_light_and_dark(pages, chromium, tmp_path, scheme):
+def test_the_page_follows_light_and_dark(pages, tmp_path, scheme):
     picture = tmp_path / "page.png"
     dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
-    done = _browse(
-        chromium, tmp_path / "profile", *dark, "--window-size=900,700", f"--screenshot={picture}", pages[0].as_uri()
-    )
+    done = browse(tmp_path / "profile", *dark, "--window-size=900,700", f"--screenshot={picture}", pages[0].as_uri())
     with Image.open(picture) as image:
         red, green, blue = image.convert("RGB").getpixel((3, 3))
     assert (max(red, green, blue) < 60) == (scheme == "dark")

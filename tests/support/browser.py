@@ -1,4 +1,4 @@
-"""A headless Chromium that a test steers: mouse, script, screenshots, through the pipe of its debugging protocol."""
+"""A headless Chromium: for one look at a page, or steered through the pipe of its debugging protocol."""
 
 import base64
 import json
@@ -11,7 +11,30 @@ from typing import Any
 
 import pytest
 
-_FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
+_STEERED = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
+_ONE_LOOK = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--hide-scrollbars",
+    "--virtual-time-budget=3000", "--enable-logging=stderr", "--v=0",
+)  # fmt: skip
+
+
+def browse(profile: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the browser on a page until the page is at rest, with a profile folder of its own; it must not fail.
+
+    What the page says on its console stands in ``stderr``, with the word ``CONSOLE``.
+    """
+    return subprocess.run(
+        [_program(), *_ONE_LOOK, f"--user-data-dir={profile}", *words],
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+
+
+def _program() -> str:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium here; .ci/run installs it")
+    return path
 
 
 class Browser:
@@ -23,16 +46,14 @@ class Browser:
     """
 
     def __init__(self, profile: Path, *, width: int = 1000, height: int = 800) -> None:
-        program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-        if program is None:
-            pytest.skip("no Chromium here; .ci/run installs it")
+        program = _program()
         self.complaints: list[str] = []
         self.requested: list[str] = []
         ours_out, theirs_in = os.pipe()[::-1]
         ours_in, theirs_out = os.pipe()
         # The browser reads from its file 3 and writes to its file 4.
         script = f'exec 3<&{theirs_in} 4>&{theirs_out}; exec "$@"'
-        flags = [*_FLAGS, f"--window-size={width},{height}", f"--user-data-dir={profile}", "about:blank"]
+        flags = [*_STEERED, f"--window-size={width},{height}", f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
             ["bash", "-c", script, "browser", program, *flags],
             pass_fds=(theirs_in, theirs_out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

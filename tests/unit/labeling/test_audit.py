@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from labeling.annotations import Annotation, Box, LabeledObject
-from labeling.audit import AuditReport, audit_labels, iou, merge_changes, move_changes
+from labeling.audit import AuditReport, audit_labels, merge_changes, move_changes
 from labeling.labelled_pictures import Content, look_at_labels
 from labeling.picture_groups import Bond
 from labeling.repair_log import RepairLog
@@ -154,6 +154,6 @@ def test_three_ways_of_having_no_box(root: Path) -> None:
 
 
 def test_intersection_over_union() -> None:
-    assert iou(Box(0, 0, 10, 10), Box(5, 0, 15, 10)) == pytest.approx(1 / 3)
-    assert iou(Box(0, 0, 10, 10), Box(10, 0, 20, 10)) == 0
-    assert iou(Box(0, 0, 0, 10), Box(0, 0, 10, 10)) == 0
+    assert Box(0, 0, 10, 10).iou(Box(5, 0, 15, 10)) == pytest.approx(1 / 3)
+    assert Box(0, 0, 10, 10).iou(Box(10, 0, 20, 10)) == 0
+    assert Box(0, 0, 0, 10).iou(Box(0, 0, 10, 10)) == 0
