@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from collectors.errors import ConfigError
 from labeling.label_map import LabelMap
 from pipelines.classification.bottlenecks import Bottlenecks
 from pipelines.classification.class_names import output_finder
@@ -72,7 +73,17 @@ def check_tag_surveys(
     input_size: Sequence[int],
     trains: bool,
 ) -> list[str]:
-    """Return remarks for the person; see `pipelines.classification.record_survey.check_surveys`."""
+    """Return remarks for the person; see `pipelines.classification.record_survey.check_surveys`.
+
+    Raises:
+        ConfigError: A tag of the records is not in the label map, or there is one tag only.
+    """
+    if len(label_map) == 1:
+        raise ConfigError(
+            f"there is one tag only ({label_map.names[0]}), and every picture has it: nothing to tell apart",
+            where=str(label_map_path),
+            fix="Build records with a second folder of pictures, or a tag of theirs: --multi-label --tag NAME.",
+        )
     remarks = check_surveys(
         training, verification, label_map, label_map_path=label_map_path, input_size=input_size, trains=False
     )
@@ -81,7 +92,7 @@ def check_tag_surveys(
     learned, judged = ({name for name in label_map.names if survey.count(label_map, name)}
                        for survey in (training, verification))  # fmt: skip
     if lost := [name for name in label_map.names if name in judged - learned]:
-        remarks.append(f"VERIFICATION HAS {listed('tag', lost)} THAT TRAINING LACKS: they cannot be learned")
+        remarks.append(f"VERIFICATION HAS {listed('tag', lost)} THAT TRAINING LACKS: that cannot be learned")
     if empty := [name for name in label_map.names if name not in judged | learned]:
         remarks.append(f"the label map has {listed('tag', empty)} without a picture: nothing will be given them")
     if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):

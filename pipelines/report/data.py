@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.report.blocks import Block, ChartBlock, Column, Paragraph, Picture, Row, Section, Table
+from pipelines.report.blocks import Block, ChartBlock, Column, Folded, Paragraph, Picture, Row, Section, Table
 from pipelines.report.charts import BarChart, Bars
 from pipelines.report.run_files import RunFiles
 
@@ -32,7 +32,10 @@ def data_section(
         if anchors and anchors["num_boxes"]:
             charts.append(ChartBlock(size_chart(anchors), anchor_words(anchors)))
         blocks += [Row(charts)] if charts else []
-        blocks.append(_class_counts(training, verification, counted))
+        table = _class_counts(training, verification, counted)
+        # Hundreds of categories would push all that follows out of sight.
+        many = len(table.rows) > _MOST_BARS
+        blocks.append(Folded(f"All {len(table.rows)} classes as a table", [table]) if many else table)
     elif sheet:
         blocks.append(Paragraph("The run folder has no data.json, which newer trainings write.", soft=True))
     if sheet:
@@ -58,7 +61,7 @@ def class_chart(training: Mapping[str, Any], verification: Mapping[str, Any], co
     counts, others = training.get("classes", {}), verification.get("classes", {})
     names = sorted({**counts, **others}, key=lambda name: -counts.get(name, 0))
     shown = names[:_MOST_BARS]
-    more = f" ({len(names) - len(shown)} smaller classes are in the table)" if len(shown) < len(names) else ""
+    more = f" ({len(names) - len(shown)} more, none larger, are in the table)" if len(shown) < len(names) else ""
     return BarChart(
         f"Classes{more}",
         "class",

@@ -35,6 +35,7 @@ NEEDS: dict[str, list[Callable[[Path], None]]] = {
     "docs/how-to/trust-records.md": [docs_world.add_other_records],
     "docs/how-to/build-classification-records.md": [docs_world.add_drawings],
     "docs/how-to/retrain-an-image-classifier.md": [docs_world.add_drawings, docs_world.add_fetched_weights],
+    "docs/how-to/classify-tumblr-tags.md": [docs_world.add_collected, docs_world.add_fetched_weights],
     "docs/how-to/train-inception-resnet.md": [docs_world.add_strokes],
     "docs/how-to/train-a-quickdraw-classifier.md": [docs_world.add_drawings, docs_world.add_strokes],
     "docs/how-to/repair-labels.md": [docs_world.add_waiting_labels],
@@ -85,9 +86,14 @@ LEAVES = {
     "docs/how-to/retrain-an-image-classifier.md": [
         "runs/pictures/results.json",
         "runs/pictures_fine/results.json",
-        "runs/tags/tag_predictions.csv",
         "retrained_graph.pb",
         "label_titles.txt",
+    ],
+    "docs/how-to/classify-tumblr-tags.md": [
+        "runs/tags/tag_predictions.csv",
+        "tagged/answers.png",
+        "tags.html",
+        "runs/tags/export/model.tflite",
     ],
     "docs/how-to/train-inception-resnet.md": ["runs/e2_7/results.json", "width53.png", "width53.html"],
     "docs/how-to/check-labels.md": ["sheet.jpg"],

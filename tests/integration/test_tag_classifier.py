@@ -381,3 +381,53 @@ def test_labels_become_truth_by_name_and_unknown_ones_are_told(records):
     for row, ids, words in zip(truth, labels, texts, strict=True):
         made = make(tf.constant(ids, tf.int64, [len(ids)]), tf.constant(words, tf.string, [len(words)]))
         assert made.numpy().tolist() == row.tolist()
+
+
+def _put(root, *names):
+    for number, name in enumerate(names):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        chance = np.random.default_rng([number, len(names)])
+        Image.fromarray(chance.integers(0, 256, (6, 6, 3), np.uint8)).resize((48, 48), 0).save(path)
+    return root
+
+
+def test_one_tag_and_two_spellings_of_one_end_in_one_line(run, tmp_path):
+    config = run.path.parent / "tags.yaml"
+    _put(tmp_path / "one", *(f"cat/{number}.png" for number in range(6)))
+    assert tagbox_here("records", "folder", tmp_path / "one", "--out", tmp_path / "records", "--multi-label").code == 0
+    answer = tagbox_here("train", config, "--records", tmp_path / "records", "--run", tmp_path / "run")
+    assert (answer.code, "there is one tag only (cat), and every picture has it" in answer.error_line) == (2, True)
+    for first, second in (("Cat", "cat"), ("black cat", "black-cat")):
+        folder = _put(tmp_path / second, f"{first}/1.png", f"{second}/2.png")
+        answer = tagbox_here("records", "folder", folder, "--out", tmp_path / "never", "--multi-label")
+        assert (answer.code, "two spellings of one label" in answer.error_line) == (6, True)
+        answer = tagbox_here("records", "folder", tmp_path / "one", "--out", tmp_path / "never", "--multi-label",
+                             "--tag", first, "--tag", second)  # fmt: skip
+        assert (answer.code, "two spellings of one label" in answer.error_line) == (6, True)
+    assert not (tmp_path / "never").exists()
+
+
+def test_what_training_or_verification_lacks_is_told_line_by_line(run, tmp_path):
+    names = [f"{tag}/{split}/{number}.png" for tag in ("cat", "dog") for split in ("training", "verification")
+             for number in range(4)]  # fmt: skip
+    names += ["fox/verification/1.png", "fox/verification/2.png", "owl/training/1.png"]
+    names += [f"ape/training/{number}.png" for number in range(3)]
+    built = tagbox_here("records", "folder", _put(tmp_path / "data", *names), "--out", tmp_path / "records",
+                        "--multi-label", "--tag", "moon")  # fmt: skip
+    assert built.code == 0, built.err
+    warned = {line.removeprefix("warning: ") for line in built.err.splitlines() if line.startswith("warning: ")}
+    assert warned == {
+        "ape: no picture is in verification", "fox: no picture is in training",
+        "--tag moon: no picture of a post with this tag is here, so it is no class",
+        "owl: one picture only, in training; add some",
+    }  # fmt: skip
+    assert [line.split() for line in built.out.splitlines() if line.split()[:1] == ["fox"]][-1] == ["fox", "0", "2"]
+    checked = tagbox_here("config", "check", run.path.parent / "tags.yaml", "--records", tmp_path / "records")
+    told = checked.out + checked.err
+    assert "VERIFICATION HAS tag fox THAT TRAINING LACKS" in told
+    assert "tags ape, owl without a verification picture: their AP is undefined" in told
+    # Records of other tags: what the network has is judged, the rest is told.
+    answer = tagbox_here("eval", run.path, "--records", tmp_path / "records" / "pictures_verification.record")
+    assert answer.code == 0, answer.err
+    assert "10 pictures have tags that the network does not have" in answer.err

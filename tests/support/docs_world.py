@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from collectors.ledger import Query
 from collectors.quickdraw_formats import Drawing, format_simplified
 from labeling.annotations import Annotation, Box, LabeledObject
 from labeling.demo_dataset import make_demo_dataset
 from labeling.label_map import LabelMap, write_label_map
 from labeling.voc import format_annotation, read_annotation
 from records.build import build_records
+from tests.support.collecting import collect_here
+from tests.support.fake_tumblr import FakeTumblr, Faults, World, WorldSettings
 from tests.support.keras_mobilenet import keras_file_name, write_keras_mobilenet
 from tests.support.pipeline_config import PIPELINE_CONFIG
 from tests.support.tiny_training import HEIGHT, WIDTH, draw_shape
@@ -24,6 +27,7 @@ _PICTURES, _VERIFICATION_EVERY = 10, 5
 _NEW_PICTURES = ("first.jpg", "second.jpg")
 _FIRST_NEW_SEED = 500
 _FIRST_WAITING_SEED = 700
+_COLLECTED = ("sunset", "portrait")
 
 
 def make_labelimg_files(folder: Path) -> list[str]:
@@ -120,6 +124,16 @@ def add_drawings(root: Path) -> None:
             path = root / "pictures" / label / f"{index}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             draw_shape(index, shape)[0].save(path, quality=95)
+
+
+def add_collected(root: Path) -> None:
+    """Collect pictures of two tags from a local Tumblr into ``data``; every third post has one more tag."""
+    world = World(WorldSettings(posts=24, width=320, height=240, tag="sunset"), Faults())
+    for number, post in enumerate(world.posts):
+        post.tags = [(*_COLLECTED, "Sunset")[number % 3], *(["black and white"] if number % 3 == 0 else []), "art"]
+    shutil.rmtree(root / "data")
+    with FakeTumblr(world) as fake:
+        collect_here(root / "data", fake.url, *(Query(tag, tag) for tag in _COLLECTED))
 
 
 def add_fetched_weights(root: Path) -> None:

@@ -1,5 +1,6 @@
 """Reports of whole run folders, the usual and the odd; no TensorFlow is imported."""
 
+import dataclasses
 import json
 import shutil
 
@@ -9,7 +10,9 @@ from PIL import Image
 from collectors.errors import InputError
 from pipelines.comparison import compare
 from pipelines.detection_record import DetectionRecord
+from pipelines.report.blocks import Folded, Table
 from pipelines.report.comparison_page import write_comparison
+from pipelines.report.data import data_section
 from pipelines.report.detector import DETECTOR
 from pipelines.report.run_files import read_run
 from pipelines.report.run_report import page_of, write_report
@@ -116,6 +119,16 @@ def test_odd_runs_have_a_report(tmp_path, names, record, pictures):
     assert "run <b>" in reader.text
     assert all(name in reader.text for name in names.values())
     assert path.stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize(("num_classes", "kind"), [(30, Table), (345, Folded)])
+def test_counts_of_hundreds_of_classes_stand_back(big, num_classes, kind):
+    split = {"num_images": num_classes, "classes": {f"class {number}": 1 for number in range(num_classes)}}
+    files = dataclasses.replace(read_run(big), data={"training": split, "verification": split})
+    block = data_section(files, counted="pictures").blocks[-1]
+    assert isinstance(block, kind)
+    [table] = block.blocks if isinstance(block, Folded) else [block]
+    assert len(table.rows) == num_classes
 
 
 def test_a_run_that_was_not_evaluated_says_so_first(tmp_path):
