@@ -5,7 +5,7 @@ collectors and `tagbox labels split` make); the pictures of the last two stay in
 folder a label, with the pictures anywhere in it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,10 @@ from records.notices import Notice
 from records.picture_checks import BAD_NAME, examine_picture, printable, refusal_of
 from records.plan import Refusal
 from records.shard_jobs import Workers
+
+OTHER_TAGS = "other-tags"
+"""Code of the notice that names tags which could be labels: no warning."""
+_SHOWN_TAGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,32 @@ def read_labelled_folder(
     vocabulary = {spelling_key(name): name for name in [*(label for label in found if found[label]), *tags]}
     tags_of = tags_by_picture(src) if multi_label else {}
     _keep_each_content_once(folder, sound, tags_of, vocabulary, multi_label=multi_label)
+    if others := _tags_without_label(folder, tags_of, vocabulary):
+        more = f" and {len(others) - _SHOWN_TAGS} more" if len(others) > _SHOWN_TAGS else ""
+        named = ", ".join(f"{name} ({count})" for name, count in others[:_SHOWN_TAGS])
+        folder.notices.append(
+            Notice(OTHER_TAGS, f"tags that are no labels, with their pictures: {named}{more}; --tag NAME makes it one")
+        )
     return folder
+
+
+def _tags_without_label(
+    folder: LabelledFolder, tags_of: Mapping[str, frozenset[str]], vocabulary: Mapping[str, str]
+) -> list[tuple[str, int]]:
+    """Return the tags that several pictures have and that are no labels, in their commonest spelling, most first."""
+    spellings: dict[str, Counter[str]] = defaultdict(Counter)
+    pictures: Counter[str] = Counter()
+    for picture in folder.pictures:
+        tags = sorted(tag for tag in tags_of.get(picture.facts.sha256, ()) if is_text(tag))
+        for tag in tags:
+            spellings[spelling_key(tag)][tag] += 1
+        pictures.update({spelling_key(tag) for tag in tags} - set(vocabulary))
+    found = [(_commonest(spellings[key]), count) for key, count in pictures.items() if key and count > 1]
+    return sorted(found, key=lambda one: (-one[1], one[0]))
+
+
+def _commonest(spellings: Mapping[str, int]) -> str:
+    return min(spellings, key=lambda tag: (-spellings[tag], tag))
 
 
 def _keep_each_content_once(

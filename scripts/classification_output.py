@@ -62,8 +62,10 @@ def say_account(report: "ClassificationReport", *, noun: str) -> None:
         say(f"refused: {refusal.path}: {refusal.code} {refusal.reason}")
     if len(refusals) > _SHOWN:
         say(f"refused: {len(refusals) - _SHOWN} more; {'--json prints' if report.dry_run else 'the manifest has'} all")
+    from records.labelled_folder import OTHER_TAGS
+
     for notice in report.plan.notices:
-        say(f"warning: {notice.message}")
+        say(f"{'note' if notice.code == OTHER_TAGS else 'warning'}: {notice.message}")
     say(_summary(report, noun))
 
 

@@ -192,7 +192,7 @@ def test_one_picture_an_empty_folder_and_two_spellings(src, tmp_path):
 def test_several_labels_a_picture_come_from_folders_and_from_tags(src, tmp_path):
     shutil.copy(src / "cat" / "01.jpg", src / "dog" / "both.jpg")
     tagged = hashlib.sha256((src / "cat" / "02.jpg").read_bytes()).hexdigest()
-    _write_ledger(src, tagged, '["Dog", "black and white", "nobody asked"]')
+    _write_ledger(src, (tagged, '["Dog", "black and white", "nobody asked"]'))
     report = _build(src, tmp_path / "out", multi_label=True, tags=("black-and-white", "moon"))
     found = _read(tmp_path / "out", "training") | _read(tmp_path / "out", "verification")
     assert _names(found["cat/01.jpg"]) == ["cat", "dog"]
@@ -209,20 +209,35 @@ def test_several_labels_a_picture_come_from_folders_and_from_tags(src, tmp_path)
         FolderOptions(tags=("x",))
 
 
-def _write_ledger(root, sha256, tags):
+def test_common_tags_that_are_no_labels_are_named(src, tmp_path):
+    tags = {"02.jpg": '["art", "Sea side", "dog"]', "03.jpg": '["Art", "sea-side", "once"]', "01.jpg": '["art"]'}
+    _write_ledger(
+        src,
+        *((hashlib.sha256((src / "cat" / name).read_bytes()).hexdigest(), text) for name, text in tags.items()),
+    )
+    told = {notice.code: notice.message for notice in _build(src, tmp_path / "out", multi_label=True).plan.notices}
+    assert "with their pictures: art (3), Sea side (2); --tag" in told["other-tags"]
+    report = _build(src, tmp_path / "more", multi_label=True, tags=("art", "sea side"))
+    assert "other-tags" not in {notice.code for notice in report.plan.notices}
+
+
+def _write_ledger(root, *tagged):
+    """Write the posts of some pictures, each given by its SHA-256 and its tags as JSON."""
     ledger = open_ledger(root, create=True)
     with ledger.transaction() as db:
         db.execute("INSERT INTO queries VALUES (1, 'cat', 'cat', '', 0, 0)")
         db.execute("INSERT INTO walks (id, query_id, state, is_head, floor) VALUES (1, 1, 'done', 1, 0)")
-        db.execute(
-            "INSERT INTO posts VALUES (1, '7', 'blog', 'u', 'https://x/7', 1, 'd', ?, 'text', 0, 0, 1, 1, 1)", (tags,)
-        )
-        db.execute(
-            "INSERT INTO media (id, media_key, url, declared_width, declared_height, class_name, query_id, walk_id, "
-            "state, sha256) VALUES (1, 'k', 'https://x/k', 1, 1, 'cat', 1, 1, 'kept', ?)",
-            (sha256,),
-        )
-        db.execute("INSERT INTO sightings VALUES (1, 1, 0, 'https://x/k', '', '', '')")
+        for number, (sha256, tags) in enumerate(tagged, start=1):
+            db.execute(
+                "INSERT INTO posts VALUES (?, ?, 'blog', 'u', 'https://x/7', 1, 'd', ?, 'text', 0, 0, 1, 1, 1)",
+                (number, str(6 + number), tags),
+            )
+            db.execute(
+                "INSERT INTO media (id, media_key, url, declared_width, declared_height, class_name, query_id, "
+                "walk_id, state, sha256) VALUES (?, ?, 'https://x/k', 1, 1, 'cat', 1, 1, 'kept', ?)",
+                (number, f"k{number}", sha256),
+            )
+            db.execute("INSERT INTO sightings VALUES (?, ?, 0, 'https://x/k', '', '', '')", (number, number))
     ledger.close()
 
 
