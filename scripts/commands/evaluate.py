@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from scripts import exit_codes, legacy_flags
 from scripts.classifier_results import evaluate_classifier, tell_of_classifier
@@ -146,8 +147,12 @@ def evaluate(
     kind = kind_of_run(run)
     gate.require_known_to(kind)
     if kind is not DETECTOR:
-        if folder or album:
-            raise click.UsageError(f"a {kind.word} is evaluated on its records, or on --records")
+        has_limit = click.get_current_context().get_parameter_source("limit") is ParameterSource.COMMANDLINE
+        if folder or album or has_limit:
+            raise click.UsageError(
+                f"a {kind.word} is evaluated on its records, or on --records; "
+                "FOLDER, --album and --mistakes are for detectors"
+            )
         return gate.passed_by(evaluate_classifier(run, list(records), checkpoint, as_json=as_json))
     if folder:
         return _tell(_evaluate_folder(run, folder, checkpoint, empty_without_xml), album, limit, gate, as_json)

@@ -117,6 +117,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_is_done(run, tmp_pa
         (["gone.jpg"], "no such file or folder"),
         (["x.jpg", "--voc"], "--voc is for detectors"),
         (["x.jpg", "--format", "coco"], "--format coco is for detectors"),
+        (["x.jpg", "--draw"], "--draw answers to what is drawn"),
         ([], "Missing argument"),
     ],
 )
@@ -124,6 +125,16 @@ def test_what_cannot_be_asked_is_said_in_one_line(run, words, said):
     answer = tagbox_here("predict", run.path, *words)
     assert answer.code in (2, 6)
     assert said in answer.err
+
+
+def test_options_that_would_be_passed_over_are_refused(run, tmp_path):
+    file = tagbox_here("predict", tmp_path / "model.tflite", "x.jpg", "--checkpoint", "last")
+    album = tagbox_here("eval", run.path, "--mistakes", "3")
+    gate = tagbox_here("eval", run.path, "--follow", "--min-ap50", "0.5")
+    assert [one.code for one in (file, album, gate)] == [2, 2, 2]
+    assert "--checkpoint is for a RUN" in file.err
+    assert "--mistakes are for detectors" in album.err
+    assert "ask for --min-top1" in gate.err
 
 
 def test_a_file_of_another_shape_is_refused(run, tmp_path):
