@@ -77,11 +77,11 @@ class ClassificationTask(RunTask):
         local = strategy.experimental_local_results
         batches = zip(local(images), local(labels["classes"]), strict=True)
         pictures = [pair for batch in batches for pair in zip(*(part.numpy() for part in batch), strict=True)]
-        evidence.write_batch([(picture, self.words_of(truth)) for picture, truth in pictures], output)
+        evidence.write_batch([(picture, self.lines_of(truth)) for picture, truth in pictures], output)
 
-    def words_of(self, truth: Any) -> str:
+    def lines_of(self, truth: Any) -> tuple[str, ...]:
         """Return what stands below a picture: the name of its class, of an entry of ``labels["classes"]``."""
-        return (*self.names, "?")[int(truth)]
+        return ((*self.names, "?")[int(truth)],)
 
     def probabilities(self, logits: Any) -> Any:
         """Return the probability of each class, of float32 ``(b, num_classes)``."""
