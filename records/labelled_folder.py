@@ -89,7 +89,7 @@ def read_labelled_folder(
     """
     found = _find(src, labels)
     check_spellings(
-        [*((label, label) for label in found), *((tag, f"--tag {tag}") for tag in tags if tag not in found)]
+        [*((label, str(src / label)) for label in found), *((tag, f"--tag {tag}") for tag in tags if tag not in found)]
     )
     folder = LabelledFolder(num_found={label: len(pictures) for label, pictures in found.items()})
     for label, pictures in found.items():
