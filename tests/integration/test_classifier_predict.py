@@ -75,7 +75,7 @@ def test_rows_of_bitmaps_get_the_answers_of_an_evaluation(run, classifier, tmp_p
 
 def test_an_evaluation_names_the_classes_that_the_network_does_not_have(run, tmp_path):
     write_npy(write_bitmaps(tmp_path / "src", SHAPES[:2], count=8), "zigzag", 8)
-    records = build_drawings(tmp_path / "src", tmp_path / "records", train_size=3)
+    records = build_drawings(tmp_path / "src", tmp_path / "records", train_size=3, eval_size=5)
     path = records / "drawings_verification.record"
     answer = tagbox_here("eval", run.path, "--records", path)
     assert answer.code == 0, answer.err
