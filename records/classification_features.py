@@ -51,23 +51,31 @@ def raw_features(
 
 
 def encoded_features(
-    *, labels: Sequence[int], texts: Sequence[str], encoded: bytes, format_name: str, width: int, height: int
+    *,
+    labels: Sequence[int],
+    texts: Sequence[str],
+    encoded: bytes,
+    format_name: str,
+    width: int,
+    height: int,
+    may_lack_label: bool = False,
 ) -> dict[str, Feature]:
     """Put one picture file under its keys; several labels make a multi-label example.
 
     Args:
-        labels: Ids of the label map, from 1, at least one.
+        labels: Ids of the label map, from 1, at least one unless ``may_lack_label``.
         texts: Their names there.
         encoded: The picture file.
         format_name: ``jpeg`` or ``png``.
         width: Of the picture, px.
         height: Of the picture, px.
+        may_lack_label: A picture without any label is an example too: of several labels that it has not.
 
     Raises:
         ExampleError: A label is below 1, or there is none.
     """
     return {
-        **_class_features(labels, texts),
+        **_class_features(labels, texts, may_lack_label=may_lack_label),
         "image/height": Int64List((height,)),
         "image/width": Int64List((width,)),
         "image/format": _text(format_name),
@@ -91,8 +99,8 @@ def raw_pixels(features: Mapping[str, Feature]) -> NDArray[np.uint8] | None:
     return np.frombuffer(content, np.uint8).reshape(height, width)
 
 
-def _class_features(labels: Sequence[int], texts: Sequence[str]) -> dict[str, Feature]:
-    if not labels or min(labels) < 1 or len(labels) != len(texts):
+def _class_features(labels: Sequence[int], texts: Sequence[str], *, may_lack_label: bool = False) -> dict[str, Feature]:
+    if not (labels or may_lack_label) or min(labels, default=1) < 1 or len(labels) != len(texts):
         raise ExampleError(f"labels {list(labels)} with names {list(texts)}: ids are from 1, one for each name")
     return {
         "image/class/label": Int64List(tuple(labels)),

@@ -75,9 +75,11 @@ def verify_classification(
     listed = read_classification_manifest(folder)
     if listed is None:
         raise ManifestError("there is no manifest.json", where=str(folder), fix="Give the folder that a build wrote.")
-    has_layers = "stroke_layers" in listed.content
+    has_layers, may_lack_label = "stroke_layers" in listed.content, bool(listed.content.get("only_tags"))
     tasks = [
-        _Task(folder / shard.file, shard, dict(listed.label_map), _pictures_of(record, index), has_layers)
+        _Task(
+            folder / shard.file, shard, dict(listed.label_map), _pictures_of(record, index), has_layers, may_lack_label
+        )
         for record in listed.records
         for index, shard in enumerate(record.shards)
     ]
@@ -107,13 +109,17 @@ def verify_classification(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One file to check; ``pictures`` are listed for pictures, ``has_layers`` is of drawings with their strokes."""
+    """One file to check; ``pictures`` are listed for pictures, ``has_layers`` is of drawings with their strokes.
+
+    ``may_lack_label``: labels are tags alone, which a picture need not have.
+    """
 
     path: Path
     listed: ShardSummary
     names: Mapping[int, str]
     pictures: tuple[LabelledPictureEntry, ...]
     has_layers: bool = False
+    may_lack_label: bool = False
 
 
 @dataclass(slots=True)
@@ -227,7 +233,7 @@ def _check_payload(
         check.findings.append(RecordFinding("V06", task.path, index, error.what))
         digests.append(bytes(8))
         return
-    problems = list(_problems_of(features, task.names))
+    problems = list(_problems_of(features, task.names, may_lack_label=task.may_lack_label))
     if not problems and (task.has_layers or STROKE_LAYERS in features):
         problems += _problems_of_layers(features)
     texts = texts_of(features, "image/class/text")
@@ -242,7 +248,9 @@ def _check_payload(
         skeletons.learn(payload, content, first_bytes(features, "tagbox/drawing"), texts[0])
 
 
-def _problems_of(features: Mapping[str, Feature], names: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+def _problems_of(
+    features: Mapping[str, Feature], names: Mapping[int, str], *, may_lack_label: bool
+) -> Iterator[tuple[str, str]]:
     """Find what is wrong with one example, by code and message."""
     kinds: dict[str, type[BytesList | Int64List]] = {
         "image/class/label": Int64List,
@@ -250,8 +258,11 @@ def _problems_of(features: Mapping[str, Feature], names: Mapping[int, str]) -> I
         "image/height": Int64List,
         "image/width": Int64List,
     }
+    may_be_empty = ("image/class/label", "image/class/text") if may_lack_label else ()
     wrong = [
-        key for key, kind in kinds.items() if not isinstance(features.get(key), kind) or not values_of(features, key)
+        key
+        for key, kind in kinds.items()
+        if not isinstance(features.get(key), kind) or not (values_of(features, key) or key in may_be_empty)
     ]
     contents = [key for key in (RAW, ENCODED) if isinstance(features.get(key), BytesList)]
     if len(contents) != 1 or len(values_of(features, contents[0])) != 1:

@@ -66,6 +66,7 @@ def read_labelled_folder(
     labels: Sequence[str] | None,
     tags: Sequence[str],
     multi_label: bool,
+    only_tags: bool = False,
     workers: Workers,
     progress: Progress,
 ) -> LabelledFolder:
@@ -77,6 +78,7 @@ def read_labelled_folder(
         tags: With ``multi_label``: labels that have no folder of their own.
         multi_label: Give a picture the labels of all folders it lies in, and of all tags of its posts (from the ledger
             of a data root) that are labels.
+        only_tags: Folders are no labels; a picture without any of ``tags`` has none.
         workers: Who decodes.
         progress: Told after every picture.
 
@@ -88,8 +90,12 @@ def read_labelled_folder(
         ConfigError: One of ``labels`` is not there.
     """
     found = _find(src, labels)
+    folders = [] if only_tags else list(found)
     check_spellings(
-        [*((label, str(src / label)) for label in found), *((tag, f"--tag {tag}") for tag in tags if tag not in found)]
+        [
+            *((label, str(src / label)) for label in folders),
+            *((tag, f"--tag {tag}") for tag in tags if tag not in folders),
+        ]
     )
     folder = LabelledFolder(num_found={label: len(pictures) for label, pictures in found.items()})
     for label, pictures in found.items():
@@ -109,9 +115,9 @@ def read_labelled_folder(
             folder.refused[label].append(Refusal(printable(name), *problem))
         else:
             sound.append(FolderPicture(label, path, name, split, facts[place], (label,)))
-    vocabulary = {spelling_key(name): name for name in [*(label for label in found if found[label]), *tags]}
+    vocabulary = {spelling_key(name): name for name in [*(label for label in folders if found[label]), *tags]}
     tags_of = tags_by_picture(src) if multi_label else {}
-    _keep_each_content_once(folder, sound, tags_of, vocabulary, multi_label=multi_label)
+    _keep_each_content_once(folder, sound, tags_of, vocabulary, multi_label=multi_label, only_tags=only_tags)
     if others := _tags_without_label(folder, tags_of, vocabulary):
         more = f" and {len(others) - _SHOWN_TAGS} more" if len(others) > _SHOWN_TAGS else ""
         named = ", ".join(f"{name} ({count})" for name, count in others[:_SHOWN_TAGS])
@@ -147,13 +153,14 @@ def _keep_each_content_once(
     vocabulary: Mapping[str, str],
     *,
     multi_label: bool,
+    only_tags: bool,
 ) -> None:
     by_content: dict[str, list[FolderPicture]] = defaultdict(list)
     for picture in sound:
         by_content[picture.facts.sha256].append(picture)
     num_contradictory = 0
     for sha256, copies in by_content.items():
-        labels = {copy.folder_label for copy in copies}
+        labels = set() if only_tags else {copy.folder_label for copy in copies}
         if multi_label:
             labels |= {vocabulary[key] for tag in tags_of.get(sha256, ()) if (key := spelling_key(tag)) in vocabulary}
         elif len(labels) > 1:
@@ -167,7 +174,9 @@ def _keep_each_content_once(
         copies.sort(key=lambda copy: (-_RANKS[copy.split], copy.name))
         kept, *others_of = copies
         for copy in others_of:
-            reason = f"the same picture as {kept.name}" + (", which has its label too" if multi_label else "")
+            reason = f"the same picture as {kept.name}" + (
+                ", which has its label too" if multi_label and not only_tags else ""
+            )
             folder.refused[copy.folder_label].append(Refusal(copy.name, "duplicate", reason))
         folder.pictures.append(
             FolderPicture(kept.folder_label, kept.path, kept.name, kept.split, kept.facts, tuple(sorted(labels)))

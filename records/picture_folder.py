@@ -49,6 +49,8 @@ from records.shard_jobs import ShardJob, clear_staging, open_workers
 from records.tfrecord import write_frames
 
 SHARD_BYTES = 100_000_000
+WITHOUT_LABEL = "without-label"
+"""Code of the notice of pictures that have no label: no warning."""
 _CONTENT_VERSION = 1
 _SHOWN = 5
 
@@ -61,6 +63,7 @@ class FolderOptions:
         labels: Only these label folders; ``None`` for all.
         multi_label: Several labels a picture: all folders it lies in, and its tags that are labels.
         tags: With ``multi_label``: labels that have no folder.
+        only_tags: The tags alone are labels, folders are none; a picture may then have no label.
         eval_share: Share of verification, 0 to 1, of the pictures nobody put into a split.
         max_side: Shrink pictures whose longer side is longer, px; ``None``: keep them.
         salt: Makes another split and order.
@@ -73,6 +76,7 @@ class FolderOptions:
     labels: tuple[str, ...] | None = None
     multi_label: bool = False
     tags: tuple[str, ...] = ()
+    only_tags: bool = False
     eval_share: float = 0.1
     max_side: int | None = None
     salt: str = DEFAULT_SALT
@@ -92,6 +96,8 @@ class FolderOptions:
             raise ConfigError("a prefix of names has no meaning in a split by look", fix="Add --split-by name.")
         if self.tags and not self.multi_label:
             raise ConfigError("tags as labels need several labels a picture", fix="Add --multi-label.")
+        if self.only_tags and not self.tags:
+            raise ConfigError("without folders as labels there must be tags", fix="Add --multi-label --tag NAME.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,7 @@ class PictureShard:
         features = encoded_features(
             labels=example.labels,
             texts=example.texts,
+            may_lack_label=True,  # whether one may is settled when the build is planned
             encoded=content,
             format_name="jpeg",
             width=width,
@@ -209,6 +216,7 @@ def build_folder_records(
             labels=options.labels,
             tags=options.tags,
             multi_label=options.multi_label,
+            only_tags=options.only_tags,
             workers=workers,
             progress=check_progress,
         )
@@ -216,6 +224,12 @@ def build_folder_records(
         if not folder.pictures:
             raise _nothing_usable(src, folder)
         names = {label for picture in folder.pictures for label in picture.labels}
+        if not names:
+            raise InputError(
+                f"no picture of a post with {' or '.join(options.tags)} is here",
+                where=str(src),
+                fix="Tags are looked up in the ledger of a collected data root. Give others, or leave --only-tags out.",
+            )
         label_map = choose_label_map([out_dir], names, options.label_map_path)
         records = [
             _plan_record(src, out_dir, targets[split], split, folder.pictures, splits, label_map, options)
@@ -231,13 +245,14 @@ def build_folder_records(
                 "max_side": options.max_side,
                 "eval_share": options.eval_share,
                 "salt": options.salt,
+                **({"only_tags": True} if options.only_tags else {}),
                 **_split_by_name(options),
             },
             sources=tuple(_accounts(folder, splits)),
             refusals=tuple(
                 sorted((item for items in folder.refused.values() for item in items), key=lambda item: item.path)
             ),
-            notices=(*folder.notices, *_class_notices(folder, splits, options.tags)),
+            notices=(*folder.notices, *_class_notices(folder, splits, options)),
         )
         return build_classification(plan, workers=workers, progress=progress, dry_run=dry_run)
 
@@ -403,11 +418,13 @@ def _accounts(folder: LabelledFolder, splits: dict[str, str]) -> Iterator[Source
         yield SourceAccount(label, label, found, training, verification, 0, len(folder.refused[label]))
 
 
-def _class_notices(folder: LabelledFolder, splits: dict[str, str], tags: Sequence[str]) -> Iterator[Notice]:
+def _class_notices(folder: LabelledFolder, splits: dict[str, str], options: FolderOptions) -> Iterator[Notice]:
     counts = Counter((label, splits[picture.name]) for picture in folder.pictures for label in picture.labels)
     totals = Counter(label for picture in folder.pictures for label in picture.labels)
-    folders = {label for label, found in folder.num_found.items() if found}
-    for label in sorted(folders | set(tags)):
+    folders = {label for label, found in folder.num_found.items() if found and not options.only_tags}
+    if num_without := sum(not picture.labels for picture in folder.pictures):
+        yield Notice(WITHOUT_LABEL, f"{num_without} pictures have none of the tags: they go in as pictures without any")
+    for label in sorted(folders | set(options.tags)):
         if not totals[label] and label in folders:
             yield Notice("all-refused", f"{label}: all of its pictures are refused, so it is no class")
         elif not totals[label]:

@@ -63,9 +63,10 @@ def say_account(report: "ClassificationReport", *, noun: str) -> None:
     if len(refusals) > _SHOWN:
         say(f"refused: {len(refusals) - _SHOWN} more; {'--json prints' if report.dry_run else 'the manifest has'} all")
     from records.labelled_folder import OTHER_TAGS
+    from records.picture_folder import WITHOUT_LABEL
 
     for notice in report.plan.notices:
-        say(f"{'note' if notice.code == OTHER_TAGS else 'warning'}: {notice.message}")
+        say(f"{'note' if notice.code in (OTHER_TAGS, WITHOUT_LABEL) else 'warning'}: {notice.message}")
     say(_summary(report, noun))
 
 

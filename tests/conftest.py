@@ -1,10 +1,13 @@
 """What every test shares: where the real data lies, and a home of its own."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.support.warm_tagbox import WarmTagbox
 
 # No deadline: the machine is shared and slow at times. In CI the same examples every time, new ones at the desk.
 settings.register_profile("tagbox", deadline=None, derandomize="CI" in os.environ)
@@ -26,3 +29,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared test material (../shared/data) is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmTagbox]:
+    """A process that has imported TensorFlow and runs commands in forks of itself."""
+    tagbox = WarmTagbox()
+    yield tagbox
+    tagbox.close()

@@ -56,6 +56,20 @@ def record_form(paths: Sequence[Path], *, several_labels: bool = False) -> Recor
     return replace(next(iter(forms)), has_strokes=have_strokes)
 
 
+def require_one_label(count: int, path: Path) -> None:
+    """Refuse an example of several labels or none.
+
+    Raises:
+        InputError: It has another number than one.
+    """
+    if count != 1:
+        raise InputError(
+            f"has pictures of {'several labels' if count else 'no label'}; this classifier gives each picture one",
+            where=str(path),
+            fix="Train `tag_classifier` with them, or build the records without --multi-label.",
+        )
+
+
 def require_strokes(form: RecordForm | None, paths: Sequence[Path], chance: float) -> None:
     """Refuse stroke dropout of records that do not have the strokes.
 
@@ -86,12 +100,8 @@ def _form_of(features: Mapping[str, Feature], path: Path, *, several_labels: boo
         else:
             what = f"has no image/class/label with {RAW} or {ENCODED}"
         raise InputError(what, where=str(path), fix=_FIX)
-    if len(label.values) > 1 and not several_labels:
-        raise InputError(
-            "has several labels a picture; this classifier gives each picture one",
-            where=str(path),
-            fix="Train `tag_classifier` with them, or build the records without --multi-label.",
-        )
+    if not several_labels:
+        require_one_label(len(label.values), path)
     if not isinstance(raw, BytesList):
         return RecordForm(is_raw=False)
     height, width = (first_int(features, f"image/{side}") for side in ("height", "width"))

@@ -11,10 +11,11 @@ import tensorflow as tf
 from collectors.errors import ConfigError, InputError
 from labeling.label_map import LabelMap
 from pipelines.classification.input_pipeline import LABEL, TEXT, features_of
-from pipelines.classification.record_form import RecordForm, record_form
+from pipelines.classification.record_form import RecordForm, record_form, require_one_label
 from records.classification_features import RAW
 from records.classification_manifest import read_classification_manifest
 from records.errors import ManifestError
+from records.example_values import ints_of
 from records.reading import read_features
 
 _AT_ONCE, _FILES_AT_ONCE = 4096, 256
@@ -120,8 +121,9 @@ def _names_by_reading(path: Path, form: RecordForm, *, several_labels: bool) -> 
                 pairs = zip(features[LABEL].numpy().tolist(), features[TEXT].numpy().tolist(), strict=True)
                 yield from (_names([label], [text]) for label, text in pairs)
     except tf.errors.OpError as error:
-        for _ in read_features(path):  # it says which example, and what is wrong with it
-            pass
+        for features in read_features(path):  # it says which example, and what is wrong with it
+            if not several_labels and LABEL in features:
+                require_one_label(len(ints_of(features, LABEL)), path)
         reason = error.message.partition("\n")[0]
         raise InputError(f"cannot be read as classification records ({reason})", where=str(path), fix=_FIX) from error
 
@@ -156,8 +158,11 @@ def check_surveys(
     label_map_path: Path,
     input_size: Sequence[int],
     trains: bool,
+    may_be_one: bool = False,
 ) -> list[str]:
     """Return remarks for the person; without ``trains`` the training records are of no interest.
+
+    ``may_be_one``: there may be one class only, which pictures have or have not.
 
     Raises:
         ConfigError: A class of the records is not in the label map, or there is one class only to tell apart.
@@ -170,7 +175,7 @@ def check_surveys(
                 where=", ".join(str(path) for path in survey.paths[:3]),
                 fix="Give the label map the records were built with, or build the records again.",
             )
-    if len(label_map) == 1:
+    if len(label_map) == 1 and not may_be_one:
         raise ConfigError(
             f"there is one class only ({label_map.names[0]}): nothing to tell apart",
             where=str(label_map_path),

@@ -72,20 +72,28 @@ def check_tag_surveys(
     label_map_path: Path,
     input_size: Sequence[int],
     trains: bool,
+    may_be_one: bool = True,
 ) -> list[str]:
     """Return remarks for the person; see `pipelines.classification.record_survey.check_surveys`.
 
     Raises:
         ConfigError: A tag of the records is not in the label map, or there is one tag only.
     """
-    if len(label_map) == 1:
+    surveyed = training if training.num_examples else verification
+    if len(label_map) == 1 and surveyed.count(label_map, label_map.names[0]) == surveyed.num_examples:
         raise ConfigError(
             f"there is one tag only ({label_map.names[0]}), and every picture has it: nothing to tell apart",
             where=str(label_map_path),
             fix="Build records with a second folder of pictures, or a tag of theirs: --multi-label --tag NAME.",
         )
     remarks = check_surveys(
-        training, verification, label_map, label_map_path=label_map_path, input_size=input_size, trains=False
+        training,
+        verification,
+        label_map,
+        label_map_path=label_map_path,
+        input_size=input_size,
+        trains=False,
+        may_be_one=may_be_one,
     )
     if not trains:
         return remarks

@@ -86,7 +86,7 @@ class TaggingTask(RetrainingTask):
 
     def words_of(self, truth: Any) -> str:
         """Return the tags of a picture."""
-        return ", ".join(name for name, has in zip((*self.names, "?"), truth.tolist(), strict=True) if has)
+        return ", ".join(name for name, has in zip((*self.names, "?"), truth.tolist(), strict=True) if has) or "no tag"
 
     def probabilities(self, logits: Any) -> Any:
         """Return the probability of each tag; they do not add up to 1."""

@@ -17,7 +17,8 @@ from pipelines.report.markup import escaped
 
 PALETTE_SIZE = 8
 _WIDTH, _HEIGHT = 440, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 18, 10, 38
+# Left there is room for the axis title and a number such as 0.0015.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 10, 38
 _DASHES = ("", "6 3", "2 3")
 _BAR_HEIGHT = 20
 _NAME_LETTERS = 19

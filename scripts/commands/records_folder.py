@@ -17,6 +17,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--class", "labels", multiple=True, metavar="NAME", help="Only this label folder; repeat it for more.")
 @click.option("--multi-label", is_flag=True, help="Several labels a picture: all its folders, and its tags.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME", help="With --multi-label: a label without a folder.")
+@click.option("--only-tags", is_flag=True, help="Folders are no labels, only each --tag; pictures may have none.")
 @click.option(
     "--eval-share", type=click.FloatRange(0, 1), default=0.1, show_default=True, help="Share for verification."
 )
@@ -42,6 +43,7 @@ def folder(
     labels: tuple[str, ...],
     multi_label: bool,
     tags: tuple[str, ...],
+    only_tags: bool,
     eval_share: float,
     split_by: str,
     name_prefix: str,
@@ -65,6 +67,7 @@ def folder(
         labels=labels or None,
         multi_label=multi_label,
         tags=tags,
+        only_tags=only_tags,
         eval_share=eval_share,
         max_side=max_side,
         salt=salt,

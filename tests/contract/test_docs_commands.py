@@ -20,7 +20,7 @@ import yaml
 from tests.support import docs_world
 from tests.support.docs_commands import EXIT_CODES, reason_not_to_run, run_line
 from tests.support.docs_pages import ROOT, DocPage, doc_pages, page, table_rows
-from tests.support.docs_worker import WarmTagbox
+from tests.support.warm_tagbox import WarmTagbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.tf]
 
@@ -110,13 +110,6 @@ LEAVES = {
     "docs/how-to/convert-labels.md": ["yolo_set/data.yaml", "from_coco/raccoon/verification/raccoon-04.xml"],
 }
 WITH_COMMANDS = [doc for doc in doc_pages() if doc.commands and doc.name != "README.md"]
-
-
-@pytest.fixture(scope="module")
-def warm() -> Iterator[WarmTagbox]:
-    tagbox = WarmTagbox()
-    yield tagbox
-    tagbox.close()
 
 
 @pytest.fixture(scope="module")

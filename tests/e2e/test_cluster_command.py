@@ -1,12 +1,10 @@
 """Two processes on this machine train what one trains."""
 
 import socket
-import subprocess
 
 import pytest
 
 from pipelines.run_directory import RunDirectory
-from tests.support.command import command_line
 from tests.support.tiny_training import make_records, write_tiny_config
 
 # Fresh weights give batch normalisation next to no variance to divide by: a millionth more in the pictures changes
@@ -26,42 +24,32 @@ def _free_ports(count):
     return ports
 
 
-def _finish(processes):
-    try:
-        answers = [process.communicate(timeout=500) for process in processes]
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    for process, (_, err) in zip(processes, answers, strict=True):
-        assert process.returncode == 0, err[-3000:]
-    return [err for _, err in answers]
-
-
 @pytest.mark.slow
 @pytest.mark.tf
-def test_two_workers_give_the_curve_of_one_process_and_go_on(tmp_path):
+def test_two_workers_give_the_curve_of_one_process_and_go_on(warm, tmp_path):
     make_records(tmp_path)
     write_tiny_config(tmp_path)
     sets = [word for one in _OVERRIDES for word in ("--set", one)]
 
     def start(run, *words):
-        return subprocess.Popen(
-            command_line("train", "tiny.yaml", "--run", run, *sets, *words), cwd=tmp_path, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
+        return warm.start(["train", "tiny.yaml", "--run", run, *sets, *words], tmp_path)
+
+    def finish(*started):
+        done = [warm.finish(command) for command in started]
+        for command in done:
+            assert command.returncode == 0, command.stderr[-3000:]
+        return [command.stderr for command in done]
 
     def pair(*words):
         workers = ",".join(f"127.0.0.1:{port}" for port in _free_ports(2))
         return [start("runs/two", "--workers", workers, "--task", task, *words) for task in (1, 0)]
 
-    processes = [start("runs/one"), *pair("--set", "trainer.train_steps=4", "--set", _decay(8))]
-    _, second, chief = _finish(processes)
+    one = start("runs/one")
+    _, second, chief = finish(one, *pair("--set", "trainer.train_steps=4", "--set", _decay(8)))
     assert "this is worker 0 of 2" in chief
     assert "this is worker 1 of 2" in second
     # The chief has the checkpoint; the other gets its weights over the network.
-    _, chief = _finish(pair())
+    _, chief = finish(*pair())
     assert "going on at step 4 of 8" in chief
     one, two = (RunDirectory(tmp_path / "runs" / name) for name in ("one", "two"))
     for name in ("loss", "classification_loss", "localization_loss", "learning_rate"):

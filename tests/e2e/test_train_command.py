@@ -10,7 +10,7 @@ import time
 import pytest
 
 from pipelines.run_directory import RunDirectory
-from tests.support.command import command_line, tagbox_process
+from tests.support.command import command_line, tagbox_here, tagbox_process
 from tests.support.tiny_training import make_records, write_tiny_config
 
 _STEPS = 120
@@ -64,12 +64,12 @@ def test_ctrl_c_saves_the_state_and_the_same_command_finishes(words, tmp_path):
         assert "Warning" not in line
 
 
-@pytest.mark.slow
 @pytest.mark.tf
-def test_a_config_with_a_misspelt_key_exits_with_2_and_names_the_nearest(words, tmp_path):
+def test_a_config_with_a_misspelt_key_exits_with_2_and_names_the_nearest(words, tmp_path, monkeypatch):
     config = tmp_path / "tiny.yaml"
     config.write_text(config.read_text().replace("global_batch_size: 4", "global_batch_sise: 4", 1))
-    answer = tagbox_process(*words, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    answer = tagbox_here(*words)
     assert answer.code == 2
     assert "Did you mean `task.train_data.global_batch_size`?" in answer.error_line
     assert not (tmp_path / "runs").exists()

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 from collectors.errors import ConfigError, InputError
-from collectors.ledger import open_ledger
 from records.classification_manifest import read_classification_manifest
 from records.classification_verify import verify_classification
 from records.errors import PictureChangedError
 from records.name_split import percentage_of_name
 from records.picture_folder import FolderOptions, build_folder_records
 from records.reading import read_features
+from tests.support.tag_ledger import write_tag_ledger
 from tests.unit.records.drawing_files import contents, write_picture
 
 
@@ -192,7 +192,7 @@ def test_one_picture_an_empty_folder_and_two_spellings(src, tmp_path):
 def test_several_labels_a_picture_come_from_folders_and_from_tags(src, tmp_path):
     shutil.copy(src / "cat" / "01.jpg", src / "dog" / "both.jpg")
     tagged = hashlib.sha256((src / "cat" / "02.jpg").read_bytes()).hexdigest()
-    _write_ledger(src, (tagged, '["Dog", "black and white", "nobody asked"]'))
+    write_tag_ledger(src, (tagged, '["Dog", "black and white", "nobody asked"]'))
     report = _build(src, tmp_path / "out", multi_label=True, tags=("black-and-white", "moon"))
     found = _read(tmp_path / "out", "training") | _read(tmp_path / "out", "verification")
     assert _names(found["cat/01.jpg"]) == ["cat", "dog"]
@@ -211,7 +211,7 @@ def test_several_labels_a_picture_come_from_folders_and_from_tags(src, tmp_path)
 
 def test_common_tags_that_are_no_labels_are_named(src, tmp_path):
     tags = {"02.jpg": '["art", "Sea side", "dog"]', "03.jpg": '["Art", "sea-side", "once"]', "01.jpg": '["art"]'}
-    _write_ledger(
+    write_tag_ledger(
         src,
         *((hashlib.sha256((src / "cat" / name).read_bytes()).hexdigest(), text) for name, text in tags.items()),
     )
@@ -221,24 +221,22 @@ def test_common_tags_that_are_no_labels_are_named(src, tmp_path):
     assert "other-tags" not in {notice.code for notice in report.plan.notices}
 
 
-def _write_ledger(root, *tagged):
-    """Write the posts of some pictures, each given by its SHA-256 and its tags as JSON."""
-    ledger = open_ledger(root, create=True)
-    with ledger.transaction() as db:
-        db.execute("INSERT INTO queries VALUES (1, 'cat', 'cat', '', 0, 0)")
-        db.execute("INSERT INTO walks (id, query_id, state, is_head, floor) VALUES (1, 1, 'done', 1, 0)")
-        for number, (sha256, tags) in enumerate(tagged, start=1):
-            db.execute(
-                "INSERT INTO posts VALUES (?, ?, 'blog', 'u', 'https://x/7', 1, 'd', ?, 'text', 0, 0, 1, 1, 1)",
-                (number, str(6 + number), tags),
-            )
-            db.execute(
-                "INSERT INTO media (id, media_key, url, declared_width, declared_height, class_name, query_id, "
-                "walk_id, state, sha256) VALUES (?, ?, 'https://x/k', 1, 1, 'cat', 1, 1, 'kept', ?)",
-                (number, f"k{number}", sha256),
-            )
-            db.execute("INSERT INTO sightings VALUES (?, ?, 0, 'https://x/k', '', '', '')", (number, number))
-    ledger.close()
+def test_with_tags_alone_as_labels_a_picture_may_have_none(src, tmp_path):
+    tagged = hashlib.sha256((src / "cat" / "02.jpg").read_bytes()).hexdigest()
+    write_tag_ledger(src, (tagged, '["Cat", "sea"]'))
+    report = _build(src, tmp_path / "out", multi_label=True, tags=("cat", "moon"), only_tags=True)
+    found = _read(tmp_path / "out", "training") | _read(tmp_path / "out", "verification")
+    # A folder of the tag's name is none of its labels.
+    assert _names(found["cat/02.jpg"]) == ["cat"]
+    assert _names(found["cat/03.jpg"]) == _names(found["dog/01.jpg"]) == []
+    told = {notice.code: notice.message for notice in report.plan.notices}
+    assert told["without-label"].startswith(f"{len(found) - 1} pictures have none of the tags")
+    assert set(told) == {"without-label", "one-picture", "unknown-tag"}
+    assert verify_classification(tmp_path / "out").findings == ()
+    with pytest.raises(InputError, match="no picture of a post with moon is here"):
+        _build(src, tmp_path / "none", multi_label=True, tags=("moon",), only_tags=True)
+    with pytest.raises(ConfigError, match="there must be tags"):
+        FolderOptions(multi_label=True, only_tags=True)
 
 
 def test_a_picture_that_changes_after_the_check_stops_the_build(src, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A tag classifier by its commands: records of several labels, training, evaluation, thresholds, what it refuses."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -22,6 +23,7 @@ from pipelines.run_directory import RunDirectory
 from tests.support.command import tagbox_here
 from tests.support.keras_mobilenet import keras_file_name, write_keras_mobilenet
 from tests.support.quickdraw_files import drawings_of, ndjson
+from tests.support.tag_ledger import write_tag_ledger
 
 pytestmark = pytest.mark.tf
 
@@ -431,3 +433,31 @@ def test_what_training_or_verification_lacks_is_told_line_by_line(run, tmp_path)
     answer = tagbox_here("eval", run.path, "--records", tmp_path / "records" / "pictures_verification.record")
     assert answer.code == 0, answer.err
     assert "10 pictures have tags that the network does not have" in answer.err
+
+
+def test_one_tag_of_posts_is_learned_from_pictures_that_have_it_and_others(run, tmp_path):
+    """Folders are no labels here: all pictures lie in one, and those without the tag have no label."""
+    tagged = []
+    for number in range(24):
+        color = ("red", "green")[number % 2]
+        path = tmp_path / "data" / "pose" / "unlabeled" / "images" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _draw(color, SHAPES[number % 3 == 0], number).save(path)
+        tagged.append((hashlib.sha256(path.read_bytes()).hexdigest(), '["Red"]' if color == "red" else "[]"))
+    write_tag_ledger(tmp_path / "data", *tagged)
+    built = tagbox_here("records", "folder", tmp_path / "data", "--out", tmp_path / "records", "--multi-label", "--tag",
+                        "red", "--only-tags", "--eval-share", "0.34")  # fmt: skip
+    assert (built.code, "12 pictures have none of the tags" in built.err) == (0, True), built.err
+    steps = ("train_steps", "steps_per_loop", "validation_interval", "checkpoint_interval")
+    chosen = [word for name in steps for word in ("--set", f"trainer.{name}=40")]
+    words = ("--records", tmp_path / "records", "--run", tmp_path / "run")
+    answer = tagbox_here("train", run.path.parent / "tags.yaml", *words, *chosen)
+    assert answer.code == 0, answer.err
+    results = RunDirectory(tmp_path / "run").read_results()
+    assert (list(results["per_class"]), results["num_images"] > results["per_class"]["red"]["num_truth"] > 0) == (
+        ["red"], True,
+    )  # fmt: skip
+    assert results["mAP"] > 0.9 > results["mAP_by_chance"]
+    answer = tagbox_here("config", "check", "image_retrainer", "--records", tmp_path / "records")
+    assert answer.code == 6
+    assert "this classifier gives each picture one" in answer.error_line

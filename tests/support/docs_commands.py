@@ -12,7 +12,7 @@ import click
 
 from scripts.cli import root
 from tests.support import docs_world
-from tests.support.docs_worker import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTagbox
+from tests.support.warm_tagbox import DEPTH_MULTIPLIER, INPUT_SIZE, ROOT, WarmTagbox
 
 # Command lines (their beginnings) that are not run here, each with the reason.
 NOT_RUN = {

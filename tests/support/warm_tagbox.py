@@ -1,15 +1,18 @@
 """A process that has TensorFlow imported already and runs ``tagbox`` commands in forks of itself.
 
-Importing TensorFlow takes longer than a tiny training, and the pages have two hundred commands. Each fork runs
-`scripts.cli.main` on the command's own words, in the command's own folder, as the installed script would.
+Importing TensorFlow takes longer than a tiny training, and the pages have two hundred commands. Each fork is a process
+as any other, runs `scripts.cli.main` on the command's own words, in the command's own folder, as the installed script
+would.
 """
 
 import gc
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +20,41 @@ ROOT = Path(__file__).resolve().parents[2]
 INPUT_SIZE, DEPTH_MULTIPLIER = 96, 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class StartedCommand:
+    """A command at work: its process, its words, its folder."""
+
+    pid: int
+    words: list[str]
+    cwd: Path
+
+
 class WarmTagbox:
     """The caller's side: start it once, run any number of commands, close it."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.docs_worker"],
+            [sys.executable, "-m", "tests.support.warm_tagbox"],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, words: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run ``tagbox`` with these words in ``cwd``."""
-        code = self._ask({"words": words, "cwd": str(cwd)})
-        output, errors = (cwd / f".{name}" for name in ("stdout", "stderr"))
-        done = subprocess.CompletedProcess(words, code, output.read_text("utf-8"), errors.read_text("utf-8"))
+        return self.finish(self.start(words, cwd))
+
+    def start(self, words: list[str], cwd: Path) -> StartedCommand:
+        """Start ``tagbox`` with these words in ``cwd``; `finish` waits for it, and may come after further starts."""
+        return StartedCommand(self._ask({"words": words, "cwd": str(cwd)}), words, cwd)
+
+    def finish(self, command: StartedCommand) -> subprocess.CompletedProcess[str]:
+        """Wait for the end of a command."""
+        code = self._ask({"wait": command.pid})
+        output, errors = (command.cwd / f".{name}.{command.pid}" for name in ("stdout", "stderr"))
+        done = subprocess.CompletedProcess(command.words, code, output.read_text("utf-8"), errors.read_text("utf-8"))
         output.unlink()
         errors.unlink()
         return done
@@ -41,16 +62,21 @@ class WarmTagbox:
     def write_backbone(self, prefix: Path) -> None:
         """Write a checkpoint of a small MobileNet v1 under slim's names, random weights."""
         prefix.parent.mkdir(parents=True, exist_ok=True)
-        if self._ask({"backbone": str(prefix), "cwd": str(prefix.parent)}) != 0:
-            raise RuntimeError((prefix.parent / ".stderr").read_text("utf-8"))
+        pid = self._ask({"backbone": str(prefix), "cwd": str(prefix.parent)})
+        if self._ask({"wait": pid}) != 0:
+            raise RuntimeError((prefix.parent / f".stderr.{pid}").read_text("utf-8"))
 
     def close(self) -> None:
-        """End the process."""
+        """End the process, and commands that have not ended."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(timeout=30)
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:  # it waits for a command
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
     def _ask(self, request: dict[str, Any]) -> int:
         assert self._process.stdin is not None
@@ -75,11 +101,15 @@ def _serve() -> None:
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _run(json.loads(line))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request = json.loads(line)
+        if "wait" in request:
+            _, status = os.waitpid(request["wait"], 0)
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _run(request)
+        print(answer, flush=True)
 
 
 def _run(request: dict[str, Any]) -> None:
@@ -89,7 +119,7 @@ def _run(request: dict[str, Any]) -> None:
     os.chdir(request["cwd"])
     for number, name in ((0, os.devnull), (1, ".stdout"), (2, ".stderr")):
         flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        os.dup2(os.open(name, flags, 0o644), number)
+        os.dup2(os.open(name if number == 0 else f"{name}.{os.getpid()}", flags, 0o644), number)
     code = 1
     try:
         if "backbone" in request:
