@@ -18,6 +18,7 @@ from pipelines.classification.random_states import draw_from_states, keep_random
 from pipelines.classification.record_form import require_strokes
 from pipelines.detection import replicas
 from pipelines.plain_graph import as_written
+from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import CLASSIFIER, RunKind
 from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
@@ -191,10 +192,14 @@ class ClassificationTask(RunTask):
         answering.require_finite(self.answers.scores, str(self.logging_dir or ""))
 
     def results(self) -> dict[str, Any]:
-        """Return the figures and the mean loss."""
+        """Return the figures and the mean loss; where the network lacks classes, ``unknown_classes`` names them."""
         known = self.answers.truth >= 0
         loss = float(self.answers.losses[known].mean()) if known.any() else None
-        return {**self.evaluation, "loss": loss}
+        results = {**self.evaluation, "loss": loss}
+        if not known.all():
+            paths = expand(self.task_config.validation_data.input_path)
+            results["unknown_classes"] = record_survey.classes_besides(paths, self.class_names)
+        return results
 
     def write_evidence(self, run: RunDirectory) -> None:
         """Write ``predictions.csv`` and ``confusion.json``."""
