@@ -14,6 +14,8 @@ from pipelines.record_paths import expand
 from pipelines.run_kinds import RunKind
 from pipelines.run_task import RunTask
 from pipelines.weights.files import find_weights
+from pipelines.weights.published import weights_for
+from pipelines.weights.zoo import is_zoo_name
 
 # What fills a path of a pipeline.config from the command line.
 _OPTIONS = {
@@ -91,7 +93,7 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
         found.remarks.append("there is no verification record: the run will not be evaluated")
     found.remarks += task_class.check_records(task, label_map, found.training, found.verification, trains=training)
     if training:
-        _check_weights(task.init_checkpoint)
+        _check_weights(task.init_checkpoint, task.model)
         batch = task.train_data.global_batch_size
         if found.training.num_examples < batch:
             found.remarks.append(
@@ -121,8 +123,12 @@ def _settle_unconfigured(experiment: Experiment, records_dir: Path, *, training:
         )
 
 
-def _check_weights(path: str) -> None:
+def _check_weights(path: str, model: Any) -> None:
     if not path:
+        return
+    if is_zoo_name(path):
+        # A name stands for weights that are fetched when a run begins: here it only has to fit the network.
+        weights_for(path, model)
         return
     found = find_weights(Path(path))
     if not found.is_file() and not Path(f"{found}.index").is_file():

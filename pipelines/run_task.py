@@ -108,6 +108,13 @@ class RunTask(base_task.Task):
         """
         raise NotImplementedError
 
+    def before_measuring(self, preflight: Any) -> None:
+        """Get ready for steps and evaluations that are only timed: what `before_training` would compute is made up.
+
+        Args:
+            preflight: A `pipelines.preflight.Preflight`.
+        """
+
     def draw_batch(self, dataset: Any, strategy: Any, output: Path) -> None:
         """Draw the first batch of the training data, as the network gets it, into a JPEG.
 

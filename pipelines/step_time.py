@@ -67,6 +67,7 @@ def measure_step_time(experiment: Experiment, preflight: Preflight, *, steps: in
         tpu_address=params.runtime.tpu,
     )
     task = make_task(params.task, preflight.label_map)
+    task.before_measuring(preflight)
 
     def held(data: Any, context: tf.distribute.InputContext | None = None) -> tf.data.Dataset:
         return task.build_inputs(data, context).take(1).cache().repeat()

@@ -43,6 +43,7 @@ def _measure_evaluation(experiment: Experiment, preflight: Preflight) -> tuple[f
     params = copy.deepcopy(experiment.params.task)
     params.validation_data.input_path = [str(path) for path in preflight.verification.paths]
     task = make_task(params, preflight.label_map)
+    task.before_measuring(preflight)
     model = task.build_model()
     step = tf.function(lambda images, labels: task.validation_step((images, labels), model))
     seconds: list[float] = []
