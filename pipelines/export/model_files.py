@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from collectors.errors import InputError, MissingPartError
 from pipelines.classification import images
+from pipelines.classification.retrained_graph import FINAL_RESULT
 from pipelines.detection import input_pipeline
 from pipelines.detectors import Detector, Found, found_of
 from pipelines.export.metadata import DETECTOR, NAME, ModelMetadata, read_metadata
@@ -214,6 +215,12 @@ def _open_frozen_graph(path: Path) -> _File:
         graph_def.ParseFromString(path.read_bytes())
         (text,) = (node.attr["value"].tensor.string_val[0] for node in graph_def.node if node.name == METADATA_NODE)
     except (ValueError, OSError, IndexError) as error:
+        if any(node.name == FINAL_RESULT for node in graph_def.node):
+            raise InputError(
+                "is the graph of a retrained classifier for programs that know retrain.py; it holds no labels",
+                where=str(path),
+                fix="Give the run, or a file of: tagbox export RUN --format frozen-graph",
+            ) from error
         raise InputError("is not a frozen graph of tagbox", where=str(path), fix="Export the run again.") from error
     except Exception as error:
         if type(error).__name__ != "DecodeError":  # protobuf's, whose module moves between versions

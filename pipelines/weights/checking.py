@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from collectors.errors import InputError
+from collectors.errors import ConfigError, InputError
 from pipelines.checkpoints import ImportedWeights, key_function, load_weights
+from pipelines.classification.model_config import ClassifierModel
 from pipelines.config_files import packaged_configs
 from pipelines.detection import ssd_model
 from pipelines.detection.ssd_config import SSDModel
@@ -57,7 +58,13 @@ def check_weights(
     file = open_weights(path)
     name = config_name or recognise(file)
     experiment = load_experiment(Path(name), overrides)
-    config: SSDModel = experiment.params.task.model
+    config = experiment.params.task.model
+    if isinstance(config, ClassifierModel):
+        raise ConfigError(
+            f"`{experiment.name}` is a classifier, and only detectors are compared with a reference",
+            where=name,
+            fix="Train from these weights with --init: weights.json in the run accounts for every variable.",
+        )
     if not config_name:
         _fit_to(file, experiment)
     model = ssd_model.build_ssd_model(config, num_classes=1)

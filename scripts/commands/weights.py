@@ -45,14 +45,14 @@ def fetch(name: str, mirror: str, config_name: str, cache: Path) -> int:
     from pipelines.weights.fetching import fetch_weights
     from pipelines.weights.zoo import IMAGENET, find_zoo_weights
 
-    backbone: dict[str, Any] = {}
     if name == IMAGENET:
         quieten_tensorflow()
         from pipelines.experiment import load_experiment
+        from pipelines.weights.published import weights_for
 
-        chosen = load_experiment(Path(config_name)).params.task.model.backbone
-        backbone = {"model_id": chosen.model_id, "depth_multiplier": chosen.depth_multiplier}
-    found = find_zoo_weights(name, **backbone)
+        found = weights_for(name, load_experiment(Path(config_name)).params.task.model)
+    else:
+        found = find_zoo_weights(name)
     with progress(f"fetching {found.file_name}") as advance:
         path = fetch_weights(found, cache, mirror=mirror, progress=advance)
     if found.remark:

@@ -104,6 +104,32 @@ def test_the_graph_answers_label_image_as_predict_would(old):
             assert title_of(labels[int(scores.argmax())]) == title_of(label.lower())
 
 
+def test_the_graph_is_not_for_predict_which_says_what_is(old):
+    root, _ = old
+    answer = tagbox_here("predict", root / "graph.pb", root / "pictures")
+    assert answer.code == 6
+    assert "is the graph of a retrained classifier" in answer.error_line
+
+
+def test_steps_are_measured_on_made_up_bottlenecks_and_published_weights_need_not_be_here(old, tmp_path):
+    root, _ = old
+    words = ("--records", root / "records", "--set", f"task.model.network.mobilenet.architecture={SMALLEST}")
+    assert tagbox_here("config", "check", "image_retrainer", *words).code == 0
+    checked = tagbox_here("weights", "check", root / "run")
+    assert checked.code == 2
+    assert "is a classifier" in checked.error_line
+    unknown = tagbox_here("weights", "fetch", "imagenet", "--config", "cnn")
+    assert unknown.code == 2
+    assert "nobody publishes weights of the network cnn" in unknown.error_line
+    timed = tagbox_here("config", "time", "image_retrainer", *words, "--steps", 5, "--json")
+    assert timed.code == 0, timed.err
+    assert json.loads(timed.out)["batch_size"] == 100
+    planned = tagbox_here("train", "image_retrainer", *words, "--init", "none", "--minutes", 1, "--run", tmp_path)
+    assert planned.code == 2
+    assert "the base is frozen and has random weights" in planned.error_line
+    assert not (root / "records" / "bottlenecks").exists()
+
+
 def test_an_evaluation_that_looks_at_the_pictures_agrees(old):
     root, _ = old
     run = RunDirectory(root / "run")
