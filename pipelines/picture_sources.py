@@ -4,7 +4,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from collectors.errors import ConfigError, InputError
 
@@ -62,7 +62,10 @@ def read_upright(path: Path, mode: str = "RGB") -> Image.Image:
 
 def unreadable(path: Path, error: Exception) -> InputError:
     """Return the error for a file that is no picture, or a damaged one."""
-    reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        reason = "no kind of picture that is known"  # Pillow names the object in memory, another one each time
+    else:
+        reason = " ".join(str(error).split()) or type(error).__name__
     return InputError(f"cannot be read as a picture ({reason})", where=str(path))
 
 

@@ -67,7 +67,9 @@ def answer_pictures(
                 room = _SHOWN_AT_MOST - len(found.shown) if draws else 0
                 found.shown += zip(part.pixels[:room], answers, strict=False)
             advance(len(found.answers) + len(found.errors), None)
-    if dark_on_light:
+    if dark_on_light and invert:
+        say(f"note: {dark_on_light} pictures are dark on light now that --invert has turned them: leave it out there")
+    elif dark_on_light:
         say(
             f"note: {dark_on_light} pictures are dark on light; QuickDraw's drawings are light on dark: if the "
             "classifier was trained on those, --invert turns them"

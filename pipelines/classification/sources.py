@@ -1,5 +1,6 @@
 """What a classifier can be asked about: picture files, folders of them, and files of drawings."""
 
+import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from collectors.errors import InputError
-from pipelines.picture_sources import IMAGE_SUFFIXES, find_pictures, unreadable
+from pipelines.picture_sources import IMAGE_SUFFIXES, find_pictures, is_video, unreadable
 from records.drawing_reading import HASH, PLACE, index_source, place_words, read_drawings
 from records.drawing_sources import drawing_file
 from records.picture_checks import upright
@@ -39,10 +40,11 @@ class Pictures:
 def read_pictures(
     sources: Sequence[Path], input_shape: tuple[int, int, int], *, inverted: bool = False
 ) -> Iterator[Pictures]:
-    """Read what a person names, in that order.
+    """Read what a person names, in that order, each file once.
 
     Args:
-        sources: Picture files; folders, searched to any depth; QuickDraw's ``.npy``, ``.ndjson`` or ``.bin`` files.
+        sources: Picture files; QuickDraw's ``.npy``, ``.ndjson`` or ``.bin`` files; folders of both, searched to any
+            depth; patterns.
         input_shape: Height, width and channels of the network's input: strokes are drawn at its size.
         inverted: Turn light into dark in picture files.
 
@@ -53,21 +55,39 @@ def read_pictures(
         InputError: The only source does not exist, is a damaged file of drawings, or there is nothing in it. Of several
             sources such a one is named among the errors, and the others are read.
     """
+    seen: set[Path] = set()
     for source in sources:
         try:
-            yield from _pictures_of(source, input_shape, inverted=inverted)
+            yield from _pictures_of(source, input_shape, seen, inverted=inverted)
         except InputError as error:
             if len(sources) == 1:
                 raise
-            yield _unread(source, f"{error.what}. {error.fix}" if error.fix else error.what, input_shape)
+            yield _unread(source, _reason(error), input_shape)
 
 
-def _pictures_of(source: Path, input_shape: tuple[int, int, int], *, inverted: bool) -> Iterator[Pictures]:
-    if source.suffix.lower() in DRAWING_SUFFIXES and not source.is_dir():
-        yield from _drawings(source, max(input_shape[:2]), input_shape[2])
-    else:
-        for path in find_pictures([source]):
+def _pictures_of(
+    source: Path, input_shape: tuple[int, int, int], seen: set[Path], *, inverted: bool
+) -> Iterator[Pictures]:
+    if source.suffix.lower() in DRAWING_SUFFIXES and not source.is_dir() and not glob.has_magic(str(source)):
+        if source not in seen:
+            seen.add(source)
+            yield from _drawings(source, max(input_shape[:2]), input_shape[2])
+        return
+    for path in find_pictures([source], suffixes=(*IMAGE_SUFFIXES, *DRAWING_SUFFIXES)):
+        if path in seen:
+            continue
+        seen.add(path)
+        if path.suffix.lower() not in DRAWING_SUFFIXES:
             yield _picture(path, input_shape, inverted=inverted)
+            continue
+        try:
+            yield from _drawings(path, max(input_shape[:2]), input_shape[2])
+        except InputError as error:
+            yield _unread(path, _reason(error), input_shape)
+
+
+def _reason(error: InputError) -> str:
+    return f"{error.what}. {error.fix}" if error.fix else error.what
 
 
 def _unread(path: Path, reason: str, input_shape: tuple[int, int, int]) -> Pictures:
@@ -93,6 +113,8 @@ def _drawings(path: Path, side: int, channels: int) -> Iterator[Pictures]:
 
 def _picture(path: Path, input_shape: tuple[int, int, int], *, inverted: bool) -> Pictures:
     channels = input_shape[2]
+    if is_video(path):
+        return _unread(path, "is a film, which only detectors take", input_shape)
     try:
         # As pictures go into records: transparent ones on white, 16 bits a pixel scaled.
         image = upright(path.read_bytes()).convert("L" if channels == 1 else "RGB")

@@ -84,9 +84,14 @@ def predict(
     if sources and draw:
         raise click.UsageError("--draw answers to what is drawn; leave the pictures out")
     source_of = click.get_current_context().get_parameter_source
+    form = "json" if as_json else form
+    unused = {"--output": output, "--format": form != "table", "--invert": invert, "--min-score": min_score is not None}
+    if draw and (names := [name for name, is_given in unused.items() if is_given]):
+        raise click.UsageError(f"{names[0]} does not go with --draw: the answers stand on the page")
+    if port and not draw:
+        raise click.UsageError("--port is that of --draw's page")
     if not is_run and source_of("checkpoint") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--checkpoint is for a RUN; a model file has the weights of one")
-    form = "json" if as_json else form
     quieten_tensorflow()
     model = None if is_run else _open(source)
     kind = kind_of_run(run) if model is None else kind_named(model.metadata.kind)
@@ -94,6 +99,8 @@ def predict(
         refused = {"--voc": voc, "--unlabeled": unlabeled, "--format coco": form == "coco"}
         if names := [name for name, is_given in refused.items() if is_given]:
             raise click.UsageError(f"{names[0]} is for detectors; a {kind.word} finds no boxes")
+        if source_of("every") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--every is for the films of detectors; a {kind.word} takes pictures")
         if kind is TAGGER:
             has_top = source_of("top") is ParameterSource.COMMANDLINE
             tagger = model or _classifier_of(run, checkpoint)
@@ -112,6 +119,8 @@ def predict(
         return classify(classifier, sources, top=top, invert=invert, form=form, output=output)
     if draw or invert:
         raise click.UsageError(f"--{'draw' if draw else 'invert'} is for classifiers")
+    if source_of("top") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--top is for classifiers; --min-score leaves out objects that are less likely")
 
     def open_detector() -> Any:
         if model is not None:

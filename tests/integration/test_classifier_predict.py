@@ -135,6 +135,9 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_is_done(run, tmp_pa
         (["x.jpg", "--voc"], "--voc is for detectors"),
         (["x.jpg", "--format", "coco"], "--format coco is for detectors"),
         (["x.jpg", "--draw"], "--draw answers to what is drawn"),
+        (["--draw", "--json"], "--format does not go with --draw"),
+        (["x.jpg", "--port", "3000"], "--port is that of --draw's page"),
+        (["x.jpg", "--every", "2"], "--every is for the films of detectors"),
         ([], "Missing argument"),
     ],
 )

@@ -51,3 +51,19 @@ def test_of_several_sources_a_damaged_one_is_named_and_the_others_are_read(tmp_p
     for alone in (bad, gone, empty):
         with pytest.raises(InputError):
             list(read_pictures([alone], _SHAPE))
+
+
+def test_a_folder_is_searched_for_drawings_too_and_what_cannot_be_read_has_a_reason_that_stays(tmp_path):
+    write_npy(tmp_path / "deep", "cat", 2)
+    np.save(tmp_path / "dog.npy", np.zeros((20, 783), np.uint8))
+    write_picture(tmp_path / "photo.png", "photo", size=(28, 28), mode="L", kind="PNG")
+    (tmp_path / "junk.jpg").write_text("junk")
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"film")
+    parts = list(read_pictures([tmp_path, film, tmp_path / "deep" / "*.npy"], _SHAPE))
+    names = [name for part in parts for name in part.names]
+    assert names == [*(f"{tmp_path / 'deep' / 'cat.npy'}:row {row}" for row in range(2)), str(tmp_path / "photo.png")]
+    errors = {path.rpartition("/")[2]: reason for part in parts for path, reason in part.errors}
+    assert sorted(errors) == ["dog.npy", "film.mp4", "junk.jpg"]
+    assert errors["junk.jpg"] == "cannot be read as a picture (no kind of picture that is known)"
+    assert "only detectors" in errors["film.mp4"]
