@@ -57,8 +57,13 @@ def read_upright(path: Path, mode: str = "RGB") -> Image.Image:
             ImageOps.exif_transpose(opened, in_place=True)
             return opened.convert(mode)
     except Exception as error:  # Pillow's readers raise nearly anything on damaged bytes
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"cannot be read as a picture ({reason})", where=str(path)) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    """Return the error for a file that is no picture, or a damaged one."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return InputError(f"cannot be read as a picture ({reason})", where=str(path))
 
 
 def _below(folder: Path, suffixes: Sequence[str]) -> list[Path]:

@@ -106,7 +106,7 @@ def find_drawing_sources(src: Path, labels: Sequence[str] | None = None) -> tupl
             where=str(src),
             fix="It should have files such as cat.npy or cat.ndjson, or one folder of pictures a label.",
         )
-    check_spellings((label, path.relative_to(src).as_posix()) for label, path, _ in found)
+    check_spellings((label, str(path)) for label, path, _ in found)
     if labels is not None:
         known = {label for label, _, _ in found}
         missing = sorted(set(labels) - known)

@@ -92,7 +92,10 @@ def read_labelled_folder(
     found = _find(src, labels)
     folders = [] if only_tags else list(found)
     check_spellings(
-        [*((label, label) for label in folders), *((tag, f"--tag {tag}") for tag in tags if tag not in folders)]
+        [
+            *((label, str(src / label)) for label in folders),
+            *((tag, f"--tag {tag}") for tag in tags if tag not in folders),
+        ]
     )
     folder = LabelledFolder(num_found={label: len(pictures) for label, pictures in found.items()})
     for label, pictures in found.items():

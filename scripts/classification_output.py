@@ -128,9 +128,13 @@ def _summary(report: "ClassificationReport", noun: str) -> str:
     totals = report.as_json()["totals"]
     account = (
         f"{noun}: {totals['found']} = {totals['written']} in records + {totals['unused']} not needed + "
-        f"{totals['refused']} refused, {len(report.plan.label_map)} classes"
+        f"{totals['refused']} refused, {_counted(len(report.plan.label_map), 'class', 'classes')}"
     )
     if report.dry_run:
         return f"{account}; nothing was written (dry run)"
     written = [outcome for outcome in report.outcomes if outcome.state == "written"]
-    return f"{account}; {'wrote ' + str(len(written)) + ' records' if written else 'up to date'}"
+    return f"{account}; {'wrote ' + _counted(len(written), 'record', 'records') if written else 'up to date'}"
+
+
+def _counted(number: int, noun: str, plural: str) -> str:
+    return f"{number} {noun if number == 1 else plural}"

@@ -7,7 +7,7 @@ from scripts.evaluation_tables import say_intervals
 from scripts.options import quieten_tensorflow
 from scripts.output import figure, progress, say, write_json, write_table
 
-_WORST = 20
+_WORST, _SHOWN = 20, 5
 
 
 def evaluate_classifier(run: Any, records: list[str], checkpoint: str, *, as_json: bool) -> dict[str, Any]:
@@ -54,7 +54,12 @@ def _print_classifier_results(results: dict[str, Any]) -> None:
     _write_figures(results, ("top1", "top5", "macro_top1", "loss"))
     say_intervals(results, ("top1", "top5"))
     if results["num_unknown"]:
-        say(f"note: {results['num_unknown']} pictures are of classes that the network does not have; all are mistakes")
+        names = results.get("unknown_classes", [])
+        shown = f": {', '.join(names[:_SHOWN])}{'...' if len(names) > _SHOWN else ''}" if names else ""
+        say(
+            f"note: {results['num_unknown']} pictures are of classes that the network does not have; all are mistakes"
+            f"{shown}"
+        )
     _write_classes(results, ("top1", "precision"), "class", "classes")
 
 

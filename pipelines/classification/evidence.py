@@ -13,7 +13,7 @@ from collectors.files import atomic_writer, write_atomically
 from pipelines.board_summaries import BoardSummaries
 from pipelines.classification.answers import Answers, confusion_counts
 from pipelines.classification.model_config import ClassifierData
-from pipelines.classification.mosaic import Tile, draw_mosaic, picture_of
+from pipelines.classification.mosaic import NamedPicture, Tile, draw_mosaic, picture_of
 from pipelines.classification.predictions_file import StoredAnswer, write_answers
 from pipelines.record_reader import RecordReader
 from pipelines.run_directory import RunDirectory
@@ -60,19 +60,19 @@ def picture_names(data: ClassifierData) -> Iterator[str]:
             yield name.decode("utf-8", "replace")
 
 
-def write_batch(pictures: Sequence[tuple[Any, str]], output: Path) -> None:
+def write_batch(pictures: Sequence[tuple[Any, Sequence[str]]], output: Path) -> None:
     """Draw inputs of the network, each with what it is, as a JPEG; of many the first ones.
 
     Args:
-        pictures: float32 ``(height, width, channels)`` in ``[0, 1]``, and the words to write below. One channel is
-            ink, and is drawn dark on white.
+        pictures: float32 ``(height, width, channels)`` in ``[0, 1]``, and the lines to write below, at most six. One
+            channel is ink, and is drawn dark on white.
         output: The file.
     """
     tiles = []
-    for image, words in pictures[:_BOARD_PICTURES]:
+    for image, lines in pictures[:_BOARD_PICTURES]:
         pixels = np.clip(image * 255.0, 0, 255).round().astype(np.uint8)
         picture = Image.fromarray(255 - pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-        tiles.append(Tile(picture, words, words, None))
+        tiles.append(NamedPicture(picture, lines))
     if mosaic := draw_mosaic(tiles):
         with atomic_writer(output) as stream:
             mosaic.save(stream, "JPEG", quality=90)

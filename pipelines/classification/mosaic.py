@@ -17,6 +17,7 @@ from records.example_values import first_bytes
 _SIDE = 112
 _LINE = 14
 _MIN_LINES = 2
+MOST_LINES = 6
 _GAP = 4
 _LETTERS_PX = 11
 
@@ -61,6 +62,26 @@ class Tile:
         """What it was taken for; of a mistake, what it is."""
         found = self.found if self.score is None else f"{self.found} {100 * self.score:.0f}%"
         return ((found, RIGHT),) if self.is_right else ((found, WRONG), (f"is {self.truth}", WRONG))
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPicture:
+    """A picture and what it is, one name a line; of more than six the first ones."""
+
+    image: Image.Image
+    names: Sequence[str]
+
+    @property
+    def is_right(self) -> bool:
+        """Nobody was asked: always."""
+        return True
+
+    @property
+    def lines(self) -> Sequence[tuple[str, Color]]:
+        """The names."""
+        shown = list(self.names) if len(self.names) <= MOST_LINES else [*self.names[: MOST_LINES - 1]]
+        more = [] if len(shown) == len(self.names) else [f"and {len(self.names) - len(shown)} more"]
+        return [(words, RIGHT) for words in (*shown, *more)]
 
 
 def image_of_pixels(pixels: NDArray[np.uint8]) -> Image.Image:

@@ -1,7 +1,7 @@
 """What stands in classification records, held against label map and config before the first step."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,16 @@ def survey_records(paths: Sequence[Path], *, several_labels: bool = False) -> Re
                 survey.counts.update(names)
                 survey.num_examples += 1
     return survey
+
+
+def classes_besides(paths: Sequence[Path], class_names: Mapping[int, str]) -> list[str]:
+    """Return the classes of records, sorted, that are none of ``class_names``; ``#7`` is id 7 without a name.
+
+    Raises:
+        InputError: As `survey_records`.
+    """
+    known = {*class_names.values(), *(f"#{class_id}" for class_id in class_names)}
+    return sorted(name for name, count in survey_records(paths).counts.items() if count and name not in known)
 
 
 def _counts_of_manifests(paths: Sequence[Path]) -> tuple[Counter[str], set[Path]]:
@@ -186,8 +196,8 @@ def _class_remarks(training: RecordSurvey, verification: RecordSurvey, label_map
     remarks = []
     if lost := [name for name in label_map.names if name in judged - learned]:
         remarks.append(
-            f"VERIFICATION HAS {listed('class', lost)} THAT TRAINING LACKS: they cannot be learned, and each of their "
-            "pictures counts as a mistake"
+            f"VERIFICATION HAS {listed('class', lost)} THAT TRAINING LACKS: nothing can be learned of "
+            f"{'it, and each of its' if len(lost) == 1 else 'them, and each of their'} pictures counts as a mistake"
         )
     if empty := [name for name in label_map.names if name not in judged | learned]:
         remarks.append(f"the label map has {listed('class', empty)} without a picture: nothing will be taken for them")

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from collectors.errors import InputError
-from pipelines.picture_sources import IMAGE_SUFFIXES, find_pictures, read_upright
+from pipelines.picture_sources import IMAGE_SUFFIXES, find_pictures, unreadable
 from records.drawing_reading import HASH, PLACE, index_source, place_words, read_drawings
 from records.drawing_sources import drawing_file
+from records.picture_checks import upright
 
 DRAWING_SUFFIXES = (".npy", ".ndjson", ".bin")
 _AT_ONCE = 256
@@ -49,14 +50,28 @@ def read_pictures(
         Pictures, a file or up to 256 drawings at a time.
 
     Raises:
-        InputError: A source does not exist, is a damaged file of drawings, or there is nothing in it.
+        InputError: The only source does not exist, is a damaged file of drawings, or there is nothing in it. Of several
+            sources such a one is named among the errors, and the others are read.
     """
     for source in sources:
-        if source.suffix.lower() in DRAWING_SUFFIXES and not source.is_dir():
-            yield from _drawings(source, max(input_shape[:2]), input_shape[2])
-        else:
-            for path in find_pictures([source]):
-                yield _picture(path, input_shape, inverted=inverted)
+        try:
+            yield from _pictures_of(source, input_shape, inverted=inverted)
+        except InputError as error:
+            if len(sources) == 1:
+                raise
+            yield _unread(source, f"{error.what}. {error.fix}" if error.fix else error.what, input_shape)
+
+
+def _pictures_of(source: Path, input_shape: tuple[int, int, int], *, inverted: bool) -> Iterator[Pictures]:
+    if source.suffix.lower() in DRAWING_SUFFIXES and not source.is_dir():
+        yield from _drawings(source, max(input_shape[:2]), input_shape[2])
+    else:
+        for path in find_pictures([source]):
+            yield _picture(path, input_shape, inverted=inverted)
+
+
+def _unread(path: Path, reason: str, input_shape: tuple[int, int, int]) -> Pictures:
+    return Pictures((), np.empty((0, *input_shape), np.uint8), ((str(path), reason),))
 
 
 def _drawings(path: Path, side: int, channels: int) -> Iterator[Pictures]:
@@ -77,12 +92,12 @@ def _drawings(path: Path, side: int, channels: int) -> Iterator[Pictures]:
 
 
 def _picture(path: Path, input_shape: tuple[int, int, int], *, inverted: bool) -> Pictures:
-    height, width, channels = input_shape
+    channels = input_shape[2]
     try:
-        image = read_upright(path, "L" if channels == 1 else "RGB")
-    except InputError as error:
-        errors = ((str(path), error.what),)
-        return Pictures((), np.empty((0, height, width, channels), np.uint8), errors)
+        # As pictures go into records: transparent ones on white, 16 bits a pixel scaled.
+        image = upright(path.read_bytes()).convert("L" if channels == 1 else "RGB")
+    except Exception as error:  # noqa: BLE001 - Pillow's readers raise nearly anything on damaged bytes
+        return _unread(path, unreadable(path, error).what, input_shape)
     if inverted:
         image = ImageOps.invert(image)
     dark_on_light = 0

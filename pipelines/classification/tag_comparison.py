@@ -117,7 +117,7 @@ def _ranks(scores: NDArray[np.float32]) -> Floats:
 
 
 def _compared(one: _Judged, first: _Judged, resamples: int, seed: int) -> ComparedTagger:
-    weights = draws(len(one.pictures), resamples, seed)
+    weights = draws(len(one.pictures), resamples, seed).astype(np.int32)
     own = _figures(one, weights)
     headline = ComparedTagger(one.name, one.step, len(one.pictures), interval(own[0]), interval(own[1]))
     if one is first:
@@ -150,7 +150,7 @@ def _figures(judged: _Judged, weights: Counts) -> tuple[Floats, Floats]:
 
 def _exchanged(one: _Judged, first: _Judged, resamples: int, seed: int) -> tuple[Floats, Floats]:
     """Return differences of mAP and micro F1 after exchanging the two runs' answers to random pictures."""
-    swaps = np.random.default_rng((seed, 1)).integers(0, 2, (resamples, len(one.pictures)))
+    swaps = np.random.default_rng((seed, 1)).integers(0, 2, (resamples, len(one.pictures)), np.int32)
     # Both runs' answers stand behind each other; each picture is taken from one of them.
     sides = [np.concatenate(pair, axis=1) for pair in ((1 - swaps, swaps), (swaps, 1 - swaps))]
     pooled = _Judged(

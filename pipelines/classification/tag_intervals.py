@@ -10,10 +10,10 @@ from pipelines.bootstrap import draws, interval
 from pipelines.classification.tag_answers import TagAnswers
 
 Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-_AT_ONCE = 4_000_000
+Counts = NDArray[np.integer[Any]]
+_AT_ONCE = 1_000_000
 # So many drawn scores take seconds.
-_DRAWN_SCORES = 200_000_000
+_DRAWN_SCORES = 40_000_000
 _MIN_RESAMPLES, _MAX_RESAMPLES = 100, 1000
 
 
@@ -31,7 +31,7 @@ def tag_intervals(answers: TagAnswers, names: Sequence[str], *, seed: int = 0) -
     """
     count = max(1, answers.scores.size)
     resamples = min(_MAX_RESAMPLES, max(_MIN_RESAMPLES, _DRAWN_SCORES // count))
-    weights = draws(len(answers), resamples, seed)
+    weights = draws(len(answers), resamples, seed).astype(np.int32)
     shown = [at for at in range(len(names)) if len(answers) and answers.truth[:, at].any()]
     by_tag = [
         weighted_average_precision(answers.truth[:, at], answers.scores[:, at].astype(np.float64), weights)
@@ -57,12 +57,18 @@ def weighted_average_precision(truth: NDArray[np.bool_], ranks: Floats, weights:
     """
     order = np.argsort(-ranks, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(ranks[order])), len(order) - 1)
-    rows = max(1, _AT_ONCE // max(1, len(order)))
+    # Precision counts only where a picture with the tag is found, and those are few.
+    positives = np.flatnonzero(truth[order])
+    if not len(positives):
+        return np.full(len(weights), np.nan)
+    reached = ends[np.searchsorted(ends, positives)]
+    is_last = np.append(reached[1:] != reached[:-1], True)
+    rows = max(1, _AT_ONCE // len(order))
     parts = []
     for start in range(0, len(weights), rows):
-        drawn = weights[start : start + rows][:, order]
-        found = np.cumsum(drawn, axis=1)[:, ends]
-        right = np.cumsum(drawn * truth[order], axis=1)[:, ends]
+        drawn = np.take(weights[start : start + rows], order, axis=1)
+        right = np.cumsum(drawn[:, positives], axis=1)[:, is_last]
+        found = np.cumsum(drawn, axis=1, dtype=np.int32)[:, reached[is_last]]
         gained = np.diff(right, axis=1, prepend=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             parts.append((gained * right / np.maximum(found, 1)).sum(axis=1) / right[:, -1])

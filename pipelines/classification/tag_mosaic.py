@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.classification.mosaic import MISSED, RIGHT, SOFT, WRONG, Color, draw_mosaic, picture_of
+from pipelines.classification.mosaic import MISSED, MOST_LINES, RIGHT, SOFT, WRONG, Color, draw_mosaic, picture_of
 from records.reading import read_features
 
 _SIDE, _COLUMNS = 168, 6
-_MOST_LINES = 6
 _Scored = tuple[tuple[str, float], ...]
 
 
@@ -48,8 +47,8 @@ class TagTile:
         lines += [(f"missed: {_in_words(one)}", MISSED) for one in self.missed]
         lines += [(_in_words(one), RIGHT) for one in self.given]
         lines += [(f"({_in_words(one)})", SOFT) for one in self.below]
-        if len(lines) > _MOST_LINES:
-            lines = [*lines[: _MOST_LINES - 1], (f"and {len(lines) - _MOST_LINES + 1} more", SOFT)]
+        if len(lines) > MOST_LINES:
+            lines = [*lines[: MOST_LINES - 1], (f"and {len(lines) - MOST_LINES + 1} more", SOFT)]
         return lines or [("has no tag, is given none" if self.is_judged else "no tag", SOFT)]
 
 

@@ -84,9 +84,10 @@ class TaggingTask(RetrainingTask):
         self._weights = np.clip(ratios**power, 1.0, _MOST_WEIGHT).astype(np.float32) if power else 1.0
         yield from super().before_training(run, model, preflight)
 
-    def words_of(self, truth: Any) -> str:
+    def lines_of(self, truth: Any) -> tuple[str, ...]:
         """Return the tags of a picture."""
-        return ", ".join(name for name, has in zip((*self.names, "?"), truth.tolist(), strict=True) if has) or "no tag"
+        tags = tuple(name for name, has in zip((*self.names, "?"), truth.tolist(), strict=True) if has)
+        return tags or ("no tag",)
 
     def probabilities(self, logits: Any) -> Any:
         """Return the probability of each tag; they do not add up to 1."""

@@ -18,6 +18,7 @@ from pipelines.classification.random_states import draw_from_states, keep_random
 from pipelines.classification.record_form import require_strokes
 from pipelines.detection import replicas
 from pipelines.plain_graph import as_written
+from pipelines.record_paths import expand
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import CLASSIFIER, RunKind
 from pipelines.run_task import BoardPictures, RunTask, step_outputs_by_replica
@@ -77,11 +78,11 @@ class ClassificationTask(RunTask):
         local = strategy.experimental_local_results
         batches = zip(local(images), local(labels["classes"]), strict=True)
         pictures = [pair for batch in batches for pair in zip(*(part.numpy() for part in batch), strict=True)]
-        evidence.write_batch([(picture, self.words_of(truth)) for picture, truth in pictures], output)
+        evidence.write_batch([(picture, self.lines_of(truth)) for picture, truth in pictures], output)
 
-    def words_of(self, truth: Any) -> str:
+    def lines_of(self, truth: Any) -> tuple[str, ...]:
         """Return what stands below a picture: the name of its class, of an entry of ``labels["classes"]``."""
-        return (*self.names, "?")[int(truth)]
+        return ((*self.names, "?")[int(truth)],)
 
     def probabilities(self, logits: Any) -> Any:
         """Return the probability of each class, of float32 ``(b, num_classes)``."""
@@ -191,10 +192,14 @@ class ClassificationTask(RunTask):
         answering.require_finite(self.answers.scores, str(self.logging_dir or ""))
 
     def results(self) -> dict[str, Any]:
-        """Return the figures and the mean loss."""
+        """Return the figures and the mean loss; where the network lacks classes, ``unknown_classes`` names them."""
         known = self.answers.truth >= 0
         loss = float(self.answers.losses[known].mean()) if known.any() else None
-        return {**self.evaluation, "loss": loss}
+        results = {**self.evaluation, "loss": loss}
+        if not known.all():
+            paths = expand(self.task_config.validation_data.input_path)
+            results["unknown_classes"] = record_survey.classes_besides(paths, self.class_names)
+        return results
 
     def write_evidence(self, run: RunDirectory) -> None:
         """Write ``predictions.csv`` and ``confusion.json``."""

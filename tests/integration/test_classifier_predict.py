@@ -24,6 +24,7 @@ from pipelines.run_directory import RunDirectory
 from tests.support.browser import Browser
 from tests.support.command import command_line, tagbox_here
 from tests.support.tiny_classifier import SHAPES, build_drawings, draw_shape, write_bitmaps, write_tiny_classifier
+from tests.unit.records.drawing_files import write_npy
 
 pytestmark = pytest.mark.tf
 
@@ -72,6 +73,19 @@ def test_rows_of_bitmaps_get_the_answers_of_an_evaluation(run, classifier, tmp_p
     assert evaluate(run)["top1"] > 0.8
 
 
+def test_an_evaluation_names_the_classes_that_the_network_does_not_have(run, tmp_path):
+    write_npy(write_bitmaps(tmp_path / "src", SHAPES[:2], count=8), "zigzag", 8)
+    records = build_drawings(tmp_path / "src", tmp_path / "records", train_size=3, eval_size=5)
+    path = records / "drawings_verification.record"
+    answer = tagbox_here("eval", run.path, "--records", path)
+    assert answer.code == 0, answer.err
+    assert "5 pictures are of classes that the network does not have; all are mistakes: zigzag" in answer.err
+    (records / "manifest.json").unlink()
+    results = json.loads(tagbox_here("eval", run.path, "--records", path, "--json").out)
+    assert (results["num_unknown"], results["unknown_classes"], results["num_images"]) == (5, ["zigzag"], 15)
+    assert "unknown_classes" not in run.read_results()
+
+
 def test_pictures_of_ink_on_paper_are_noted_and_can_be_turned(run, tmp_path):
     for label in SHAPES:
         drawing = Image.fromarray(_drawn(label, 1)[0].reshape(28, 28))
@@ -104,9 +118,12 @@ def test_strokes_are_drawn_as_the_bitmaps_are(run, tmp_path):
 def test_a_picture_that_cannot_be_read_is_named_and_the_rest_is_done(run, tmp_path):
     Image.fromarray(_drawn("disc", 1)[0].reshape(28, 28)).resize((90, 60)).save(tmp_path / "disc.jpg")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    answer = tagbox_here("predict", run.path, tmp_path)
+    np.save(tmp_path / "flat.npy", np.zeros(784, np.uint8))
+    answer = tagbox_here("predict", run.path, tmp_path / "flat.npy", tmp_path)
     assert answer.code == 5
     assert f"error: {tmp_path / 'broken.jpg'}: cannot be read as a picture" in answer.err
+    assert f"error: {tmp_path / 'flat.npy'}: the array holds uint8 of shape (784,)" in answer.err
+    assert "1 pictures, 2 not read" in answer.err
     assert "disc.jpg" in answer.out
 
 

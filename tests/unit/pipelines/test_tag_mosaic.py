@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from pipelines.classification.mosaic import MISSED, RIGHT, SOFT, WRONG, Tile, draw_mosaic
+from pipelines.classification.mosaic import MISSED, RIGHT, SOFT, WRONG, NamedPicture, Tile, draw_mosaic
 from pipelines.classification.tag_mosaic import TagTile, draw_tag_mosaic, judged_tile
 
 PICTURE = Image.new("RGB", (40, 20), (10, 20, 200))
@@ -39,3 +39,9 @@ def test_the_mosaic_has_room_for_the_longest_list_and_a_red_frame_for_mistakes()
     assert draw_tag_mosaic([]) is None
     # Tiles of one answer are as large as they were.
     assert draw_mosaic([Tile(PICTURE, "cat", "dog", 0.5)]).size == (120, 150)
+
+
+def test_a_training_picture_has_a_line_for_each_of_its_tags():
+    assert [words for words, _ in NamedPicture(PICTURE, ("cat", "art")).lines] == ["cat", "art"]
+    many = NamedPicture(PICTURE, [f"tag {number}" for number in range(8)])
+    assert [words for words, _ in many.lines][4:] == ["tag 4", "and 3 more"]
