@@ -18,7 +18,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_finish() -> None:
-    """Take half a million imported objects out of later garbage collections, and have fewer: a tenth of the time."""
+    """Take half a million imported objects out of later garbage collections, and have fewer of them."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 10)
