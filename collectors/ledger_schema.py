@@ -102,6 +102,7 @@ CREATE TABLE media (
 );
 CREATE INDEX media_turn ON media (turn);
 CREATE INDEX media_waiting ON media (turn) WHERE state IN ('seen', 'queued', 'fetched');
+CREATE INDEX media_class_waiting ON media (class_name, turn) WHERE state = 'seen';
 CREATE INDEX media_walk_waiting ON media (walk_id, turn) WHERE state = 'seen';
 CREATE INDEX media_moving ON media (id) WHERE file_state IN ('staged', 'placing', 'removing');
 CREATE INDEX media_retryable ON media (turn) WHERE state = 'refused' AND is_retryable = 1;

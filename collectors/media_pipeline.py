@@ -110,10 +110,13 @@ class MediaPipeline:
         """Pictures taken and not yet judged."""
         return len(self._order)
 
-    def begin(self, walk_id: int | None) -> None:
-        """Start over at the first waiting picture, of one walk or of all; files left by a killed process come first."""
+    def begin(self, class_name: str, walk_id: int | None) -> None:
+        """Start over at a class's first waiting picture, of one walk or of all.
+
+        Files left by a killed process come first.
+        """
         self._after = 0
-        for row in self._media.fetched_rows(walk_id=walk_id):
+        for row in self._media.fetched_rows(class_name=class_name, walk_id=walk_id):
             self._order.append(row["id"])
             self._ready[row["id"]] = None
 

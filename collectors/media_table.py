@@ -89,18 +89,19 @@ class MediaTable:
                         "UPDATE media SET state = 'seen', file_state = '', source_path = '' WHERE id = ?", (row["id"],)
                     )
 
-    def take(self, num: int, *, after: int, walk_id: int | None) -> list[MediaJob]:
+    def take(self, num: int, *, after: int, class_name: str, walk_id: int | None) -> list[MediaJob]:
         """Mark the next pictures as queued, in the order they were first seen.
 
         Args:
             num: How many at most.
             after: Only pictures whose turn comes after this one.
+            class_name: Only pictures of this class.
             walk_id: Only pictures first seen in this walk; ``None`` for any.
         """
         rows = self._db.execute(
-            "SELECT id, url, turn FROM media WHERE state = 'seen' AND turn > ? AND (? IS NULL OR walk_id = ?) "
-            "ORDER BY turn LIMIT ?",
-            (after, walk_id, walk_id, num),
+            "SELECT id, url, turn FROM media WHERE state = 'seen' AND class_name = ? AND turn > ? "
+            "AND (? IS NULL OR walk_id = ?) ORDER BY turn LIMIT ?",
+            (class_name, after, walk_id, walk_id, num),
         ).fetchall()
         if rows:
             with self._ledger.transaction() as db:
@@ -123,11 +124,12 @@ class MediaTable:
             db.executemany("UPDATE media SET state = 'queued' WHERE id = ?", [(row["id"],) for row in rows])
         return [MediaJob(row["id"], row["url"], row["turn"]) for row in rows]
 
-    def fetched_rows(self, *, walk_id: int | None) -> list[sqlite3.Row]:
+    def fetched_rows(self, *, class_name: str, walk_id: int | None) -> list[sqlite3.Row]:
         """Rows whose file is staged and that nobody has judged yet, in order: what a killed process left."""
         return self._db.execute(
-            "SELECT * FROM media WHERE state = 'fetched' AND (? IS NULL OR walk_id = ?) ORDER BY turn",
-            (walk_id, walk_id),
+            "SELECT * FROM media WHERE state = 'fetched' AND class_name = ? AND (? IS NULL OR walk_id = ?) "
+            "ORDER BY turn",
+            (class_name, walk_id, walk_id),
         ).fetchall()
 
     def put_back(self, media_ids: Iterable[int]) -> None:

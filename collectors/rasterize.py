@@ -33,6 +33,7 @@ _IDENTITY = IdentityTransform()
 _DOT = 1e-3  # Agg draws nothing for a stroke without length, and a dot for one this long.
 _SMALL_PX = 64
 _FINER = 3
+_GRID = 1 << 16  # Steps a pixel; Agg takes 256 of them.
 _SHEET_PX = 1 << 20  # Pixels of a sheet, 4 bytes each: it should stay in the processor's cache.
 
 
@@ -89,8 +90,7 @@ def rasterize_layers(
     """Render every stroke alone, where it stands in the picture of its drawing.
 
     Laid over each other, ``255 * (1 - prod(1 - layer / 255))``, the layers make the picture of `rasterize_drawings` but
-    for rounding: half a level a layer below 64 px a side. From there on Agg rounds too, a level a stroke, and where a
-    stroke lies across itself within a pixel it can come to another sum.
+    for rounding: half a level a layer below 64 px a side, and from there on, where Agg rounds too, a level a stroke.
 
     Args:
         drawings: As for `rasterize_drawings`, and so are ``side``, ``line_width`` and ``padding``.
@@ -216,7 +216,7 @@ def _render_small(
     offsets = np.repeat(offsets, [len(drawing) for drawing in batch], axis=0)
     cell = _FINER * side
     sheet = _Sheet(cell, cell * len(strokes), _FINER * line_width)
-    points = (_points(strokes) + np.repeat(offsets, lengths, axis=0)) * (_FINER * scale)
+    points = _on_grid((_points(strokes) + np.repeat(offsets, lengths, axis=0)) * (_FINER * scale))
     points[:, 1] += np.repeat(np.arange(len(strokes)) * cell, lengths)
     sheet.draw(points, lengths)
     fine = sheet.coverage().reshape(len(strokes), side, _FINER, side, _FINER)
@@ -238,7 +238,7 @@ def _render_large(
         cells = [number for number, drawing in enumerate(batch) if len(drawing) > turn]
         strokes = [batch[cell][turn] for cell in cells]
         lengths = _lengths(strokes)
-        points = (_points(strokes) + np.repeat(offsets[cells], lengths, axis=0)) * scale
+        points = _on_grid((_points(strokes) + np.repeat(offsets[cells], lengths, axis=0)) * scale)
         points[:, 1] += np.repeat(np.array(cells) * side, lengths)
         sheet.draw(points, lengths)
     return sheet.coverage().reshape(len(batch), side, side)
@@ -272,6 +272,15 @@ def _offsets(batch: Sequence[Sequence[AnyStroke]], cell: float) -> NDArray[np.fl
 
 def _points(strokes: Sequence[AnyStroke]) -> NDArray[np.float64]:
     return np.concatenate(strokes, dtype=np.float64)
+
+
+def _on_grid(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round points so that adding whole pixels is exact: a stroke then looks the same in every cell of a sheet.
+
+    Where a stroke lies across itself within a pixel, the last bit of a coordinate can change what Agg adds up there.
+    """
+    rounded: NDArray[np.float64] = np.rint(points * _GRID) / _GRID
+    return rounded
 
 
 def _lengths(strokes: Sequence[AnyStroke]) -> NDArray[np.intp]:

@@ -213,15 +213,15 @@ class TumblrSession:
             db.execute("UPDATE walks SET is_head = 0 WHERE id = ?", (walk.id,))
 
     def _phase(self, walks: list[Walk], walk_id: int | None) -> None:
-        """Work through the pages of some walks and the pictures of one walk, or of all, until nothing is left to do."""
+        """Work through the pages of some walks and the pictures of one walk, or of the class, until none is left."""
         assert self._pipeline is not None
         pipeline = self._pipeline
         limit = self._options.limit or _NO_LIMIT
 
         def take(num: int, after: int) -> list[MediaJob]:
-            return self._media.take(num, after=after, walk_id=walk_id)
+            return self._media.take(num, after=after, class_name=self._class_name, walk_id=walk_id)
 
-        pipeline.begin(walk_id)
+        pipeline.begin(self._class_name, walk_id)
         self._report.ended_by = "exhausted"
         while True:
             if self._stop.is_set():

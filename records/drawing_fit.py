@@ -8,7 +8,8 @@ from records.stroke_style import OFFICIAL_STYLE, StrokeStyle
 
 DEFAULT_SIDE = 28
 _SHOWN = 5
-_PICTURES = ("bitmaps", "rasters")
+PICTURE_KINDS = ("bitmaps", "rasters")
+"""Kinds of sources that have pixels, not strokes."""
 
 
 def side_of(sources: Sequence[DrawingSource], side: int | None) -> int:
@@ -39,7 +40,7 @@ def refuse_idle_style(sources: Sequence[DrawingSource], style: StrokeStyle) -> N
     Raises:
         ConfigError: It is not the usual one, and all sources are pictures.
     """
-    if style != OFFICIAL_STYLE and all(source.kind in _PICTURES for source in sources):
+    if style != OFFICIAL_STYLE and all(source.kind in PICTURE_KINDS for source in sources):
         raise ConfigError(
             "line width and padding are for strokes; these drawings are pictures already",
             where=str(sources[0].path),
@@ -53,7 +54,7 @@ def require_strokes(sources: Sequence[DrawingSource]) -> None:
     Raises:
         InputError: A source has bitmaps or pictures.
     """
-    lacking = [source for source in sources if source.kind in _PICTURES]
+    lacking = [source for source in sources if source.kind in PICTURE_KINDS]
     if lacking:
         names = ", ".join(source.name for source in lacking[:_SHOWN]) + ("..." if len(lacking) > _SHOWN else "")
         raise InputError(

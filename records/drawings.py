@@ -31,7 +31,7 @@ from records.classification_build import (
     refuse_other_records,
 )
 from records.classification_manifest import SourceAccount
-from records.drawing_fit import refuse_idle_style, require_strokes, side_of
+from records.drawing_fit import PICTURE_KINDS, refuse_idle_style, require_strokes, side_of
 from records.drawing_frames import ENCODINGS, DrawingLabel, drawing_frames, total_bytes
 from records.drawing_reading import HASH, NAME, PLACE, index_source, place_words, read_drawings
 from records.drawing_selection import (
@@ -54,6 +54,8 @@ from records.stroke_style import OFFICIAL_STYLE, StrokeStyle
 SHARD_BYTES = 32_000_000
 # Raised whenever the same drawings would give other bytes; every record is then built again.
 _CONTENT_VERSION = 1
+# The same of strokes alone, for how they are drawn.
+_PEN_VERSION = 2
 _CHUNK_PIXELS = 1 << 24
 # Below this, starting processes takes longer than the work.
 _BYTES_WORTH_PROCESSES = 20_000_000
@@ -418,7 +420,8 @@ def _plan_shard(
         if first == last:
             continue
         label = part.label
-        digest.update(json.dumps([label.label, label.text, label.source, part.source.kind, last - first]).encode())
+        kind = part.source.kind if part.source.kind in PICTURE_KINDS else f"{part.source.kind} {_PEN_VERSION}"
+        digest.update(json.dumps([label.label, label.text, label.source, kind, last - first]).encode())
         digest.update(np.ascontiguousarray(selection[:, first:last], "<u8").tobytes())
         used.append(part)
         count += last - first

@@ -132,7 +132,7 @@ def train(
     cluster = _join_cluster(experiment, workers, task)
     moved = adopt_moved_paths(experiment, run, records_dir)
     preflight = prepare(experiment, records_dir)
-    _say_what_is_there(preflight, moved)
+    _say_what_is_there(preflight, moved, gives_tags=kind_of(experiment.name) is TAGGER)
     if smoke:
         return _smoke(experiment, preflight, as_json=as_json)
     evaluates = mode == "train_and_eval"
@@ -223,8 +223,9 @@ def _join_cluster(experiment: Any, workers: str | None, task: int | None) -> Any
     return cluster
 
 
-def _say_what_is_there(preflight: Any, moved: list[str]) -> None:
-    classes = "class" if len(preflight.label_map) == 1 else "classes"
+def _say_what_is_there(preflight: Any, moved: list[str], *, gives_tags: bool) -> None:
+    one, several = ("tag", "tags") if gives_tags else ("class", "classes")
+    classes = one if len(preflight.label_map) == 1 else several
     say(
         f"{preflight.training.num_examples} training and {preflight.verification.num_examples} verification pictures, "
         f"{len(preflight.label_map)} {classes}: {_some(preflight.label_map.names)}"

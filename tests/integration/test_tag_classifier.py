@@ -96,7 +96,7 @@ def run(records, tmp_path_factory):
     (root / "tags.yaml").write_text(CONFIG, encoding="utf-8")
     answer = tagbox_here("train", root / "tags.yaml", "--records", records, "--run", root / "run")
     assert answer.code == 0, answer.err
-    assert "4 classes: disc, green, red, stripe" in answer.err
+    assert "4 tags: disc, green, red, stripe" in answer.err
     assert "mAP " in answer.err
     return RunDirectory(root / "run")
 

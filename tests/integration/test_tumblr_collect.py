@@ -90,6 +90,18 @@ def test_a_limit_keeps_exactly_so_many_and_fetches_no_more_than_needed(tmp_path:
         assert len({request.path for request in fake.media_requests}) == len(fake.media_requests) == 60
 
 
+def test_another_class_leaves_the_waiting_pictures_of_the_first_alone(tmp_path: Path) -> None:
+    with FakeTumblr(World(WorldSettings(posts=60), Faults())) as fake:
+        collect_here(tmp_path, fake.url, wanted=options(limit=20))
+        first = kept_files(tmp_path)
+        report = collect_here(tmp_path, fake.url, Query("sunset", "a tag that nobody used"), wanted=options(limit=20))
+        assert (report.tally.kept, report.kept_in_class, report.ended_by) == (0, 0, "exhausted")
+        assert kept_files(tmp_path) == first
+        assert len(fake.media_requests) == 20
+        collect_here(tmp_path, fake.url)
+        assert outcomes(tmp_path) == fake.world.truth()
+
+
 def test_a_second_run_brings_only_what_is_new(tmp_path: Path) -> None:
     with FakeTumblr(World(WorldSettings(posts=130), Faults())) as fake:
         collect_here(tmp_path, fake.url)

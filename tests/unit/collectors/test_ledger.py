@@ -67,7 +67,7 @@ def test_a_larger_rendition_replaces_the_url_until_something_was_fetched(ledger:
     ledger.add_posts(walk, "pose", [_post(2, _candidate("a", width=1280))], _admit_all)
     ledger.add_posts(walk, "pose", [_post(3, _candidate("a", width=640))], _admit_all)
     assert ledger.connection.execute("SELECT url FROM media").fetchone()[0] == "http://m/a/1280"
-    MediaTable(ledger).take(1, after=0, walk_id=None)
+    MediaTable(ledger).take(1, after=0, class_name="pose", walk_id=None)
     ledger.add_posts(walk, "pose", [_post(4, _candidate("a", width=2048))], _admit_all)
     assert ledger.connection.execute("SELECT url FROM media").fetchone()[0] == "http://m/a/1280"
 
@@ -100,7 +100,7 @@ def test_the_counters_follow_every_change(ledger: Ledger) -> None:
     walk = ledger.start_walk(ledger.query_id(Query("pose", "pose")), before=None, floor=0, is_head=False)
     ledger.add_posts(walk, "pose", [_post(n, _candidate(f"k{n}")) for n in range(9)], _admit_all)
     media = MediaTable(ledger)
-    jobs = media.take(6, after=0, walk_id=None)
+    jobs = media.take(6, after=0, class_name="pose", walk_id=None)
     media.record_transfers([Transfer(jobs[0].media_id, status=200, attempts=2, num_bytes=70, etag="")])
     media.refuse(jobs[0].media_id, Refusal("http_503", "busy", is_retryable=True))
     media.refuse(jobs[1].media_id, Refusal("http_404", "gone"))

@@ -32,6 +32,16 @@ def test_official_bitmaps_are_matched(shared_data: Path, category):
     assert difference.max() <= 40
 
 
+@pytest.mark.parametrize(("side", "line_width"), [(28, 16), (85, 5), (85, 16)])
+def test_a_real_drawing_looks_the_same_alone_and_among_others(shared_data: Path, side, line_width):
+    # Among them are scribbles that lie across themselves within a pixel.
+    names = ["banana", "clock", "cow", "garden", "ladder", "police car", "snake", "wristwatch"]
+    drawings = [strokes for name in names for strokes in _simplified(shared_data, name)]
+    together = rasterize_drawings(drawings, side=side, line_width=line_width)
+    for strokes, picture in zip(drawings, together, strict=True):
+        np.testing.assert_array_equal(rasterize_drawings([strokes], side=side, line_width=line_width)[0], picture)
+
+
 @pytest.mark.parametrize(("side", "allowed"), [(28, 0.3), (63, 0.3), (64, 0.4), (85, 0.3), (224, 0.15)])
 def test_cairo_is_matched_at_any_size(shared_data: Path, side, allowed):
     cairo = pytest.importorskip("cairocffi", reason="the oracle, cairocffi with libcairo2, is not installed")
