@@ -71,9 +71,25 @@ def load_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     experiment = _load_pipeline_config(path) if is_pipeline_config(path) else _load_yaml(path)
     for override in overrides:
         apply_override(experiment, override)
+    for override in overrides:
+        _refuse_unchosen(experiment, override)
     _refuse_impossible(experiment)
     _settle_input_size(experiment)
     return experiment
+
+
+def _refuse_unchosen(experiment: Experiment, override: str) -> None:
+    """Refuse a word of --set about one of several kinds, of which another one is chosen: it would decide nothing."""
+    parts, node = override.partition("=")[0].strip().split("."), experiment.params
+    for depth, part in enumerate(parts):
+        if isinstance(node, hyperparams.OneOfConfig) and node.type and part not in ("type", node.type):
+            kind = f"{'.'.join(parts[:depth])}.type"
+            raise ConfigError(
+                f"`{kind}` is {node.type}, so `{'.'.join(parts)}` decides nothing",
+                where="--set",
+                fix=f"Add --set {kind}={part}, or leave this out.",
+            )
+        node = getattr(node, part, None)
 
 
 def _load_yaml(path: Path, above: Sequence[Path] = ()) -> Experiment:

@@ -65,6 +65,8 @@ def prepare(experiment: Experiment, records_dir: Path, *, training: bool = True)
             key = "task.train_data.input_path" if data is task.train_data else "task.validation_data.input_path"
             paths = sorted(str(path) for path in records_dir.glob(pattern) if not path.name.endswith(".tmp"))
             experiment.set(key, paths, f"--records {records_dir}")
+        elif training or data is not task.train_data:
+            expand(data.input_path)  # a record that is not there is said before a label map that is not beside it
     label_map_path = Path(task.label_map) if task.label_map else _label_map_beside(records_dir, task_class.kind)
     experiment.set(
         "task.label_map", str(label_map_path), experiment.origins.get("task.label_map", "beside the records")

@@ -1,5 +1,7 @@
 """Config, label map and records against each other: everything that cannot work is refused before the first step."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -80,6 +82,15 @@ def test_a_record_that_the_config_names_and_that_is_not_there(experiment, tmp_pa
     records = make_records(tmp_path)
     experiment.set("task.train_data.input_path", str(records / "gone.record"), "--set")
     assert "gone.record" in _refused(InputError, experiment, records, INPUT)
+    assert "gone.record" in _refused(InputError, experiment, tmp_path / "nowhere", INPUT)  # not: no label map
+
+
+def test_a_key_of_a_kind_that_is_not_chosen_is_refused():
+    lone = "trainer.optimizer_config.learning_rate.exponential.initial_learning_rate=0.1"
+    with pytest.raises(ConfigError, match=r"learning_rate\.type` is cosine, so .* decides nothing"):
+        load_experiment(Path("cnn"), [lone])
+    chosen = "trainer.optimizer_config.learning_rate.type=exponential"
+    assert load_experiment(Path("cnn"), [lone, chosen]).params.trainer.optimizer_config.learning_rate.type in chosen
 
 
 def test_a_class_in_the_records_and_not_in_the_label_map(experiment, tmp_path):
