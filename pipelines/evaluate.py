@@ -16,7 +16,7 @@ from pipelines.detection.input_pipeline import evaluation_batches
 from pipelines.detection.undecodable import all_but, find_undecodable
 from pipelines.detection_record import DetectionRecord
 from pipelines.experiment import Experiment, load_experiment
-from pipelines.record_paths import expand
+from pipelines.record_paths import expand, to_evaluate
 from pipelines.run_directory import RunDirectory
 from pipelines.run_task import RunTask, make_task
 from records.labelled_examples import LabelledExamples
@@ -175,14 +175,14 @@ class Validation:
 
 
 def records_of(run: RunDirectory, input_path: str | Sequence[str]) -> list[Path]:
-    """Return the record files to evaluate on.
+    """Return the record files to evaluate on; of a folder with both kinds, the verification records.
 
     Raises:
         InputError: They are gone, or there are none.
     """
     fix = "Name records with --records, or build them again with tagbox records build."
     try:
-        paths = expand(input_path)
+        paths = expand(to_evaluate(input_path))
     except InputError as error:
         raise InputError(f"the records to evaluate on are gone ({error.what})", where=error.where, fix=fix) from error
     if not paths:

@@ -10,7 +10,7 @@ from official.core import task_factory
 from collectors.errors import ConfigError, InputError
 from labeling.label_map import LabelMap, read_label_map
 from pipelines.experiment import Experiment
-from pipelines.record_paths import expand
+from pipelines.record_paths import TRAINING_GLOB, VERIFICATION_GLOB, expand
 from pipelines.run_kinds import RunKind
 from pipelines.run_task import RunTask
 from pipelines.weights.files import find_weights
@@ -24,7 +24,6 @@ _OPTIONS = {
     "task.validation_data.input_path": "--set-path eval_input=verification.record",
     "task.label_map": "--set-path label_map=label_map.pbtxt",
 }
-TRAINING_GLOB, VERIFICATION_GLOB = "*_training.record*", "*_verification.record*"
 
 
 @dataclass(slots=True)

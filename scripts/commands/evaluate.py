@@ -20,7 +20,12 @@ from scripts.output import figure, progress, say, write_json
 @click.argument("run_dir", metavar="[RUN]", required=False, type=click.Path(path_type=Path))
 @click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path(path_type=Path))
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, or the prefix of a checkpoint.")
-@click.option("--records", "records", multiple=True, help="Evaluate on these records instead; globs work.")
+@click.option(
+    "--records",
+    "records",
+    multiple=True,
+    help="Evaluate on these records instead; globs work, and a folder means its verification records.",
+)
 @click.option(
     "--empty-without-xml", is_flag=True, help="Take pictures of FOLDER without XML as pictures without objects."
 )
