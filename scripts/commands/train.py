@@ -137,7 +137,7 @@ def train(
         return _smoke(experiment, preflight, as_json=as_json)
     evaluates = mode == "train_and_eval"
     budget = _plan_time(experiment, preflight, run, minutes, begun, evaluates=evaluates, cluster=cluster)
-    _say_where_it_stands(experiment, run)
+    _say_where_it_stands(experiment, run, init)
     with ExitStack() as beside:
         if board and cluster.is_chief:
             run.path.parent.mkdir(parents=True, exist_ok=True)
@@ -239,7 +239,8 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names) if more <= 0 else f"{', '.join(names[:_NAMES_SHOWN])} and {more} more"
 
 
-def _say_where_it_stands(experiment: Any, run: Any) -> None:
+def _say_where_it_stands(experiment: Any, run: Any, init: Path | None) -> None:
+    from pipelines.evaluate import stored_experiment
     from pipelines.run_kinds import kind_of
 
     status, wanted = run.read_status(), experiment.params.trainer.train_steps
@@ -250,6 +251,10 @@ def _say_where_it_stands(experiment: Any, run: Any) -> None:
         say(f"this run has its {done} steps already; for more: --set trainer.train_steps={2 * done}")
     elif done:
         say(f"going on at step {done} of {wanted}")
+        began_from = stored_experiment(run).params.task.init_checkpoint
+        if init and experiment.params.task.init_checkpoint != began_from:
+            say("note: --init has no effect, this run has weights of its own; another start needs another --run")
+            experiment.set("task.init_checkpoint", began_from, "as the run began")
     elif kind_of(experiment.name).wants_weights and not experiment.params.task.init_checkpoint:
         say("note: training starts from random weights; give trained ones with --init where you have them")
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from collectors.errors import InputError
 from pipelines.checkpoint_files import checkpoints_in, problem_of
+from pipelines.evaluate import stored_experiment
 from pipelines.experiment import load_experiment
 from pipelines.preflight import prepare
 from pipelines.run_directory import RunDirectory
@@ -297,9 +298,11 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(workshop, tmp
     status = run.read_status()
     assert (status["state"], status["step"]) == ("failed", 20)
 
-    answer = _train(workshop, run.path, *more)
+    answer = _train(workshop, run.path, *more, "--init", workshop.copy_run(tmp_path / "other"))
     assert answer.code == 0, answer.err
     assert "going on at step 20 of 30" in answer.err
+    assert "--init has no effect, this run has weights of its own" in answer.err
+    assert stored_experiment(run).params.task.init_checkpoint == ""
     assert [int(row["step"]) for row in run.read_rows() if row["loss"]] == [5, 10, 15, 20, 25, 30]
 
 
