@@ -1,8 +1,9 @@
 """Reading detection records back: from paths, globs and shard names to pictures with boxes."""
 
 import glob
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -123,6 +124,26 @@ def read_features(path: Path) -> Iterator[dict[str, Feature]]:
         yield features
     if index < 0:
         raise DamagedRecordError("the file has no examples", path=str(path), offset=0)
+
+
+def read_features_at(paths: Iterable[Path], places: Collection[int]) -> Iterator[tuple[int, dict[str, Feature]]]:
+    """Read the examples at some places as they stand; what comes behind the last of them is not read.
+
+    Args:
+        paths: Record files, in their order.
+        places: Numbers of examples, from 0, counted through all files; those that are too large are passed over.
+
+    Yields:
+        Place and example, in the order of the files.
+
+    Raises:
+        InputError: As for `read_features`, and so are the other errors.
+    """
+    last = max(places, default=-1)
+    examples = (features for path in paths for features in read_features(path))
+    for place, features in enumerate(itertools.islice(examples, last + 1)):
+        if place in places:
+            yield place, features
 
 
 def detection_example(features: Mapping[str, Feature], *, path: Path, index: int) -> DetectionExample:

@@ -1,7 +1,8 @@
 """What an evaluation of a classifier leaves beside its figures: every answer, confusion of classes, pictures."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,13 @@ from collectors.files import atomic_writer, write_atomically
 from pipelines.board_summaries import BoardSummaries
 from pipelines.classification.answers import Answers, confusion_counts
 from pipelines.classification.model_config import ClassifierData
-from pipelines.classification.mosaic import NamedPicture, Tile, draw_mosaic, picture_of
+from pipelines.classification.mosaic import MOST_TILES, NamedPicture, Tile, draw_mosaic, picture_of
 from pipelines.classification.predictions_file import StoredAnswer, write_answers
 from pipelines.record_reader import RecordReader
 from pipelines.run_directory import RunDirectory
-from records.reading import read_features
+from records.reading import read_features_at
 
 CONFUSION = "confusion.json"
-_BOARD_PICTURES = 36
 _NAME_KEYS = ("tagbox/image_path", "tagbox/source", "tagbox/drawing", "image/filename")
 _AT_ONCE = 4096
 
@@ -69,7 +69,7 @@ def write_batch(pictures: Sequence[tuple[Any, Sequence[str]]], output: Path) -> 
         output: The file.
     """
     tiles = []
-    for image, lines in pictures[:_BOARD_PICTURES]:
+    for image, lines in pictures[:MOST_TILES]:
         pixels = np.clip(image * 255.0, 0, 255).round().astype(np.uint8)
         picture = Image.fromarray(255 - pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
         tiles.append(NamedPicture(picture, lines))
@@ -89,48 +89,35 @@ def tiles_of(paths: Sequence[Path], answers: Answers, rows: Sequence[int], names
     """
     wanted = {int(answers.places[row]): row for row in rows}
     found: dict[int, Tile] = {}
-    for place, features in enumerate(features for path in paths for features in read_features(path)):
-        if len(found) == len(wanted):
-            break
-        if place in wanted:
-            row = wanted[place]
-            truth = int(answers.truth[row])
-            found[row] = Tile(
-                picture_of(features),
-                truth=names[truth] if truth >= 0 else "?",
-                found=names[int(answers.outputs[row, 0])],
-                score=float(answers.scores[row, 0]),
-            )
+    for place, features in read_features_at(paths, wanted):
+        row = wanted[place]
+        truth = int(answers.truth[row])
+        found[row] = Tile(
+            picture_of(features),
+            truth=names[truth] if truth >= 0 else "?",
+            found=names[int(answers.outputs[row, 0])],
+            score=float(answers.scores[row, 0]),
+        )
     return [found[row] for row in rows if row in found]
 
 
-class AnsweredPictures:
-    """A few verification pictures, the same at every evaluation, with the best answer to each.
+@dataclass(frozen=True, slots=True)
+class BoardMosaic:
+    """A few verification pictures, the same at every evaluation, for TensorBoard.
 
-    Args:
-        paths: The verification records, in the order in which they are evaluated.
-        task: Whose newest evaluation is drawn.
+    Attributes:
+        draw: Draws them as the newest evaluation has them; ``None`` where there is nothing to draw.
+        description: What the colours mean.
     """
 
-    def __init__(self, paths: Sequence[Path], task: Any) -> None:
-        self._paths, self._task = paths, task
+    draw: Callable[[], Image.Image | None]
+    description: str
 
     def write(self, summaries: BoardSummaries) -> None:
-        """Write ``eval_pictures``, one mosaic."""
-        answers = self._task.answers
-        mosaic = draw_mosaic(tiles_of(self._paths, answers, cross_section(len(answers)), self._task.names))
-        write_board_mosaic(mosaic, summaries, "what each was taken for; mistakes in red, with the truth")
-
-
-def cross_section(count: int, *, most: int = _BOARD_PICTURES) -> list[int]:
-    """Return up to ``most`` of ``count`` places, evenly from the first to the last."""
-    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist() if count else []
-
-
-def write_board_mosaic(mosaic: Image.Image | None, summaries: BoardSummaries, description: str) -> None:
-    """Write a mosaic as ``eval_pictures``; nothing where there is none."""
-    if mosaic is not None:
+        """Write ``eval_pictures``."""
+        if (mosaic := self.draw()) is None:
+            return
         with summaries.summary_writer().as_default():
             step = summaries.global_step
-            tf.summary.image("eval_pictures", np.asarray(mosaic)[None], step=step, description=description)
+            tf.summary.image("eval_pictures", np.asarray(mosaic)[None], step=step, description=self.description)
         summaries.flush()

@@ -14,6 +14,9 @@ from records.classification_features import ENCODED, raw_pixels
 from records.example import Feature
 from records.example_values import first_bytes
 
+MOST_TILES = 36
+"""Pictures of a mosaic, where there are more."""
+
 _SIDE = 112
 _LINE = 14
 _MIN_LINES = 2
@@ -142,3 +145,8 @@ def _draw_tile(
         font = font_for(line, _LETTERS_PX)
         words = fitted_text(line, font, side - 6)
         draw.text((left + 3, top + side + 1 + _LINE * row), words, fill=color, font=font)
+
+
+def cross_section(count: int) -> list[int]:
+    """Return up to `MOST_TILES` of ``count`` places, evenly from the first to the last."""
+    return np.unique(np.linspace(0, count - 1, min(MOST_TILES, count)).round().astype(int)).tolist() if count else []

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines.classification.mosaic import MISSED, MOST_LINES, RIGHT, SOFT, WRONG, Color, draw_mosaic, picture_of
-from records.reading import read_features
+from records.reading import read_features_at
 
 _SIDE, _COLUMNS = 168, 6
 _Scored = tuple[tuple[str, float], ...]
@@ -96,12 +96,9 @@ def judged_tiles(
         thresholds: From which probability on each is given, ``(tags,)``.
     """
     tiles: dict[int, TagTile] = {}
-    for place, features in enumerate(features for path in paths for features in read_features(path)):
-        if len(tiles) == len(rows_by_place):
-            break
-        if place in rows_by_place:
-            row = rows_by_place[place]
-            tiles[row] = judged_tile(picture_of(features), truth[row], scores[row], names, thresholds)
+    for place, features in read_features_at(paths, rows_by_place):
+        row = rows_by_place[place]
+        tiles[row] = judged_tile(picture_of(features), truth[row], scores[row], names, thresholds)
     return tiles
 
 

@@ -12,15 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 import tensorflow as tf
 from official.core import task_factory
+from PIL import Image
 
-from pipelines.classification import evidence
 from pipelines.classification.answers import require_finite
+from pipelines.classification.evidence import BoardMosaic, picture_names
 from pipelines.classification.model_config import ClassifierData, ClassifierLosses
+from pipelines.classification.mosaic import cross_section
 from pipelines.classification.retraining import RetrainerTask, RetrainingTask
 from pipelines.classification.tag_answers import TagAnswers, flat_tag_figures, tag_figures, thresholds_of
 from pipelines.classification.tag_evidence import write_tag_answers
 from pipelines.classification.tag_intervals import tag_intervals
-from pipelines.classification.tag_pictures import TaggedPictures
+from pipelines.classification.tag_mosaic import draw_tag_mosaic, judged_tiles
 from pipelines.classification.tag_records import TagsOfLabels, check_tag_surveys, tags_of_bottlenecks
 from pipelines.run_directory import RunDirectory
 from pipelines.run_kinds import TAGGER, RunKind
@@ -95,7 +97,17 @@ class TaggingTask(RetrainingTask):
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures with their tags, those missed and those given wrongly."""
-        return TaggedPictures(paths, self)
+        return BoardMosaic(
+            lambda: self._draw(paths), "red: given and wrong; brown: missed; at each tag's best threshold"
+        )
+
+    def _draw(self, paths: Sequence[Path]) -> Image.Image | None:
+        answers = self.tag_answers
+        rows = cross_section(len(answers))
+        places = {int(answers.places[row]): row for row in rows}
+        thresholds = thresholds_of(self.evaluation, self.names)
+        tiles = judged_tiles(paths, places, answers.truth, answers.scores, self.names, thresholds)
+        return draw_tag_mosaic([tiles[row] for row in rows if row in tiles])
 
     def truth_of_tags(self) -> TagsOfLabels:
         """Return what makes the truth of the labels of a picture."""
@@ -140,7 +152,7 @@ class TaggingTask(RetrainingTask):
 
     def write_evidence(self, run: RunDirectory) -> None:
         """Write ``tag_predictions.csv`` and ``tag_scores.npz``."""
-        names = list(evidence.picture_names(self.task_config.validation_data))
+        names = list(picture_names(self.task_config.validation_data))
         thresholds = thresholds_of(self.evaluation, self.names)
         write_tag_answers(run.path, self.tag_answers, names, self.names, thresholds)
 

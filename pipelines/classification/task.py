@@ -14,6 +14,7 @@ from pipelines.classification import answers as answering
 from pipelines.classification import evidence, input_pipeline, record_survey, start_weights
 from pipelines.classification.class_names import ClassNames
 from pipelines.classification.model_config import ClassifierData, ClassifierTask
+from pipelines.classification.mosaic import cross_section, draw_mosaic
 from pipelines.classification.random_states import draw_from_states, keep_random_states
 from pipelines.classification.record_form import require_strokes
 from pipelines.detection import replicas
@@ -90,7 +91,10 @@ class ClassificationTask(RunTask):
 
     def board_pictures(self, paths: Sequence[Path]) -> BoardPictures | None:
         """Return what draws verification pictures with their best answers."""
-        return evidence.AnsweredPictures(paths, self)
+        return evidence.BoardMosaic(
+            lambda: draw_mosaic(evidence.tiles_of(paths, self.answers, cross_section(len(self.answers)), self.names)),
+            "what each was taken for; mistakes in red, with the truth",
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

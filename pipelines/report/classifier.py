@@ -27,7 +27,7 @@ from pipelines.report.class_findings import rarely_judged, weakest
 from pipelines.report.data import data_section
 from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles
-from records.reading import read_features
+from records.reading import read_features_at
 
 _MOST_CONFUSED = 25
 _MOST_PAIRS = 40
@@ -173,14 +173,12 @@ def _pictures(files: RunFiles) -> list[Section]:
 
 def _tiles(paths: Sequence[Any], answers: Sequence[StoredAnswer], rows: set[int], every: int) -> dict[int, Tile]:
     """Return the pictures of some answers by the place of the answer; an evaluation goes over the records in order."""
+    rows_by_place = {row * every: row for row in rows}
     tiles: dict[int, Tile] = {}
-    for place, features in enumerate(features for path in paths for features in read_features(path)):
-        row, rest = divmod(place, every)
-        if not rest and row in rows and row < len(answers):
-            answer = answers[row]
-            tiles[row] = Tile(picture_of(features), answer.truth or "?", answer.found[0], answer.scores[0])
-            if len(tiles) == len(rows):
-                break
+    for place, features in read_features_at(paths, rows_by_place):
+        row = rows_by_place[place]
+        answer = answers[row]
+        tiles[row] = Tile(picture_of(features), answer.truth or "?", answer.found[0], answer.scores[0])
     return tiles
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from collectors.errors import InputError
 from pipelines import run_kinds
+from pipelines.classification.mosaic import MOST_TILES, cross_section
 from pipelines.classification.tag_answers import thresholds_of
 from pipelines.classification.tag_evidence import read_tag_scores
 from pipelines.classification.tag_mosaic import draw_tag_mosaic, judged_tiles
@@ -18,7 +19,6 @@ from pipelines.report.report_kind import ReportKind
 from pipelines.report.run_files import RunFiles
 
 _FEW_PICTURES = 20
-_TILES = 36
 _NAMED = 5
 _LIMITS = (
     "AP is 1 where all pictures with the tag are scored above all others; random scores reach the share of pictures "
@@ -118,15 +118,15 @@ def _pictures(files: RunFiles) -> list[Section]:
     # How sure the network was of its worst mistake in each picture.
     sureness = np.where(wrong, np.abs(stored.truth - stored.scores), 0.0).max(axis=1, initial=0.0)
     surest = [row for row in np.argsort(-sureness, kind="stable").tolist() if sureness[row] > 0]
-    spread = np.unique(np.linspace(0, len(wrong) - 1, min(_TILES, len(wrong))).round().astype(int)).tolist()
-    places = {int(stored.places[row]): row for row in (*surest[:_TILES], *spread)}
+    spread = cross_section(len(wrong))
+    places = {int(stored.places[row]): row for row in (*surest[:MOST_TILES], *spread)}
     tiles = judged_tiles(paths, places, stored.truth, stored.scores, stored.tags, thresholds)
     how = "red: given and wrong, brown: had and missed, green: right, each with its probability"
     return [
         mosaic_section(
             files, "Mistakes", "mistakes.jpg",
-            draw_tag_mosaic([tiles[row] for row in surest[:_TILES] if row in tiles]),
-            f"{min(len(surest), _TILES)} of {len(surest)} pictures with a mistake, the surest first; {how}. Where "
+            draw_tag_mosaic([tiles[row] for row in surest[:MOST_TILES] if row in tiles]),
+            f"{min(len(surest), MOST_TILES)} of {len(surest)} pictures with a mistake, the surest first; {how}. Where "
             "a tag looks right, the person who posted the picture may have left it out.",
         ),
         mosaic_section(

@@ -11,7 +11,7 @@ from labeling.annotations import Box
 from records.errors import DamagedRecordError, ExampleError
 from records.example import BytesList, FloatList, Int64List, encode_example
 from records.features import ExampleObject, ExampleSource, detection_features
-from records.reading import detection_example, expand_record_paths, read_examples
+from records.reading import detection_example, expand_record_paths, read_examples, read_features_at
 from records.tfrecord import write_frames
 
 
@@ -40,6 +40,15 @@ def test_examples_of_several_files_in_order(tmp_path):
     assert [(example.path.name, example.index, example.source_id) for example in examples] == [
         ("a.record", 0, "1"), ("a.record", 1, "2"), ("b.record", 0, "3"),
     ]  # fmt: skip
+
+
+def test_examples_at_some_places_and_nothing_behind_them(tmp_path):
+    paths = [_write(tmp_path / f"{part}.record", *(_features(2 * part + one) for one in range(2))) for part in range(2)]
+    every = dict(read_features_at(paths, range(9)))
+    assert list(every) == [0, 1, 2, 3]
+    found = list(read_features_at([*paths, tmp_path / "not there"], {2, 1}))
+    assert found == [(1, every[1]), (2, every[2])]
+    assert list(read_features_at([tmp_path / "not there"], ())) == []
 
 
 def test_one_example(tmp_path):
