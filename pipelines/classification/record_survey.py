@@ -191,26 +191,41 @@ def check_surveys(
 
 
 def _class_remarks(training: RecordSurvey, verification: RecordSurvey, label_map: LabelMap) -> list[str]:
-    learned, judged = ({name for name in label_map.names if survey.count(label_map, name)}
-                       for survey in (training, verification))  # fmt: skip
+    lost, empty, unjudged = lacking_names(training, verification, label_map)
     remarks = []
-    if lost := [name for name in label_map.names if name in judged - learned]:
+    if lost:
         remarks.append(
             f"VERIFICATION HAS {listed('class', lost)} THAT TRAINING LACKS: nothing can be learned of "
             f"{'it, and each of its' if len(lost) == 1 else 'them, and each of their'} pictures counts as a mistake"
         )
-    if empty := [name for name in label_map.names if name not in judged | learned]:
+    if empty:
         remarks.append(f"the label map has {listed('class', empty)} without a picture: nothing will be taken for them")
-    if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):
+    if unjudged:
         remarks.append(f"{listed('class', unjudged)} without a verification picture: their accuracy is undefined")
-    counts = [training.count(label_map, name) for name in label_map.names if name in learned]
-    if counts and max(counts) > 20 * min(counts):
-        rare = min(learned, key=lambda name: (training.count(label_map, name), name))
+    learned = {name: count for name in label_map.names if (count := training.count(label_map, name))}
+    if learned and max(learned.values()) > 20 * min(learned.values()):
+        rare = min(learned, key=lambda name: (learned[name], name))
         remarks.append(
-            f"the classes are of very different size: {min(counts)} to {max(counts)} training pictures "
+            f"the classes are of very different size: {learned[rare]} to {max(learned.values())} training pictures "
             f"(fewest: {rare}); macro_top1 is the figure to look at"
         )
     return remarks
+
+
+def lacking_names(
+    training: RecordSurvey, verification: RecordSurvey, label_map: LabelMap
+) -> tuple[list[str], list[str], list[str]]:
+    """Return the names that only verification has, that neither has, and that only training has.
+
+    Each in the order of the label map; without any verification picture of it the last are none.
+    """
+    names = label_map.names
+    learned, judged = ({name for name in names if survey.count(label_map, name)} for survey in (training, verification))
+    return (
+        [name for name in names if name in judged - learned],
+        [name for name in names if name not in judged | learned],
+        [name for name in names if judged and name in learned - judged],
+    )
 
 
 def listed(noun: str, names: Sequence[str]) -> str:

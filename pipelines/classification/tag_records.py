@@ -13,7 +13,7 @@ from labeling.label_map import LabelMap
 from pipelines.classification.bottlenecks import Bottlenecks
 from pipelines.classification.class_names import output_finder
 from pipelines.classification.input_pipeline import OutputOfLabel
-from pipelines.classification.record_survey import RecordSurvey, check_surveys, listed
+from pipelines.classification.record_survey import RecordSurvey, check_surveys, lacking_names, listed
 
 
 class TagsOfLabels:
@@ -97,19 +97,18 @@ def check_tag_surveys(
     )
     if not trains:
         return remarks
-    learned, judged = ({name for name in label_map.names if survey.count(label_map, name)}
-                       for survey in (training, verification))  # fmt: skip
-    if lost := [name for name in label_map.names if name in judged - learned]:
+    lost, empty, unjudged = lacking_names(training, verification, label_map)
+    if lost:
         remarks.append(f"VERIFICATION HAS {listed('tag', lost)} THAT TRAINING LACKS: that cannot be learned")
-    if empty := [name for name in label_map.names if name not in judged | learned]:
+    if empty:
         remarks.append(f"the label map has {listed('tag', empty)} without a picture: nothing will be given them")
-    if judged and (unjudged := [name for name in label_map.names if name in learned - judged]):
+    if unjudged:
         remarks.append(f"{listed('tag', unjudged)} without a verification picture: their AP is undefined")
     if always := [name for name in label_map.names if training.count(label_map, name) == training.num_examples]:
         remarks.append(
             f"{listed('tag', always)} on every training picture: the answer is always yes, and only lifts the figures"
         )
-    rare = {name: training.count(label_map, name) for name in label_map.names if name in learned}
+    rare = {name: count for name in label_map.names if (count := training.count(label_map, name))}
     if rare and 20 * min(rare.values()) < training.num_examples:
         fewest = min(rare, key=lambda name: (rare[name], name))
         remarks.append(

@@ -57,8 +57,8 @@ def findings_of(files: RunFiles) -> list[Finding]:
         "Do people agree on them?",
         unit="AP ",
     )
-    ends = ((results.get("intervals") or {}).get("per_class")) or {}
-    if unsure := [name for name, row in judged.items() if _is_chance(row, (ends.get(name) or {}).get("AP"))]:
+    ends = _intervals_of(results)
+    if unsure := [name for name, row in judged.items() if _is_chance(row, ends.get(name))]:
         named = ", ".join(
             f"{name} (AP {judged[name]['AP']:.2f}, random scores {judged[name]['AP_by_chance']:.2f})"
             for name in unsure[:_NAMED]
@@ -85,6 +85,12 @@ def findings_of(files: RunFiles) -> list[Finding]:
         "Their own figures and thresholds are rough.",
     )
     return findings
+
+
+def _intervals_of(results: Mapping[str, Any]) -> dict[str, Sequence[float] | None]:
+    """Return the interval of the AP of each tag that has one; older results have none."""
+    stored = (results.get("intervals") or {}).get("per_class") or {}
+    return {tag: (figures or {}).get("AP") for tag, figures in stored.items()}
 
 
 def _is_chance(row: Mapping[str, Any], ends: Sequence[float] | None) -> bool:
@@ -149,10 +155,10 @@ def _tag_table(results: Mapping[str, Any]) -> Table:
         Column("pictures", tip="of verification that have the tag"),
     ]
     names = ("AP_by_chance", "F1", "threshold", "precision", "recall", "num_truth")
-    ends = (results.get("intervals") or {}).get("per_class") or {}
+    ends = _intervals_of(results)
     rows = []
     for tag, row in results["per_class"].items():
-        reached = Measured(row["AP"], *((ends.get(tag) or {}).get("AP") or ()))
+        reached = Measured(row["AP"], *(ends.get(tag) or ()))
         rows.append([tag, reached, *(row.get(name) for name in names)])
     return Table(columns, rows)
 
